@@ -1,0 +1,1 @@
+"""The law and the arithmetic, as pure functions on frozen values."""

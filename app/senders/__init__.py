@@ -1,0 +1,1 @@
+"""Outward adapters, handed to the use cases by the doors."""

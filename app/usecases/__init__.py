@@ -1,0 +1,1 @@
+"""Verbs: one function per thing the service can do, each inside the caller's transaction."""
