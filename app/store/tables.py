@@ -1,0 +1,467 @@
+"""All tables: columns, constraints and comments, no behaviour.
+
+The schema keeps what a distributed PostgreSQL asks for: every key of a dossier's tables contains
+``unit_id``, ``unit_id`` never changes in a row (a transfer closes one row and opens another),
+units, procedures, sources, keys and calendars are small reference tables, and nothing needs an
+extension. ``recorded_at`` is when we learned a thing; what senders told us is only ever appended.
+"""
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
+
+from app.store.base import Instant, metadata
+
+__all__ = ["metadata"]
+
+NOW = sa.text("now()")
+
+
+def _now(name: str = "recorded_at") -> sa.Column[object]:
+    return sa.Column(name, Instant, nullable=False, server_default=NOW)
+
+
+# ---------------------------------------------------------------- units, procedures, calendars
+
+unit = sa.Table(
+    "unit",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("code", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("parent_id", sa.Integer, sa.ForeignKey("unit.id")),
+    sa.Column("lft", sa.BigInteger, nullable=False, unique=True),
+    sa.Column("rgt", sa.BigInteger, nullable=False),
+    sa.Column("depth", sa.SmallInteger, nullable=False),
+    sa.Column("valid_from", sa.Date),
+    sa.Column("valid_to", sa.Date),
+    sa.Column("legacy_codes", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("is_bucket", sa.Boolean, nullable=False, server_default=sa.false()),
+    _now(),
+    sa.CheckConstraint("lft <= rgt", name="interval"),
+    sa.CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="validity"),
+    sa.CheckConstraint("code <> '' AND name <> ''", name="named"),
+    comment="Units (đơn vị) as a tree; lft..rgt holds the whole subtree. Reference table.",
+)
+
+unit_revision = sa.Table(
+    "unit_revision",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    _now(),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    comment="Every state of a unit that was ever told. Append-only.",
+)
+
+procedure = sa.Table(
+    "procedure",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("code", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("field", sa.Text),
+    sa.Column("field_name", sa.Text),
+    sa.Column("level", sa.Text),
+    sa.Column("online_level", sa.Text),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("revision", sa.Integer, nullable=False, server_default="1"),
+    _now(),
+    comment="Procedures (thủ tục hành chính) with their dated limits. Reference table.",
+)
+
+procedure_revision = sa.Table(
+    "procedure_revision",
+    metadata,
+    sa.Column("procedure_id", sa.Integer, sa.ForeignKey("procedure.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    _now(),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    comment="Every state of a procedure that was ever told. Append-only.",
+)
+
+calendar = sa.Table(
+    "calendar",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), unique=True),
+    sa.Column("version", sa.Integer, nullable=False),
+    _now(),
+    comment="Working calendars: the state's (vn) and those of units. Reference table.",
+)
+
+calendar_version = sa.Table(
+    "calendar_version",
+    metadata,
+    sa.Column("calendar_id", sa.Text, sa.ForeignKey("calendar.id"), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("document", sa.Text),
+    _now(),
+    comment="Every version of a calendar with author and document. Append-only.",
+)
+
+# ---------------------------------------------------------------- who sends, who may ask
+
+source = sa.Table(
+    "source",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("code", sa.Text, nullable=False, unique=True),
+    sa.Column("name", sa.Text, nullable=False),
+    _now(),
+    comment="Source systems: the one-door software that sends dossiers. Reference table.",
+)
+
+api_key = sa.Table(
+    "api_key",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("prefix", sa.Text, nullable=False, unique=True),
+    sa.Column("digest", sa.LargeBinary, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("source_id", sa.Integer, sa.ForeignKey("source.id"), nullable=False),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id")),
+    sa.Column("scopes", ARRAY(sa.Text), nullable=False),
+    _now("created_at"),
+    sa.Column("expires_at", Instant),
+    sa.Column("last_used_at", Instant),
+    sa.Column("revoked_at", Instant),
+    sa.CheckConstraint("cardinality(scopes) > 0", name="scoped"),
+    comment="Keys, hashed; unit_id NULL is the whole installation. Reference table.",
+)
+
+idempotency = sa.Table(
+    "idempotency",
+    metadata,
+    sa.Column("key_id", sa.Integer, sa.ForeignKey("api_key.id"), primary_key=True),
+    sa.Column("route", sa.Text, primary_key=True),
+    sa.Column("key", sa.Text, primary_key=True),
+    sa.Column("fingerprint", sa.LargeBinary, nullable=False),
+    sa.Column("status", sa.SmallInteger, nullable=False),
+    sa.Column("body", sa.LargeBinary, nullable=False),
+    _now("created_at"),
+    comment="Answers of creating requests, replayed for 14 days to the same key and body.",
+)
+
+# ---------------------------------------------------------------- dossiers
+
+locator = sa.Table(
+    "locator",
+    metadata,
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("home_unit_id", sa.Integer, nullable=False),
+    sa.Column("unit_id", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.CheckConstraint("version > 0", name="version"),
+    comment="Where a dossier lives: home_unit_id keeps its record, unit_id holds it now.",
+)
+
+dossier_record = sa.Table(
+    "dossier_record",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="the home unit, never changed"),
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("at", Instant, nullable=False),
+    sa.Column("source_updated_at", Instant, nullable=False),
+    sa.Column("stamped", sa.Boolean, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("stale", sa.Boolean, nullable=False),
+    sa.Column("told", JSONB, nullable=False),
+    sa.Column("key_id", sa.Integer),
+    _now(),
+    comment="What senders told us, stripped of persons. Append-only: everything rebuilds from it.",
+)
+
+
+def _clock_columns() -> list[sa.Column[object]]:
+    """Return the due value and the edges of one reading of a dossier."""
+    return [
+        sa.Column("due_on", sa.Date),
+        sa.Column("due_at", Instant),
+        sa.Column("early_before", Instant),
+        sa.Column("on_time_until", Instant),
+        sa.Column("edge_at", ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_state", ARRAY(sa.SmallInteger), nullable=False),
+        sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),
+        sa.Column("edge_due", ARRAY(sa.Date), nullable=False),
+    ]
+
+
+_EDGES_AGREE = (
+    "cardinality(edge_at) = cardinality(edge_state) AND "
+    "cardinality(edge_at) = cardinality(edge_flow) AND "
+    "cardinality(edge_at) = cardinality(edge_due)"
+)
+
+dossier = sa.Table(
+    "dossier",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("home_unit_id", sa.Integer, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    _now(),
+    sa.Column("first_recorded_at", Instant, nullable=False),
+    sa.Column("source_updated_at", Instant, nullable=False),
+    sa.Column("is_current", sa.Boolean, nullable=False),
+    sa.Column("is_open", sa.Boolean, nullable=False),
+    sa.Column("is_leg", sa.Boolean, nullable=False),
+    # what it is about
+    sa.Column("procedure_id", sa.Integer),
+    sa.Column("procedure_told", sa.Text),
+    sa.Column("unit_told", sa.Text),
+    sa.Column("case", sa.Text),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("applicant_type", sa.Text, nullable=False),
+    sa.Column("applicant_hash", sa.Text),
+    sa.Column("parent", sa.Text),
+    sa.Column("leg", sa.Text),
+    sa.Column("other_codes", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("official", sa.Text),
+    # as the source sees it now
+    sa.Column("status", sa.Text),
+    sa.Column("outcome", sa.Text),
+    sa.Column("submitted_at", Instant),
+    sa.Column("received_at", Instant),
+    sa.Column("clock_start_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("ended_at", Instant),
+    sa.Column("returned_at", Instant),
+    sa.Column("return_method", sa.Text),
+    sa.Column("place_independent", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("paid_online", sa.Boolean),
+    sa.Column("digitised", sa.Boolean),
+    sa.Column("contacts", sa.Integer),
+    sa.Column("bodies_contacted", sa.Integer),
+    sa.Column("founded_complaints", sa.Integer),
+    # as we judge it
+    sa.Column("limit_kind", sa.Text),
+    sa.Column("due_origin", sa.Text, nullable=False),
+    sa.Column("is_provisional", sa.Boolean, nullable=False),
+    sa.Column("apology_at", Instant),
+    sa.Column("apology_exempt", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    *_clock_columns(),
+    sa.CheckConstraint(_EDGES_AGREE, name="edges_agree"),
+    sa.CheckConstraint("due_origin IN ('told', 'computed', 'none')", name="due_origin"),
+    sa.CheckConstraint(
+        "channel IN ('online', 'in_person', 'post', 'unknown')", name="channel"
+    ),
+    sa.Index("ix_dossier_unit_lft_received_at", "unit_lft", "received_at"),
+    sa.Index(
+        "ix_dossier_open_on_time_until",
+        "on_time_until",
+        "unit_id",
+        "source_id",
+        "code",
+        postgresql_where=sa.text("is_open"),
+    ),
+    sa.Index("ix_dossier_code", "code"),
+    comment="One stay of a dossier (hồ sơ) at a unit, as folded from the record; promised reading.",
+)
+
+dossier_reading = sa.Table(
+    "dossier_reading",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("reading", sa.Text, primary_key=True),
+    *_clock_columns(),
+    sa.CheckConstraint(_EDGES_AGREE, name="edges_agree"),
+    sa.CheckConstraint("reading IN ('extended', 'as_sent', 'statutory')", name="reading"),
+    sa.ForeignKeyConstraint(
+        ["unit_id", "source_id", "code"],
+        ["dossier.unit_id", "dossier.source_id", "dossier.code"],
+        ondelete="CASCADE",
+    ),
+    comment="The other readings of the due date, kept only where they differ from promised.",
+)
+
+dossier_past = sa.Table(
+    "dossier_past",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    _now(),
+    _now("superseded_at"),
+    sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("procedure_id", sa.Integer),
+    sa.Column("channel", sa.Text, nullable=False),
+    sa.Column("applicant_type", sa.Text, nullable=False),
+    sa.Column("limit_kind", sa.Text),
+    sa.Column("return_method", sa.Text),
+    sa.Column("returned_at", Instant),
+    sa.Column("is_leg", sa.Boolean, nullable=False),
+    sa.Column("apology_at", Instant),
+    sa.Column("apology_exempt", sa.Boolean, nullable=False),
+    sa.Column("edge_at", ARRAY(sa.DateTime(timezone=True)), nullable=False),
+    sa.Column("edge_state", ARRAY(sa.SmallInteger), nullable=False),
+    sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),
+    sa.Column("edge_due", ARRAY(sa.Date), nullable=False),
+    sa.Column("readings", JSONB, nullable=False),
+    comment="What we believed of a dossier from recorded_at until superseded_at. Append-only.",
+)
+
+quarantine = sa.Table(
+    "quarantine",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("source_id", sa.Integer, nullable=False),
+    sa.Column("key_id", sa.Integer),
+    sa.Column("door", sa.Text, nullable=False),
+    sa.Column("code", sa.Text),
+    sa.Column("raw", JSONB, nullable=False),
+    sa.Column("faults", JSONB, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="waiting"),
+    _now(),
+    sa.Column("settled_at", Instant),
+    sa.CheckConstraint("state IN ('waiting', 'accepted')", name="state"),
+    sa.Index("ix_quarantine_unit_lft_recorded_at", "unit_lft", "recorded_at"),
+    comment="Records that could not be accepted, stripped of persons, with the reasons.",
+)
+
+# ---------------------------------------------------------------- alerts, outbox, runs, audit
+
+webhook = sa.Table(
+    "webhook",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), nullable=False),
+    sa.Column("url", sa.Text, nullable=False),
+    sa.Column("events", ARRAY(sa.Text), nullable=False),
+    sa.Column("secret", sa.LargeBinary, nullable=False),
+    sa.Column("previous_secret", sa.LargeBinary),
+    sa.Column("previous_until", Instant),
+    sa.Column("disabled_at", Instant),
+    sa.Column("disabled_reason", sa.Text),
+    _now("created_at"),
+    comment="Receivers of signed alerts; secrets are sealed. Reference table.",
+)
+
+alert = sa.Table(
+    "alert",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("episode", sa.Integer, primary_key=True),
+    sa.Column("stage", sa.Text, primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), nullable=False),
+    sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("due_on", sa.Date, nullable=False),
+    sa.Column("due_at", Instant, nullable=False),
+    sa.Column("occurred_at", Instant, nullable=False),
+    _now("raised_at"),
+    sa.Column("run", sa.Text, nullable=False),
+    sa.Column("is_digest_only", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("acknowledged_at", Instant),
+    sa.Column("acknowledged_by", sa.Text),
+    sa.Index("ix_alert_unit_lft_raised_at", "unit_lft", "raised_at"),
+    comment="One row per dossier, episode (due version) and stage: raised once, whoever asks.",
+)
+
+outbox = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("event_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("webhook_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("event_type", sa.Text, nullable=False),
+    sa.Column("payload", JSONB, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("next_at", Instant, nullable=False),
+    sa.Column("last_status", sa.SmallInteger),
+    sa.Column("last_error", sa.Text),
+    _now("created_at"),
+    sa.Column("settled_at", Instant),
+    sa.CheckConstraint("state IN ('pending', 'delivered', 'dead')", name="state"),
+    sa.Index("ix_outbox_pending", "next_at", postgresql_where=sa.text("state = 'pending'")),
+    comment="What is still to be told to receivers, written with the change that it tells.",
+)
+
+delivery = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("event_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("webhook_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("attempt", sa.SmallInteger, primary_key=True),
+    _now("at"),
+    sa.Column("status", sa.SmallInteger),
+    sa.Column("error", sa.Text),
+    sa.Column("milliseconds", sa.Integer),
+    comment="Every attempt to deliver, with its answer. Append-only.",
+)
+
+job_slot = sa.Table(
+    "job_slot",
+    metadata,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("slot", sa.Text, primary_key=True),
+    sa.Column("as_of", Instant, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="new"),
+    sa.Column("owner", sa.Text),
+    sa.Column("fence", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("lease_until", Instant),
+    sa.Column("started_at", Instant),
+    sa.Column("finished_at", Instant),
+    sa.Column("found", JSONB, nullable=False, server_default="{}"),
+    _now("created_at"),
+    sa.CheckConstraint("state IN ('new', 'running', 'done', 'failed')", name="state"),
+    comment="One row per job and slot: what is to run, who runs it, what it found.",
+)
+
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _now("at"),
+    sa.Column("actor", sa.Text, nullable=False),
+    sa.Column("action", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("unit_id", sa.Integer),
+    sa.Column("before", JSONB),
+    sa.Column("after", JSONB),
+    comment="Who did what to what, before and after. Append-only.",
+)
+
+mapping = sa.Table(
+    "mapping",
+    metadata,
+    sa.Column("kind", sa.Text, primary_key=True),
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="the root of the key that told it"),
+    sa.Column("told", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("target", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("kind IN ('unit', 'procedure')", name="kind"),
+    comment="What a sender's unknown word for a unit or procedure means. Append-only.",
+)
+
+install = sa.Table(
+    "install",
+    metadata,
+    sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("purpose", sa.Text, nullable=False),
+    _now("created_at"),
+    sa.CheckConstraint("only", name="single"),
+    sa.CheckConstraint("purpose IN ('demo', 'production')", name="purpose"),
+    comment="What this database is for, so that a demo never touches another.",
+)
