@@ -1,0 +1,269 @@
+"""Transactions: a reader sees one snapshot, a writer commits or leaves no trace.
+
+Doors open them (``database.read()``, ``database.begin()``) and pass the session down; nothing
+below a door commits. mypy tells the two apart: a function that takes a ``ReadSession`` can be
+given either, one that takes a ``WriteSession`` only a writer.
+"""
+
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, ClassVar, Final, Self, TypeVar, TypeVarTuple, overload
+
+import psycopg
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    Executable,
+    ScalarResult,
+    create_engine,
+    text,
+)
+from sqlalchemy import exc as sa_exc
+from sqlalchemy.sql.selectable import TypedReturnsRows
+
+from app.domain.errors import AppError
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
+
+DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
+
+
+class Trouble(StrEnum):
+    """Why the database could not serve, as far as a caller or an operator can act on it."""
+
+    UNREACHABLE = "unreachable"
+    FULL = "full"
+    TIMEOUT = "timeout"
+    BUSY = "busy"
+
+
+@dataclass(eq=False, kw_only=True)
+class StorageUnavailable(AppError):
+    """The database cannot serve now; nothing of the transaction was kept, so send again.
+
+    A door answers 503 with ``Retry-After: retry_after_seconds``.
+    """
+
+    code: ClassVar[str] = "storage.unavailable"
+    trouble: Trouble
+    retry_after_seconds: int = 2
+
+
+class ReadSession:
+    """What a reader may do: ask."""
+
+    __slots__ = ("_connection",)
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    @overload
+    def execute(
+        self, statement: TypedReturnsRows[*Ts], parameters: Parameters | None = None
+    ) -> CursorResult[*Ts]: ...
+
+    @overload
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]: ...
+
+    def execute(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement; a list of parameter sets runs it once for each."""
+        return self._connection.execute(statement, parameters)
+
+    @overload
+    def scalar(
+        self, statement: TypedReturnsRows[T], parameters: Mapping[str, Any] | None = None
+    ) -> T | None: ...
+
+    @overload
+    def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any: ...
+
+    def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
+        """Return the first column of the first row, None when there is no row."""
+        return self._connection.scalar(statement, parameters)
+
+    @overload
+    def scalars(
+        self, statement: TypedReturnsRows[T], parameters: Parameters | None = None
+    ) -> ScalarResult[T]: ...
+
+    @overload
+    def scalars(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> ScalarResult[Any]: ...
+
+    def scalars(
+        self, statement: Executable, parameters: Parameters | None = None
+    ) -> ScalarResult[Any]:
+        """Return the first column of every row."""
+        return self._connection.scalars(statement, parameters)
+
+    def driver(self) -> psycopg.Connection[Any]:
+        """Return the psycopg connection of this transaction, for the store's hot statements.
+
+        It is inside the same transaction: never commit, roll back or close it.
+        """
+        driver = self._connection.connection.driver_connection
+        if not isinstance(driver, psycopg.Connection):
+            raise TypeError("this session does not run on psycopg")
+        return driver
+
+
+class WriteSession(ReadSession):
+    """What a writer may do: ask, and change."""
+
+    __slots__ = ()
+
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[Self]:
+        """Keep what the block does, or, when it raises, undo that part alone."""
+        with self._connection.begin_nested():
+            yield self
+
+
+class Database:
+    """The database as the doors see it: a pool, and two kinds of transaction."""
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        statement_timeout_ms: int = 30_000,
+        behind_pooler: bool = False,
+    ) -> None:
+        """Prepare a pool; nothing is opened until the first transaction.
+
+        :param behind_pooler: connections pass through a transaction pooler, which keeps neither
+            prepared statements nor connection options.
+        """
+        self._statement_timeout_ms = statement_timeout_ms
+        self._behind_pooler = behind_pooler
+        self._engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=10,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            hide_parameters=True,
+            isolation_level="READ COMMITTED",
+            connect_args=self._connect_args(),
+        )
+        self._snapshots = self._engine.execution_options(
+            isolation_level="REPEATABLE READ", postgresql_readonly=True
+        )
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine, for migrations."""
+        return self._engine
+
+    @contextlib.contextmanager
+    def begin(self) -> Iterator[WriteSession]:
+        """Open a transaction that commits when the block ends, and leaves no trace if it raises.
+
+        :raises StorageUnavailable: the database cannot serve; nothing was kept.
+        """
+        with storage_errors(), self._engine.begin() as connection:
+            self._limit(connection)
+            yield WriteSession(connection)
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[ReadSession]:
+        """Open one snapshot, read-only at the server, that is always rolled back.
+
+        :raises StorageUnavailable: the database cannot serve.
+        """
+        with storage_errors(), self._snapshots.connect() as connection:
+            self._limit(connection)
+            yield ReadSession(connection)
+
+    def ping(self) -> None:
+        """Ask the server for a sign of life.
+
+        :raises StorageUnavailable: there is none.
+        """
+        with self.read() as session:
+            session.scalar(text("SELECT 1"))
+
+    def durability(self) -> dict[str, str]:
+        """Return the settings on which the promise to keep acknowledged records rests.
+
+        All must be ``on`` (``synchronous_commit`` may be stricter still).
+
+        :raises StorageUnavailable: the database cannot serve.
+        """
+        wanted = text("SELECT name, setting FROM pg_settings WHERE name = ANY(:names)")
+        with self.read() as session:
+            rows = session.execute(wanted, {"names": list(DURABILITY)})
+            return {str(name): str(setting) for name, setting in rows}
+
+    def dispose(self) -> None:
+        """Close the connections of the pool."""
+        self._engine.dispose()
+
+    def _connect_args(self) -> dict[str, Any]:
+        if self._behind_pooler:
+            return {"connect_timeout": 5, "prepare_threshold": None}
+        options = f"-c statement_timeout={self._statement_timeout_ms} -c TimeZone=UTC"
+        return {"connect_timeout": 5, "options": options}
+
+    def _limit(self, connection: Connection) -> None:
+        """Set by transaction what a pooler would leak to others if set by connection."""
+        if self._behind_pooler:
+            connection.execute(
+                text(
+                    "SELECT set_config('statement_timeout', :timeout, true), "
+                    "set_config('TimeZone', 'UTC', true)"
+                ),
+                {"timeout": str(self._statement_timeout_ms)},
+            )
+
+
+@contextlib.contextmanager
+def storage_errors() -> Iterator[None]:
+    """Turn what the driver says of a database that cannot serve into one error.
+
+    :raises StorageUnavailable: unreachable, full, out of time or too busy.
+    """
+    try:
+        yield
+    except sa_exc.DBAPIError as error:
+        trouble = _trouble(error.orig, lost=error.connection_invalidated)
+        if trouble is None:
+            raise
+        raise StorageUnavailable(trouble=trouble) from error
+    except sa_exc.TimeoutError as error:  # no connection became free
+        raise StorageUnavailable(trouble=Trouble.BUSY) from error
+    except psycopg.Error as error:
+        trouble = _trouble(error, lost=False)
+        if trouble is None:
+            raise
+        raise StorageUnavailable(trouble=trouble) from error
+
+
+def _trouble(error: BaseException | None, *, lost: bool) -> Trouble | None:
+    """Read an SQLSTATE; None means that the statement, not the server, is at fault."""
+    state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
+    match state[:2], state:
+        case _, "40001" | "40P01" | "55P03" | "53300":
+            return Trouble.BUSY
+        case _, "57014" | "25P03" | "25P04":
+            return Trouble.TIMEOUT
+        case "53" | "58", _:
+            return Trouble.FULL
+        case "08" | "57", _:
+            return Trouble.UNREACHABLE
+        case _, "" if lost or isinstance(error, psycopg.OperationalError):
+            return Trouble.UNREACHABLE
+        case _:
+            return None

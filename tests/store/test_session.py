@@ -1,0 +1,156 @@
+"""Readers and writers."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import text
+
+from app.store.session import Database, StorageUnavailable, Trouble
+
+COUNT = text("SELECT count(*) FROM note")
+
+
+@pytest.fixture
+def notes(empty_url: str) -> Iterator[Database]:
+    database = Database(empty_url, statement_timeout_ms=500)
+    with database.begin() as session:
+        session.execute(text("CREATE TABLE note (id int PRIMARY KEY)"))
+    yield database
+    database.dispose()
+
+
+def test_a_writer_commits_when_its_block_ends(notes: Database) -> None:
+    with notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 1
+
+
+def test_a_writer_that_raises_leaves_no_trace(notes: Database) -> None:
+    with pytest.raises(KeyError), notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        raise KeyError
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 0
+
+
+def test_a_reader_sees_one_snapshot(notes: Database) -> None:
+    with notes.read() as reader:
+        before = reader.scalar(COUNT)
+        with notes.begin() as writer:
+            writer.execute(text("INSERT INTO note VALUES (1)"))
+        after = reader.scalar(COUNT)
+
+    assert (before, after) == (0, 0)
+
+
+def test_the_server_refuses_a_change_by_a_reader(notes: Database) -> None:
+    with (
+        pytest.raises(sa.exc.InternalError, match="read-only transaction"),
+        notes.read() as reader,
+    ):
+        reader.execute(text("INSERT INTO note VALUES (1)"))
+
+
+def test_a_savepoint_undoes_its_own_part_alone(notes: Database) -> None:
+    with notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        with pytest.raises(sa.exc.IntegrityError), session.savepoint():
+            session.execute(text("INSERT INTO note VALUES (2), (1)"))
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 1
+
+
+def test_the_driver_works_inside_the_same_transaction(notes: Database) -> None:
+    with pytest.raises(KeyError), notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        found = session.driver().execute("SELECT count(*) FROM note").fetchone()
+        assert found == (1,)
+        session.driver().execute("INSERT INTO note VALUES (2)")
+        raise KeyError
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 0
+
+
+def test_the_driver_opens_the_transaction_of_a_session_that_has_asked_nothing_yet(
+    notes: Database,
+) -> None:
+    with pytest.raises(KeyError), notes.begin() as session:
+        session.driver().execute("INSERT INTO note VALUES (1)")
+        raise KeyError
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 0
+
+
+def test_a_statement_that_takes_too_long_is_trouble_of_the_storage(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.execute(text("SELECT pg_sleep(5)"))
+
+    assert caught.value.trouble is Trouble.TIMEOUT
+
+
+def test_a_session_ended_by_the_server_is_trouble_and_the_next_one_works(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    notes.ping()
+
+
+def test_a_driver_error_is_told_apart_the_same_way(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.driver().execute("SELECT pg_sleep(5)")
+
+    assert caught.value.trouble is Trouble.TIMEOUT
+
+
+def test_a_server_that_is_not_there_is_trouble() -> None:
+    nowhere = Database("postgresql+psycopg://dunghan@127.0.0.1:1/dunghan")
+
+    with pytest.raises(StorageUnavailable) as caught:
+        nowhere.ping()
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+
+
+def test_a_mistake_in_a_statement_is_a_bug_and_rises_as_it_is(notes: Database) -> None:
+    with pytest.raises(sa.exc.ProgrammingError), notes.begin() as session:
+        session.execute(text("SELECT nothing FROM nowhere"))
+    with pytest.raises(psycopg.errors.UndefinedTable), notes.begin() as session:
+        session.driver().execute("SELECT nothing FROM nowhere")
+
+
+def test_durability_is_told_setting_by_setting(notes: Database) -> None:
+    assert notes.durability().keys() == {"fsync", "full_page_writes", "synchronous_commit"}
+
+
+def test_behind_a_pooler_limits_are_set_by_transaction(empty_url: str) -> None:
+    database = Database(empty_url, behind_pooler=True, statement_timeout_ms=1234)
+
+    with database.begin() as session:
+        assert session.scalar(text("SHOW statement_timeout")) == "1234ms"
+        assert session.scalar(text("SHOW TimeZone")) == "UTC"
+    database.dispose()
+
+
+def test_the_rolled_back_database_forgets(database: Database) -> None:
+    with database.begin() as session:
+        session.execute(text("CREATE TABLE forgotten (id int)"))
+    with database.read() as reader:
+        assert reader.scalar(text("SELECT count(*) FROM forgotten")) == 0
+    with pytest.raises(sa.exc.InternalError), database.read() as reader:
+        reader.execute(text("INSERT INTO forgotten VALUES (1)"))
+    with database.begin() as session:
+        session.execute(text("INSERT INTO forgotten VALUES (1)"))
+
+
+def test_the_rolled_back_database_has_forgotten(database: Database) -> None:
+    with database.read() as reader:
+        assert reader.scalar(text("SELECT to_regclass('forgotten')")) is None
