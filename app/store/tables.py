@@ -254,9 +254,7 @@ dossier = sa.Table(
     *_clock_columns(),
     sa.CheckConstraint(_EDGES_AGREE, name="edges_agree"),
     sa.CheckConstraint("due_origin IN ('told', 'computed', 'none')", name="due_origin"),
-    sa.CheckConstraint(
-        "channel IN ('online', 'in_person', 'post', 'unknown')", name="channel"
-    ),
+    sa.CheckConstraint("channel IN ('online', 'in_person', 'post', 'unknown')", name="channel"),
     sa.Index("ix_dossier_unit_lft_received_at", "unit_lft", "received_at"),
     sa.Index(
         "ix_dossier_open_on_time_until",
@@ -267,6 +265,12 @@ dossier = sa.Table(
         postgresql_where=sa.text("is_open"),
     ),
     sa.Index("ix_dossier_code", "code"),
+    sa.Index(
+        "ix_dossier_open_leg_parent",
+        "source_id",
+        "parent",
+        postgresql_where=sa.text("is_leg AND is_open"),
+    ),
     comment="One stay of a dossier (hồ sơ) at a unit, as folded from the record; promised reading.",
 )
 
@@ -349,6 +353,8 @@ webhook = sa.Table(
     sa.Column("previous_until", Instant),
     sa.Column("disabled_at", Instant),
     sa.Column("disabled_reason", sa.Text),
+    sa.Column("failures", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("resume_at", Instant, comment="left alone until then after failures in a row"),
     _now("created_at"),
     comment="Receivers of signed alerts; secrets are sealed. Reference table.",
 )
@@ -365,6 +371,7 @@ alert = sa.Table(
     sa.Column("unit_lft", sa.BigInteger, nullable=False),
     sa.Column("due_on", sa.Date, nullable=False),
     sa.Column("due_at", Instant, nullable=False),
+    sa.Column("late_since", Instant, nullable=False),
     sa.Column("occurred_at", Instant, nullable=False),
     _now("raised_at"),
     sa.Column("run", sa.Text, nullable=False),
@@ -372,6 +379,7 @@ alert = sa.Table(
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", sa.Text),
     sa.Index("ix_alert_unit_lft_raised_at", "unit_lft", "raised_at"),
+    sa.Index("ix_alert_id", "id"),
     comment="One row per dossier, episode (due version) and stage: raised once, whoever asks.",
 )
 
@@ -385,13 +393,19 @@ outbox = sa.Table(
     sa.Column("payload", JSONB, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="pending"),
     sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("tries", sa.SmallInteger, nullable=False, server_default="0", comment="since queued"),
     sa.Column("next_at", Instant, nullable=False),
     sa.Column("last_status", sa.SmallInteger),
     sa.Column("last_error", sa.Text),
     _now("created_at"),
     sa.Column("settled_at", Instant),
     sa.CheckConstraint("state IN ('pending', 'delivered', 'dead')", name="state"),
-    sa.Index("ix_outbox_pending", "next_at", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index(
+        "ix_outbox_pending",
+        "webhook_id",
+        "next_at",
+        postgresql_where=sa.text("state = 'pending'"),
+    ),
     comment="What is still to be told to receivers, written with the change that it tells.",
 )
 
@@ -406,6 +420,7 @@ delivery = sa.Table(
     sa.Column("status", sa.SmallInteger),
     sa.Column("error", sa.Text),
     sa.Column("milliseconds", sa.Integer),
+    sa.Index("ix_delivery_webhook_id_at", "webhook_id", "at"),
     comment="Every attempt to deliver, with its answer. Append-only.",
 )
 
