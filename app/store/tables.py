@@ -251,6 +251,9 @@ dossier = sa.Table(
     sa.Column("apology_at", Instant),
     sa.Column("apology_exempt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column(
+        "supplement_at", ARRAY(sa.DateTime(timezone=True)), nullable=False, server_default="{}"
+    ),
     *_clock_columns(),
     sa.CheckConstraint(_EDGES_AGREE, name="edges_agree"),
     sa.CheckConstraint("due_origin IN ('told', 'computed', 'none')", name="due_origin"),
@@ -265,6 +268,12 @@ dossier = sa.Table(
         postgresql_where=sa.text("is_open"),
     ),
     sa.Index("ix_dossier_code", "code"),
+    sa.Index(
+        "ix_dossier_parent",
+        "source_id",
+        "parent",
+        postgresql_where=sa.text("parent IS NOT NULL"),
+    ),
     sa.Index(
         "ix_dossier_open_leg_parent",
         "source_id",
@@ -311,6 +320,7 @@ dossier_past = sa.Table(
     sa.Column("is_leg", sa.Boolean, nullable=False),
     sa.Column("apology_at", Instant),
     sa.Column("apology_exempt", sa.Boolean, nullable=False),
+    sa.Column("supplement_at", ARRAY(sa.DateTime(timezone=True)), nullable=False),
     sa.Column("edge_at", ARRAY(sa.DateTime(timezone=True)), nullable=False),
     sa.Column("edge_state", ARRAY(sa.SmallInteger), nullable=False),
     sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),

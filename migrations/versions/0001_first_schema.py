@@ -1,0 +1,702 @@
+"""Create the first schema.
+
+Revision ID: 0001
+Revises:
+"""
+
+import sqlalchemy as sa
+from alembic import op
+from sqlalchemy.dialects import postgresql
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+APPEND_ONLY = (
+    "dossier_record",
+    "audit",
+    "unit_revision",
+    "procedure_revision",
+    "calendar_version",
+    "mapping",
+    "delivery",
+)
+
+
+def upgrade() -> None:
+    op.create_table(
+        "alert",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("episode", sa.Integer(), nullable=False),
+        sa.Column("stage", sa.Text(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("late_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("run", sa.Text(), nullable=False),
+        sa.Column("is_digest_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "source_id", "code", "episode", "stage", name=op.f("pk_alert")
+        ),
+        comment="One row per dossier, episode (due version) and stage: raised once, whoever asks.",
+    )
+    op.create_index("ix_alert_id", "alert", ["id"], unique=False)
+    op.create_index("ix_alert_unit_lft_raised_at", "alert", ["unit_lft", "raised_at"], unique=False)
+    op.create_table(
+        "audit",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("action", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=True),
+        sa.Column("before", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
+        comment="Who did what to what, before and after. Append-only.",
+    )
+    op.create_table(
+        "delivery",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("webhook_id", sa.UUID(), nullable=False),
+        sa.Column("attempt", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("status", sa.SmallInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "event_id", "webhook_id", "attempt", name=op.f("pk_delivery")
+        ),
+        comment="Every attempt to deliver, with its answer. Append-only.",
+    )
+    op.create_index("ix_delivery_webhook_id_at", "delivery", ["webhook_id", "at"], unique=False)
+    op.create_table(
+        "dossier",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column("home_unit_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("first_recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("is_current", sa.Boolean(), nullable=False),
+        sa.Column("is_open", sa.Boolean(), nullable=False),
+        sa.Column("is_leg", sa.Boolean(), nullable=False),
+        sa.Column("procedure_id", sa.Integer(), nullable=True),
+        sa.Column("procedure_told", sa.Text(), nullable=True),
+        sa.Column("unit_told", sa.Text(), nullable=True),
+        sa.Column("case", sa.Text(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("applicant_type", sa.Text(), nullable=False),
+        sa.Column("applicant_hash", sa.Text(), nullable=True),
+        sa.Column("parent", sa.Text(), nullable=True),
+        sa.Column("leg", sa.Text(), nullable=True),
+        sa.Column("other_codes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("official", sa.Text(), nullable=True),
+        sa.Column("status", sa.Text(), nullable=True),
+        sa.Column("outcome", sa.Text(), nullable=True),
+        sa.Column("submitted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("received_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("clock_start_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("return_method", sa.Text(), nullable=True),
+        sa.Column(
+            "place_independent", sa.Boolean(), server_default=sa.text("false"), nullable=False
+        ),
+        sa.Column("paid_online", sa.Boolean(), nullable=True),
+        sa.Column("digitised", sa.Boolean(), nullable=True),
+        sa.Column("contacts", sa.Integer(), nullable=True),
+        sa.Column("bodies_contacted", sa.Integer(), nullable=True),
+        sa.Column("founded_complaints", sa.Integer(), nullable=True),
+        sa.Column("limit_kind", sa.Text(), nullable=True),
+        sa.Column("due_origin", sa.Text(), nullable=False),
+        sa.Column("is_provisional", sa.Boolean(), nullable=False),
+        sa.Column("apology_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("apology_exempt", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column("issues", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column(
+            "supplement_at",
+            postgresql.ARRAY(DateTime(timezone=True)),
+            server_default="{}",
+            nullable=False,
+        ),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("early_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("on_time_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("edge_at", postgresql.ARRAY(DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_state", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_flow", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_due", postgresql.ARRAY(Date()), nullable=False),
+        sa.CheckConstraint(
+            "channel IN ('online', 'in_person', 'post', 'unknown')", name=op.f("ck_dossier_channel")
+        ),
+        sa.CheckConstraint(
+            "due_origin IN ('told', 'computed', 'none')", name=op.f("ck_dossier_due_origin")
+        ),
+        sa.CheckConstraint(
+            "cardinality(edge_at) = cardinality(edge_state) AND cardinality(edge_at) = cardinality(edge_flow) AND cardinality(edge_at) = cardinality(edge_due)",
+            name=op.f("ck_dossier_edges_agree"),
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "source_id", "code", name=op.f("pk_dossier")),
+        comment="One stay of a dossier (hồ sơ) at a unit, as folded from the record; promised reading.",
+    )
+    op.create_index("ix_dossier_code", "dossier", ["code"], unique=False)
+    op.create_index(
+        "ix_dossier_open_leg_parent",
+        "dossier",
+        ["source_id", "parent"],
+        unique=False,
+        postgresql_where=sa.text("is_leg AND is_open"),
+    )
+    op.create_index(
+        "ix_dossier_open_on_time_until",
+        "dossier",
+        ["on_time_until", "unit_id", "source_id", "code"],
+        unique=False,
+        postgresql_where=sa.text("is_open"),
+    )
+    op.create_index(
+        "ix_dossier_parent",
+        "dossier",
+        ["source_id", "parent"],
+        unique=False,
+        postgresql_where=sa.text("parent IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_dossier_unit_lft_received_at", "dossier", ["unit_lft", "received_at"], unique=False
+    )
+    op.create_table(
+        "dossier_past",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "superseded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column("procedure_id", sa.Integer(), nullable=True),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("applicant_type", sa.Text(), nullable=False),
+        sa.Column("limit_kind", sa.Text(), nullable=True),
+        sa.Column("return_method", sa.Text(), nullable=True),
+        sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("is_leg", sa.Boolean(), nullable=False),
+        sa.Column("apology_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("apology_exempt", sa.Boolean(), nullable=False),
+        sa.Column("supplement_at", postgresql.ARRAY(DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_at", postgresql.ARRAY(DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_state", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_flow", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_due", postgresql.ARRAY(Date()), nullable=False),
+        sa.Column("readings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "source_id", "code", "version", name=op.f("pk_dossier_past")
+        ),
+        comment="What we believed of a dossier from recorded_at until superseded_at. Append-only.",
+    )
+    op.create_table(
+        "dossier_record",
+        sa.Column("unit_id", sa.Integer(), nullable=False, comment="the home unit, never changed"),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("source_updated_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stamped", sa.Boolean(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("stale", sa.Boolean(), nullable=False),
+        sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("key_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "source_id", "code", "seq", name=op.f("pk_dossier_record")
+        ),
+        comment="What senders told us, stripped of persons. Append-only: everything rebuilds from it.",
+    )
+    op.create_table(
+        "install",
+        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("purpose", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("purpose IN ('demo', 'production')", name=op.f("ck_install_purpose")),
+        sa.CheckConstraint("only", name=op.f("ck_install_single")),
+        sa.PrimaryKeyConstraint("only", name=op.f("pk_install")),
+        comment="What this database is for, so that a demo never touches another.",
+    )
+    op.create_table(
+        "job_slot",
+        sa.Column("job", sa.Text(), nullable=False),
+        sa.Column("slot", sa.Text(), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.Text(), server_default="new", nullable=False),
+        sa.Column("owner", sa.Text(), nullable=True),
+        sa.Column("fence", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("started_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "found", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "state IN ('new', 'running', 'done', 'failed')", name=op.f("ck_job_slot_state")
+        ),
+        sa.PrimaryKeyConstraint("job", "slot", name=op.f("pk_job_slot")),
+        comment="One row per job and slot: what is to run, who runs it, what it found.",
+    )
+    op.create_table(
+        "locator",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("home_unit_id", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("version > 0", name=op.f("ck_locator_version")),
+        sa.PrimaryKeyConstraint("source_id", "code", name=op.f("pk_locator")),
+        comment="Where a dossier lives: home_unit_id keeps its record, unit_id holds it now.",
+    )
+    op.create_table(
+        "mapping",
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column(
+            "unit_id", sa.Integer(), nullable=False, comment="the root of the key that told it"
+        ),
+        sa.Column("told", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("target", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("kind IN ('unit', 'procedure')", name=op.f("ck_mapping_kind")),
+        sa.PrimaryKeyConstraint("kind", "unit_id", "told", "seq", name=op.f("pk_mapping")),
+        comment="What a sender's unknown word for a unit or procedure means. Append-only.",
+    )
+    op.create_table(
+        "outbox",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("event_id", sa.UUID(), nullable=False),
+        sa.Column("webhook_id", sa.UUID(), nullable=False),
+        sa.Column("event_type", sa.Text(), nullable=False),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "tries", sa.SmallInteger(), server_default="0", nullable=False, comment="since queued"
+        ),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_status", sa.SmallInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint(
+            "state IN ('pending', 'delivered', 'dead')", name=op.f("ck_outbox_state")
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "event_id", "webhook_id", name=op.f("pk_outbox")),
+        comment="What is still to be told to receivers, written with the change that it tells.",
+    )
+    op.create_index(
+        "ix_outbox_pending",
+        "outbox",
+        ["webhook_id", "next_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_table(
+        "procedure",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=True),
+        sa.Column("field_name", sa.Text(), nullable=True),
+        sa.Column("level", sa.Text(), nullable=True),
+        sa.Column("online_level", sa.Text(), nullable=True),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("revision", sa.Integer(), server_default="1", nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_procedure")),
+        sa.UniqueConstraint("code", name=op.f("uq_procedure_code")),
+        comment="Procedures (thủ tục hành chính) with their dated limits. Reference table.",
+    )
+    op.create_table(
+        "quarantine",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.Integer(), nullable=True),
+        sa.Column("door", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("raw", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("faults", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), server_default="waiting", nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('waiting', 'accepted')", name=op.f("ck_quarantine_state")),
+        sa.PrimaryKeyConstraint("unit_id", "id", name=op.f("pk_quarantine")),
+        comment="Records that could not be accepted, stripped of persons, with the reasons.",
+    )
+    op.create_index(
+        "ix_quarantine_unit_lft_recorded_at",
+        "quarantine",
+        ["unit_lft", "recorded_at"],
+        unique=False,
+    )
+    op.create_table(
+        "source",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
+        sa.UniqueConstraint("code", name=op.f("uq_source_code")),
+        comment="Source systems: the one-door software that sends dossiers. Reference table.",
+    )
+    op.create_table(
+        "unit",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("parent_id", sa.Integer(), nullable=True),
+        sa.Column("lft", sa.BigInteger(), nullable=False),
+        sa.Column("rgt", sa.BigInteger(), nullable=False),
+        sa.Column("depth", sa.SmallInteger(), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=True),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("legacy_codes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("is_bucket", sa.Boolean(), server_default=sa.text("false"), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("code <> '' AND name <> ''", name=op.f("ck_unit_named")),
+        sa.CheckConstraint("lft <= rgt", name=op.f("ck_unit_interval")),
+        sa.CheckConstraint(
+            "valid_to IS NULL OR valid_to >= valid_from", name=op.f("ck_unit_validity")
+        ),
+        sa.ForeignKeyConstraint(["parent_id"], ["unit.id"], name=op.f("fk_unit_parent_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_unit")),
+        sa.UniqueConstraint("code", name=op.f("uq_unit_code")),
+        sa.UniqueConstraint("lft", name=op.f("uq_unit_lft")),
+        comment="Units (đơn vị) as a tree; lft..rgt holds the whole subtree. Reference table.",
+    )
+    op.create_table(
+        "api_key",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("prefix", sa.Text(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=True),
+        sa.Column("scopes", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("cardinality(scopes) > 0", name=op.f("ck_api_key_scoped")),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["source.id"], name=op.f("fk_api_key_source_id_source")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_api_key_unit_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key")),
+        sa.UniqueConstraint("prefix", name=op.f("uq_api_key_prefix")),
+        comment="Keys, hashed; unit_id NULL is the whole installation. Reference table.",
+    )
+    op.create_table(
+        "calendar",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_calendar_unit_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_calendar")),
+        sa.UniqueConstraint("unit_id", name=op.f("uq_calendar_unit_id")),
+        comment="Working calendars: the state's (vn) and those of units. Reference table.",
+    )
+    op.create_table(
+        "dossier_reading",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("reading", sa.Text(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("early_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("on_time_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("edge_at", postgresql.ARRAY(DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_state", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_flow", postgresql.ARRAY(SmallInteger()), nullable=False),
+        sa.Column("edge_due", postgresql.ARRAY(Date()), nullable=False),
+        sa.CheckConstraint(
+            "reading IN ('extended', 'as_sent', 'statutory')",
+            name=op.f("ck_dossier_reading_reading"),
+        ),
+        sa.CheckConstraint(
+            "cardinality(edge_at) = cardinality(edge_state) AND cardinality(edge_at) = cardinality(edge_flow) AND cardinality(edge_at) = cardinality(edge_due)",
+            name=op.f("ck_dossier_reading_edges_agree"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id", "source_id", "code"],
+            ["dossier.unit_id", "dossier.source_id", "dossier.code"],
+            name=op.f("fk_dossier_reading_unit_id_source_id_code_dossier"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "source_id", "code", "reading", name=op.f("pk_dossier_reading")
+        ),
+        comment="The other readings of the due date, kept only where they differ from promised.",
+    )
+    op.create_table(
+        "procedure_revision",
+        sa.Column("procedure_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["procedure_id"],
+            ["procedure.id"],
+            name=op.f("fk_procedure_revision_procedure_id_procedure"),
+        ),
+        sa.PrimaryKeyConstraint("procedure_id", "seq", name=op.f("pk_procedure_revision")),
+        comment="Every state of a procedure that was ever told. Append-only.",
+    )
+    op.create_table(
+        "unit_revision",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_unit_revision_unit_id_unit")
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "seq", name=op.f("pk_unit_revision")),
+        comment="Every state of a unit that was ever told. Append-only.",
+    )
+    op.create_table(
+        "webhook",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("events", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("previous_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("previous_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.Column("failures", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column(
+            "resume_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="left alone until then after failures in a row",
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_webhook_unit_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook")),
+        comment="Receivers of signed alerts; secrets are sealed. Reference table.",
+    )
+    op.create_table(
+        "calendar_version",
+        sa.Column("calendar_id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["calendar_id"], ["calendar.id"], name=op.f("fk_calendar_version_calendar_id_calendar")
+        ),
+        sa.PrimaryKeyConstraint("calendar_id", "version", name=op.f("pk_calendar_version")),
+        comment="Every version of a calendar with author and document. Append-only.",
+    )
+    op.create_table(
+        "idempotency",
+        sa.Column("key_id", sa.Integer(), nullable=False),
+        sa.Column("route", sa.Text(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
+        sa.Column("fingerprint", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.SmallInteger(), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["key_id"], ["api_key.id"], name=op.f("fk_idempotency_key_id_api_key")
+        ),
+        sa.PrimaryKeyConstraint("key_id", "route", "key", name=op.f("pk_idempotency")),
+        comment="Answers of creating requests, replayed for 14 days to the same key and body.",
+    )
+
+    op.execute(
+        """
+        CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'table % is append-only', TG_TABLE_NAME
+                USING ERRCODE = 'restrict_violation';
+        END $$
+        """
+    )
+    for table in APPEND_ONLY:
+        op.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
+
+
+def downgrade() -> None:
+    op.drop_table("idempotency")
+    op.drop_table("calendar_version")
+    op.drop_table("webhook")
+    op.drop_table("unit_revision")
+    op.drop_table("procedure_revision")
+    op.drop_table("dossier_reading")
+    op.drop_table("calendar")
+    op.drop_table("api_key")
+    op.drop_table("unit")
+    op.drop_table("source")
+    op.drop_index("ix_quarantine_unit_lft_recorded_at", table_name="quarantine")
+    op.drop_table("quarantine")
+    op.drop_table("procedure")
+    op.drop_index(
+        "ix_outbox_pending", table_name="outbox", postgresql_where=sa.text("state = 'pending'")
+    )
+    op.drop_table("outbox")
+    op.drop_table("mapping")
+    op.drop_table("locator")
+    op.drop_table("job_slot")
+    op.drop_table("install")
+    op.drop_table("dossier_record")
+    op.drop_table("dossier_past")
+    op.drop_index("ix_dossier_unit_lft_received_at", table_name="dossier")
+    op.drop_index(
+        "ix_dossier_parent", table_name="dossier", postgresql_where=sa.text("parent IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_dossier_open_on_time_until", table_name="dossier", postgresql_where=sa.text("is_open")
+    )
+    op.drop_index(
+        "ix_dossier_open_leg_parent",
+        table_name="dossier",
+        postgresql_where=sa.text("is_leg AND is_open"),
+    )
+    op.drop_index("ix_dossier_code", table_name="dossier")
+    op.drop_table("dossier")
+    op.drop_index("ix_delivery_webhook_id_at", table_name="delivery")
+    op.drop_table("delivery")
+    op.drop_table("audit")
+    op.drop_index("ix_alert_unit_lft_raised_at", table_name="alert")
+    op.drop_index("ix_alert_id", table_name="alert")
+    op.drop_table("alert")
+    op.execute("DROP FUNCTION refuse_change()")
