@@ -483,10 +483,10 @@ mapping = sa.Table(
 install = sa.Table(
     "install",
     metadata,
-    sa.Column("only", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("sole", sa.Boolean, primary_key=True, server_default=sa.true()),
     sa.Column("purpose", sa.Text, nullable=False),
     _now("created_at"),
-    sa.CheckConstraint("only", name="single"),
+    sa.CheckConstraint("sole", name="single"),
     sa.CheckConstraint("purpose IN ('demo', 'production')", name="purpose"),
     comment="What this database is for, so that a demo never touches another.",
 )

@@ -256,7 +256,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "install",
-        sa.Column("only", sa.Boolean(), server_default=sa.text("true"), nullable=False),
+        sa.Column("sole", sa.Boolean(), server_default=sa.text("true"), nullable=False),
         sa.Column("purpose", sa.Text(), nullable=False),
         sa.Column(
             "created_at",
@@ -265,8 +265,8 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.CheckConstraint("purpose IN ('demo', 'production')", name=op.f("ck_install_purpose")),
-        sa.CheckConstraint("only", name=op.f("ck_install_single")),
-        sa.PrimaryKeyConstraint("only", name=op.f("pk_install")),
+        sa.CheckConstraint("sole", name=op.f("ck_install_single")),
+        sa.PrimaryKeyConstraint("sole", name=op.f("pk_install")),
         comment="What this database is for, so that a demo never touches another.",
     )
     op.create_table(
