@@ -1,0 +1,104 @@
+"""Rates: exact fractions of counts under a named definition, and the only rounding of a percentage.
+
+What a rate means is data (``app.rulebook.metrics``); this module adds up the counts that a
+definition names, divides, and renders last of all.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+from fractions import Fraction
+
+from app.domain.rounding import Rounding, to_decimals
+from app.domain.tally import Count, Tally
+
+
+class Empty(StrEnum):
+    """What a rate is worth when there is nothing to divide by."""
+
+    NULL = "null"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Rate:
+    """A share of counts: its definition with version, and both numbers as they were counted."""
+
+    definition: str
+    numerator: int
+    denominator: int
+    rounding: Rounding = Rounding.HALF_UP
+    empty: Empty = Empty.NULL
+
+    @property
+    def value(self) -> Fraction | None:
+        """Return the exact share, or None (1 for ``Empty.FULL``) when the denominator is 0."""
+        if self.denominator:
+            return Fraction(self.numerator, self.denominator)
+        return Fraction(1) if self.empty is Empty.FULL else None
+
+    @property
+    def percent(self) -> str | None:
+        """Return the share in percent as people read it, or None when there is none."""
+        return percent(self.value, rounding=self.rounding)
+
+
+@dataclass(frozen=True, slots=True)
+class RateDefinition:
+    """One version of one definition of a rate: which counts stand above and below the line."""
+
+    id: str
+    version: int
+    numerator: tuple[Count, ...]
+    denominator: tuple[Count, ...]
+    title_vi: str
+    title_en: str
+    used_by: str
+    legal_basis: str
+    provenance: str
+    valid_from: date
+    valid_to: date | None = None
+    rounding: Rounding = Rounding.HALF_UP
+    empty: Empty = Empty.NULL
+    note_vi: str | None = None
+    note_en: str | None = None
+
+    @property
+    def name(self) -> str:
+        """Return the id with its version, as it travels with every figure."""
+        return f"{self.id}@{self.version}"
+
+    def of(self, tally: Tally) -> Rate:
+        """Return the rate of a tally under this definition."""
+        return Rate(
+            self.name,
+            tally.sum(self.numerator),
+            tally.sum(self.denominator),
+            self.rounding,
+            self.empty,
+        )
+
+
+_NEARLY_ALL = Fraction(99_995, 100_000)
+_BARELY_ANY = Fraction(5, 100_000)
+
+
+def percent(value: Fraction | None, *, rounding: Rounding = Rounding.HALF_UP) -> str | None:
+    """Render a share in percent with two decimals and a point; None stays None.
+
+    Half up, except that a share below all never prints 100.00 and a share above none never prints
+    0.00. ``Rounding.TRUNCATE`` cuts instead, without exceptions: it exists to reproduce systems
+    that do.
+
+    :raises ValueError: a negative share, which no counts can give.
+    """
+    if value is None:
+        return None
+    if value < 0:
+        raise ValueError("a share is never negative")
+    if rounding is Rounding.HALF_UP:
+        if _NEARLY_ALL <= value < 1:
+            return "99.99"
+        if 0 < value < _BARELY_ANY:
+            return "0.01"
+    return to_decimals(value * 100, 2, rounding)
