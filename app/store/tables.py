@@ -408,6 +408,7 @@ outbox = sa.Table(
     sa.Column("last_status", sa.SmallInteger),
     sa.Column("last_error", sa.Text),
     _now("created_at"),
+    _now("queued_at"),
     sa.Column("settled_at", Instant),
     sa.CheckConstraint("state IN ('pending', 'delivered', 'dead')", name="state"),
     sa.Index(
