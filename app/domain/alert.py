@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from app.domain.calendar import WorkCalendar
 from app.domain.timeliness import JUST, State
@@ -99,7 +100,7 @@ def stage_begins_at(calendar: WorkCalendar, due_on: date, stage: Stage) -> datet
     day = due_on
     for _ in range(stage.offset):
         day = calendar.next_working_day(day)
-    return datetime.combine(day, time(), calendar.almanac.zone)
+    return datetime.combine(day, time(), ZoneInfo(calendar.zone))
 
 
 def stages_reached(
@@ -126,7 +127,7 @@ def working_days_late(calendar: WorkCalendar, due_on: date, as_of: datetime) -> 
 
 
 def episode_of(due_at: datetime, former: Mapping[int, datetime]) -> int:
-    """Number the episode of a due moment, given the due moments of episodes already alerted."""
+    """Return the number of a due moment's episode, given the due moments alerted before."""
     known = [episode for episode, moment in former.items() if moment == due_at]
     return known[0] if known else max(former, default=0) + 1
 

@@ -97,9 +97,7 @@ def wait_after(tries: int, event_id: UUID) -> timedelta | None:
     return WAITS[tries - 1] * (1 + JITTER * share)
 
 
-def next_try_at(
-    *, tries: int, event_id: UUID, answer: Answer, now: datetime
-) -> datetime | None:
+def next_try_at(*, tries: int, event_id: UUID, answer: Answer, now: datetime) -> datetime | None:
     """Return when a failed event is tried again, None when it is given up.
 
     The receiver's ``Retry-After`` lengthens the wait, up to a day; it never shortens it.
@@ -118,5 +116,5 @@ def rest_until(*, failures: int, answer: Answer, now: datetime) -> datetime:
     that a dead one costs little.
     """
     asked = min(answer.retry_after or timedelta(), LONGEST_RETRY_AFTER)
-    doubled = SHORTEST_REST * 2 ** min(max(failures, 1) - 1, 10)
+    doubled = SHORTEST_REST * (1 << min(max(failures, 1) - 1, 10))
     return now + max(min(doubled, LONGEST_REST), asked)
