@@ -26,6 +26,7 @@ from app.domain.errors import Invalid
 __all__ = [
     "END_OF_DAY",
     "NO_WEEK",
+    "WEEKDAYS",
     "CalendarLayer",
     "CalendarNeverOpens",
     "CalendarWithoutSessions",
