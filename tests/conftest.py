@@ -32,7 +32,8 @@ from app.store.session import Database, ReadSession, WriteSession, storage_error
 hypothesis.settings.register_profile(
     "ci",
     deadline=None,
-    derandomize=True,
+    derandomize=True,  # the seed is the test itself: every run tries the same examples
+    database=None,
     print_blob=True,
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )

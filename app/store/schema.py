@@ -5,6 +5,7 @@ a replica that had to wait finds the work done.
 """
 
 import contextlib
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,8 @@ from app.store.session import Database, storage_errors
 
 MIGRATIONS: Final = Path(__file__).resolve().parents[2] / "migrations"
 BASE: Final = "base"
+ONE_AT_A_TIME: Final = threading.Lock()
+"""Alembic keeps its context in a global: two threads of one process would mix theirs."""
 
 
 def head() -> str:
@@ -74,7 +77,7 @@ def downgrade(database: Database, revision: str = BASE) -> None:
 
 @contextlib.contextmanager
 def _connected(database: Database) -> Iterator[Config]:
-    with storage_errors(), database.engine.connect() as connection:
+    with ONE_AT_A_TIME, storage_errors(), database.engine.connect() as connection:
         config = _config()
         config.attributes["connection"] = connection
         yield config

@@ -1,0 +1,93 @@
+"""The operator's command line. Each module here holds ``commands``, whose commands join it.
+
+A command reads the settings, opens the database, makes one call and prints. Refusals leave as
+sentences on standard error and as an exit code by kind.
+"""
+
+import contextlib
+import importlib
+import os
+import pkgutil
+import sys
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Final
+
+import typer
+
+from app import __version__
+from app.domain.errors import AppError, Conflict, Forbidden, Invalid, NotFound
+from app.i18n import Language, has_phrase, phrase
+from app.settings import Settings, SettingsInvalid
+from app.store.opening import opened
+from app.store.session import Database
+
+EXIT_CODES: Final[dict[type[AppError], int]] = {NotFound: 3, Conflict: 4, Invalid: 5, Forbidden: 6}
+UNAVAILABLE: Final = 75  # what mail and cron call a temporary failure
+MISCONFIGURED: Final = 78
+
+
+def nouns() -> list[ModuleType]:
+    """Return the modules of this folder, in the order of their names."""
+    found = sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return [importlib.import_module(f"{__name__}.{name}") for name in found]
+
+
+def build() -> typer.Typer:
+    """Put the command line together from the modules of this folder."""
+    whole = typer.Typer(
+        name="run.py",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,  # its frames would show values of variables
+        help=f"Đúng Hạn {__version__}",
+    )
+    for noun in nouns():
+        whole.add_typer(noun.commands)
+    return whole
+
+
+def run() -> int:
+    """Run the command line and return the exit code; a mistake in its use exits by itself."""
+    try:
+        build()()
+    except SettingsInvalid as error:
+        tell("settings.invalid", faults=str(error))
+        return MISCONFIGURED
+    except AppError as error:
+        tell(error.code, **error.params)
+        return exit_code(error)
+    return 0
+
+
+def exit_code(error: AppError) -> int:
+    """Return the exit code of a refusal, by its kind."""
+    kinds = (code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    return next(kinds, UNAVAILABLE)
+
+
+def tell(code: str, **params: str) -> None:
+    """Write a sentence on standard error, in the operator's language."""
+    first = language()
+    sentence = phrase(first, code, params) if has_phrase(first, code) else f"{code} {params}"
+    print(sentence, file=sys.stderr)
+
+
+def language() -> Language:
+    """Return the operator's language: English when LC_ALL or LANG says so, else Vietnamese."""
+    locale = os.environ.get("LC_ALL") or os.environ.get("LANG") or ""
+    return Language.EN if locale.startswith("en") else Language.VI
+
+
+@contextlib.contextmanager
+def database_of(settings: Settings) -> Iterator[Database]:
+    """Open the database that the settings name, for the time of a command."""
+    url = settings.database_url
+    with opened(
+        url=url.get_secret_value() if url else None,
+        data_dir=settings.data_dir,
+        pool_size=settings.database_pool_size,
+        statement_timeout_ms=settings.statement_timeout_ms,
+        behind_pooler=settings.database_behind_pooler,
+    ) as database:
+        yield database
