@@ -46,8 +46,13 @@ def digest(kind: MessageKind, told: Told, *, at: datetime | None = None) -> str:
     whose stamp stands beside the digest in the order of news, so that the same content sent again
     with or without another stamp has the same digest.
     """
+    return digest_of(kind, _write_facts(told).encode(), at=at)
+
+
+def digest_of(kind: MessageKind, text: bytes, *, at: datetime | None = None) -> str:
+    """Return the digest of a message whose facts are already written canonically."""
     moment = "" if at is None else _instant_text(at)
-    return sha256(f"{kind}|{moment}|{_write_facts(told)}".encode()).hexdigest()
+    return sha256(f"{kind.value}|{moment}|".encode() + text).hexdigest()
 
 
 def to_plain(told: Told) -> dict[str, Plain]:
@@ -89,8 +94,11 @@ def _write(value: object) -> str:
     return writer(value)
 
 
-def _parts(value: object) -> dict[str, object]:
-    """Return the parts of a pause or an extension that are known."""
+def parts_of(value: object) -> dict[str, object]:
+    """Return the parts of a pause or an extension that are known, by name.
+
+    :raises ValueError: the value is neither.
+    """
     if isinstance(value, PauseTold | ExtensionTold):
         named = ((field.name, getattr(value, field.name)) for field in fields(value))
         return {name: part for name, part in named if part is not None}
@@ -115,7 +123,7 @@ def _write_items(items: Iterable[object]) -> str:
 
 
 def _write_parts(value: object) -> str:
-    return _write_facts(_parts(value))
+    return _write_facts(parts_of(value))
 
 
 _WRITERS: dict[type, Callable[..., str]] = {  # type: ignore[explicit-any]  # by the type above
@@ -139,7 +147,7 @@ def _plain(value: object) -> Plain:
         return _instant_text(value)
     if isinstance(value, tuple):
         return [_plain(item) for item in value]
-    return {name: _plain(part) for name, part in _parts(value).items()}
+    return {name: _plain(part) for name, part in parts_of(value).items()}
 
 
 def _read(name: str, value: object) -> object:

@@ -8,7 +8,7 @@ be read at all raises an error that names the fault.
 import json
 import re
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, NoReturn
 
@@ -169,16 +169,13 @@ def decode(body: bytes) -> object:
     :raises BodySyntax: it is not JSON.
     :raises BodyDepth: it is nested so deeply that it cannot be read at all.
     """
-    if body.startswith(_BOM):
-        body = body[len(_BOM) :]
+    body = body.removeprefix(_BOM)
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError:
         return _read_slowly(body)
-    keys = _survey(value)
-    if keys is None or b"\\u0000" in body:
-        return _read_slowly(body)
-    if keys != _key_tokens(body):
+    may_hold_nul = b"\\" in body and b"\\u0000" in body
+    if may_hold_nul or _survey(value) != _key_tokens(body):
         return _read_slowly(body)
     return value
 
@@ -216,32 +213,32 @@ def find_broken(value: object) -> Broken | None:
     return None
 
 
+_PLAIN = frozenset({str, bool, type(None)})
+"""Types of which every value can be kept."""
+
+
 def _survey(value: object) -> int | None:
     """Count the keys in a value, or return None when something in it wants a closer look."""
     keys = 0
-    level: Sequence[object] = (value,)
+    level: list[object] = [value]
     for _ in range(MAX_DEPTH):
         below: list[object] = []
         for node in level:
             if type(node) is dict:
                 keys += len(node)
-                parts: Iterable[object] = node.values()
+                below += [part for part in node.values() if type(part) not in _PLAIN]
             elif type(node) is list:
-                parts = node
-            else:
-                parts = (node,)
-            for part in parts:
-                kind = type(part)
-                if kind is str or part is None:
-                    continue
-                if kind is dict or kind is list:
-                    below.append(part)
-                elif not _is_fit(part):
-                    return None
+                below += [part for part in node if type(part) not in _PLAIN]
+            elif not _is_fit(node):
+                return None
         if not below:
             return keys
         level = below
-    return None
+    return keys if all(map(_is_fit_leaf, level)) else None
+
+
+def _is_fit_leaf(part: object) -> bool:
+    return not isinstance(part, dict | list) and _is_fit(part)
 
 
 def _is_fit(part: object) -> bool:
@@ -262,7 +259,7 @@ def _key_tokens(body: bytes) -> int:
     given twice, and anything else is read again slowly.
     """
     count = body.count(b'":')
-    if b" :" in body or b"\n:" in body or b"\t:" in body or b"\r:" in body:
+    if any(blank in body and blank + b":" in body for blank in (b" ", b"\n", b"\t", b"\r")):
         count += sum(1 for _ in _LOOSE_KEY.finditer(body))
     return count
 
@@ -349,9 +346,7 @@ def lines(chunks: Iterable[bytes], *, max_line: int = MAX_LINE) -> Iterator[Line
     No more than one line is held. A line beyond ``max_line`` bytes is a fault and is skipped to
     its end; a last line without a line feed counts when it can be read.
     """
-    number = 0
-    for raw, is_whole in _raw_lines(chunks, max_line):
-        number += 1
+    for number, (raw, is_whole) in enumerate(_raw_lines(chunks, max_line), start=1):
         if raw is None:
             yield Line(number, _fault(LineTooLong(limit=max_line)))
         elif raw.strip():
