@@ -1,0 +1,317 @@
+"""What is still to be told to receivers, and every attempt to tell it.
+
+An event is claimed by compare-and-set on its number of attempts, which sets the next attempt
+first: a crash between claim and settlement means another attempt, and never a loss.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.domain.delivery import CLAIM, Answer, Failure
+from app.store.session import ReadSession, WriteSession
+from app.store.tables import delivery, outbox
+
+_OFFERED = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A thing to be told to one receiver, by its key."""
+
+    unit_id: int
+    event_id: UUID
+    webhook_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """An event to be queued."""
+
+    event: Event
+    event_type: str
+    payload: dict[str, object]
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """An event that is ours to send now."""
+
+    event: Event
+    payload: dict[str, object]
+    attempt: int
+    tries: int
+    queued_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One line of the delivery log, with the present state of its event."""
+
+    event: Event
+    event_type: str
+    attempt: int
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int | None
+    state: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits: events pending and dead, and since when the oldest has been due."""
+
+    pending: int
+    dead: int
+    oldest_due_at: datetime | None
+
+
+def append(session: WriteSession, posts: Sequence[Post], *, now: datetime) -> int:
+    """Queue events, once each, in the transaction of the change that they tell."""
+    if not posts:
+        return 0
+    rows = [
+        {
+            "unit_id": post.event.unit_id,
+            "event_id": post.event.event_id,
+            "webhook_id": post.event.webhook_id,
+            "event_type": post.event_type,
+            "payload": post.payload,
+            "next_at": now,
+            "created_at": now,
+            "queued_at": now,
+        }
+        for post in posts
+    ]
+    written = insert(outbox).on_conflict_do_nothing().returning(outbox.c.event_id)
+    return len(session.execute(written, rows).all())
+
+
+def claim(
+    session: WriteSession, webhook_id: UUID, *, now: datetime, start: int = 0
+) -> Claimed | None:
+    """Take one due event of a receiver, None when there is none left.
+
+    :param start: where among the first few to begin, so that two workers rarely reach for one.
+    """
+    offered = session.execute(
+        sa.select(outbox.c.unit_id, outbox.c.event_id, outbox.c.webhook_id, outbox.c.attempts)
+        .where(
+            outbox.c.webhook_id == webhook_id,
+            outbox.c.state == "pending",
+            outbox.c.next_at <= now,
+        )
+        .order_by(outbox.c.next_at, outbox.c.event_id)
+        .limit(_OFFERED)
+    ).all()
+    for n in range(len(offered)):
+        unit_id, event_id, _, attempts = offered[(start + n) % len(offered)]
+        taken = _take(session, Event(unit_id, event_id, webhook_id), attempts, now + CLAIM)
+        if taken is not None:
+            return taken
+    return None
+
+
+def _take(session: WriteSession, event: Event, attempts: int, until: datetime) -> Claimed | None:
+    row = session.execute(
+        sa.update(outbox)
+        .where(*_is(event), outbox.c.state == "pending", outbox.c.attempts == attempts)
+        .values(attempts=outbox.c.attempts + 1, tries=outbox.c.tries + 1, next_at=until)
+        .returning(outbox.c.payload, outbox.c.attempts, outbox.c.tries, outbox.c.queued_at)
+    ).one_or_none()
+    if row is None:
+        return None
+    return Claimed(event, row.payload, row.attempts, row.tries, row.queued_at)
+
+
+def log(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> None:
+    """Append an attempt and its answer to the delivery log."""
+    session.execute(
+        sa.insert(delivery).values(
+            unit_id=claimed.event.unit_id,
+            event_id=claimed.event.event_id,
+            webhook_id=claimed.event.webhook_id,
+            attempt=claimed.attempt,
+            at=now,
+            status=answer.status,
+            error=None if answer.failure is None else answer.failure.value,
+            milliseconds=answer.milliseconds,
+        )
+    )
+
+
+def settle_delivered(
+    session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime
+) -> None:
+    """Note that the receiver has the event, whoever else is trying to send it."""
+    session.execute(
+        sa.update(outbox)
+        .where(*_is(claimed.event), outbox.c.state == "pending")
+        .values(state="delivered", settled_at=now, last_status=answer.status, last_error=None)
+    )
+
+
+def settle_failed(
+    session: WriteSession,
+    claimed: Claimed,
+    answer: Answer,
+    *,
+    next_at: datetime | None,
+    now: datetime,
+) -> bool:
+    """Put the event back until its next attempt, or, without one, to the dead letters.
+
+    Tell whether it is dead now. Nothing happens when somebody else has claimed it meanwhile.
+    """
+    failure = None if answer.failure is None else answer.failure.value
+    told: dict[str, object] = {"last_status": answer.status, "last_error": failure}
+    if next_at is None:
+        told |= {"state": "dead", "settled_at": now}
+    else:
+        told |= {"next_at": next_at}
+    settled = session.execute(
+        sa.update(outbox)
+        .where(
+            *_is(claimed.event),
+            outbox.c.state == "pending",
+            outbox.c.attempts == claimed.attempt,
+        )
+        .values(told)
+        .returning(outbox.c.state)
+    ).one_or_none()
+    return settled is not None and settled.state == "dead"
+
+
+def bury(
+    session: WriteSession,
+    webhook_id: UUID,
+    *,
+    failure: Failure,
+    now: datetime,
+    queued_until: datetime | None = None,
+) -> int:
+    """Move what still waits for a receiver to the dead letters and return how much that was.
+
+    :param queued_until: only what was queued at or before this instant.
+    """
+    waiting = [outbox.c.webhook_id == webhook_id, outbox.c.state == "pending"]
+    if queued_until is not None:
+        waiting.append(outbox.c.queued_at <= queued_until)
+    buried = session.execute(
+        sa.update(outbox)
+        .where(*waiting)
+        .values(state="dead", settled_at=now, last_error=failure.value)
+        .returning(outbox.c.event_id)
+    )
+    return len(buried.all())
+
+
+def hurry(session: WriteSession, webhook_id: UUID, *, now: datetime) -> int:
+    """Make everything that waits for a receiver due now and return how much that was."""
+    moved = session.execute(
+        sa.update(outbox)
+        .where(
+            outbox.c.webhook_id == webhook_id,
+            outbox.c.state == "pending",
+            outbox.c.next_at > now + CLAIM,  # what is nearer is due soon, or being sent
+        )
+        .values(next_at=now)
+        .returning(outbox.c.event_id)
+    )
+    return len(moved.all())
+
+
+def requeue(
+    session: WriteSession,
+    webhook_id: UUID,
+    *,
+    event_id: UUID | None,
+    since: datetime | None,
+    until: datetime | None,
+    now: datetime,
+) -> int:
+    """Queue settled events of a receiver again, one or a range of times, and count them."""
+    wanted = [outbox.c.webhook_id == webhook_id, outbox.c.state != "pending"]
+    if event_id is not None:
+        wanted.append(outbox.c.event_id == event_id)
+    if since is not None:
+        wanted.append(outbox.c.created_at >= since)
+    if until is not None:
+        wanted.append(outbox.c.created_at < until)
+    again = session.execute(
+        sa.update(outbox)
+        .where(*wanted)
+        .values(state="pending", tries=0, next_at=now, queued_at=now, settled_at=None)
+        .returning(outbox.c.event_id)
+    )
+    return len(again.all())
+
+
+def deliveries(
+    session: ReadSession,
+    webhook_id: UUID,
+    *,
+    after: tuple[datetime, UUID, int] | None,
+    limit: int,
+) -> list[Attempt]:
+    """Return the delivery log of a receiver, newest first, after a place of that order."""
+    place = sa.tuple_(delivery.c.at, delivery.c.event_id, delivery.c.attempt)
+    wanted = (
+        sa.select(delivery, outbox.c.event_type, outbox.c.state, outbox.c.next_at)
+        .join_from(
+            delivery,
+            outbox,
+            sa.and_(
+                outbox.c.unit_id == delivery.c.unit_id,
+                outbox.c.event_id == delivery.c.event_id,
+                outbox.c.webhook_id == delivery.c.webhook_id,
+            ),
+        )
+        .where(delivery.c.webhook_id == webhook_id)
+        .order_by(delivery.c.at.desc(), delivery.c.event_id.desc(), delivery.c.attempt.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        wanted = wanted.where(place < after)
+    return [
+        Attempt(
+            event=Event(row["unit_id"], row["event_id"], row["webhook_id"]),
+            event_type=row["event_type"],
+            attempt=row["attempt"],
+            at=row["at"],
+            status=row["status"],
+            error=row["error"],
+            milliseconds=row["milliseconds"],
+            state=row["state"],
+            next_at=row["next_at"],
+        )
+        for row in session.execute(wanted).mappings()
+    ]
+
+
+def backlog(session: ReadSession, *, now: datetime, dead_for: timedelta) -> Backlog:
+    """Tell how much waits, and how much died lately."""
+    pending = outbox.c.state == "pending"
+    died = sa.and_(outbox.c.state == "dead", outbox.c.settled_at > now - dead_for)
+    waiting, oldest = session.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.min(outbox.c.next_at).filter(outbox.c.next_at <= now),
+        ).where(pending)
+    ).one()
+    dead = session.execute(sa.select(sa.func.count()).select_from(outbox).where(died)).scalar_one()
+    return Backlog(waiting, dead, oldest)
+
+
+def _is(event: Event) -> tuple[sa.ColumnElement[bool], ...]:
+    return (
+        outbox.c.unit_id == event.unit_id,
+        outbox.c.event_id == event.event_id,
+        outbox.c.webhook_id == event.webhook_id,
+    )

@@ -1,0 +1,267 @@
+"""Telling receivers: queue in the transaction of the change, deliver outside of any.
+
+Delivery is claim (a short transaction), send (none), settle (a short transaction). A crash between
+claim and settlement means another attempt of the same event under the same id; the receiver tells
+repeats apart by ``webhook-id``.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, Protocol
+from urllib.parse import quote
+from uuid import UUID
+
+from app.domain.alert import Alert
+from app.domain.delivery import (
+    Answer,
+    Failure,
+    Letter,
+    next_try_at,
+    rest_until,
+)
+from app.domain.dossier import ZONE
+from app.senders.seal import SealBroken, Sealer
+from app.store import outbox, webhooks
+from app.store.outbox import Claimed, Event, Post
+from app.store.session import Database, ReadSession, WriteSession
+from app.store.webhooks import Receiver, WebhookRow
+
+OVERDUE: Final = "dossier.overdue"
+TEST: Final = "webhook.test"
+EVENTS: Final = (OVERDUE,)
+"""Kinds of events that a receiver may ask for; ``webhook.test`` comes only when asked."""
+
+RECEIVERS_AT_ONCE: Final = 16
+MOST_IN_A_ROW: Final = 200
+
+
+class Sender(Protocol):
+    """What makes one attempt; it never raises for the receiver's doing."""
+
+    def send(self, letter: Letter) -> Answer:
+        """Send a letter and say what came of it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What came of a round: attempts made, acknowledged, failed, and given up for good."""
+
+    attempts: int = 0
+    acknowledged: int = 0
+    failed: int = 0
+    dead: int = 0
+
+    def __add__(self, other: "Delivered") -> "Delivered":
+        """Add two rounds."""
+        return Delivered(
+            self.attempts + other.attempts,
+            self.acknowledged + other.acknowledged,
+            self.failed + other.failed,
+            self.dead + other.dead,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Courier:
+    """What a delivery needs beside the database: a sender, the seal of secrets, the present."""
+
+    sender: Sender
+    sealer: Sealer
+    clock: Callable[[], datetime]
+    start: int = 0
+    """Where among the first few due events this worker begins."""
+
+
+# ---------------------------------------------------------------- queueing
+
+
+def queue_alerts(session: WriteSession, alerts: Sequence[Alert], *, now: datetime) -> int:
+    """Queue alerts for every receiver of their unit and of the units above it, and count them."""
+    if not alerts:
+        return 0
+    wanted = webhooks.receivers(session, OVERDUE)
+    posts = [
+        Post(Event(alert.overdue.key.unit_id, alert.id, to.id), OVERDUE, payload_of(alert))
+        for alert in alerts
+        for to in above(wanted, alert.overdue.unit_lft)
+    ]
+    return outbox.append(session, posts, now=now)
+
+
+def above(receivers: Iterable[Receiver], lft: int) -> list[Receiver]:
+    """Return the receivers of a unit and of the units above it."""
+    return [to for to in receivers if to.lft <= lft <= to.rgt]
+
+
+def payload_of(alert: Alert) -> dict[str, object]:
+    """Return what is sent of an alert: codes and dates, nothing of a person."""
+    overdue = alert.overdue
+    path = f"/v1/dossiers/{quote(overdue.key.code, safe='')}"
+    source = f"?source={quote(overdue.source, safe='')}"
+    return {
+        "type": OVERDUE,
+        "timestamp": told(alert.occurred_at),
+        "data": {
+            "alert": str(alert.id),
+            "code": overdue.key.code,
+            "source": overdue.source,
+            "unit": overdue.unit,
+            "stage": alert.stage,
+            "episode": alert.episode,
+            "due_on": overdue.due_on.isoformat(),
+            "due_at": told(overdue.due_at),
+            "late_since": told(overdue.late_since),
+            "links": {"dossier": path + source, "due_date": f"{path}/due-date{source}"},
+        },
+    }
+
+
+def test_payload(*, webhook_id: UUID, now: datetime) -> dict[str, object]:
+    """Return what is sent to try a receiver."""
+    return {"type": TEST, "timestamp": told(now), "data": {"webhook": str(webhook_id)}}
+
+
+def told(instant: datetime) -> str:
+    """Write an instant for machines, in local time with its offset."""
+    return instant.astimezone(ZONE).isoformat()
+
+
+def body_of(payload: dict[str, object]) -> bytes:
+    """Return the bytes of a payload, the same at every attempt."""
+    spelled = json.dumps(payload, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return spelled.encode()
+
+
+# ---------------------------------------------------------------- delivering
+
+
+def receivers_waiting(
+    session: ReadSession, *, now: datetime, limit: int = RECEIVERS_AT_ONCE
+) -> list[UUID]:
+    """Return receivers that have something due, the longest waiting first."""
+    return webhooks.with_post(session, now=now, limit=limit)
+
+
+def deliver_due(
+    database: Database, courier: Courier, *, at_once: int = RECEIVERS_AT_ONCE
+) -> Delivered:
+    """Deliver everything that is due, each receiver on a thread of its own, and say what came.
+
+    It takes the database and not a session, because sending lies between two transactions. A
+    receiver that fails is left alone for a while, so one that is dead costs one attempt a round
+    and holds up nobody.
+    """
+    done = Delivered()
+    with ThreadPoolExecutor(at_once, thread_name_prefix="deliver") as threads:
+        while True:
+            with database.read() as session:
+                waiting = receivers_waiting(session, now=courier.clock(), limit=at_once)
+            if not waiting:
+                return done
+            rounds = list(threads.map(lambda each: deliver_to(database, each, courier), waiting))
+            done = sum(rounds, done)
+            if not any(each.attempts for each in rounds):
+                return done  # others are at it
+
+
+def deliver_to(
+    database: Database, webhook_id: UUID, courier: Courier, *, most: int = MOST_IN_A_ROW
+) -> Delivered:
+    """Deliver to one receiver, one event after another, until one fails or nothing is due."""
+    done = Delivered()
+    sent: tuple[Claimed, Answer] | None = None
+    while True:
+        with database.begin() as session:
+            if sent is not None:
+                settled = settle(session, *sent, now=courier.clock())
+                done += settled
+                sent = None
+                if settled.failed:
+                    return done
+            found = None if done.attempts >= most else _claim(session, webhook_id, courier)
+        if found is None:
+            return done
+        claimed, letter = found
+        sent = claimed, _send(courier, letter)
+
+
+def _claim(
+    session: WriteSession, webhook_id: UUID, courier: Courier
+) -> tuple[Claimed, Letter | None] | None:
+    """Take the next event of a receiver and write its letter.
+
+    The letter is None when the secret cannot be read.
+    """
+    now = courier.clock()
+    receiver = webhooks.find_any(session, webhook_id)
+    if receiver is None or not _may_be_called(receiver, now):
+        return None
+    claimed = outbox.claim(session, webhook_id, now=now, start=courier.start)
+    if claimed is None:
+        return None
+    try:
+        secrets = tuple(
+            courier.sealer.open(sealed, owner=str(webhook_id))
+            for sealed in receiver.live_secrets(now)
+        )
+    except SealBroken:
+        return claimed, None
+    body = body_of(claimed.payload)
+    return claimed, Letter(claimed.event.event_id, receiver.url, body, secrets, now)
+
+
+def _may_be_called(receiver: WebhookRow, now: datetime) -> bool:
+    rested = receiver.resume_at is None or receiver.resume_at <= now
+    return receiver.disabled_at is None and rested
+
+
+def _send(courier: Courier, letter: Letter | None) -> Answer:
+    if letter is None:
+        return Answer(None, Failure.SECRET_UNREADABLE, 0)
+    return courier.sender.send(letter)
+
+
+def settle(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> Delivered:
+    """Write down what came of an attempt, for the event and for its receiver."""
+    outbox.log(session, claimed, answer, now=now)
+    webhook_id = claimed.event.webhook_id
+    if answer.is_acknowledged:
+        outbox.settle_delivered(session, claimed, answer, now=now)
+        if webhooks.note_success(session, webhook_id):
+            outbox.hurry(session, webhook_id, now=now)  # it is well again: do not make it wait
+        return Delivered(attempts=1, acknowledged=1)
+    next_at = next_try_at(
+        tries=claimed.tries, event_id=claimed.event.event_id, answer=answer, now=now
+    )
+    dead = outbox.settle_failed(session, claimed, answer, next_at=next_at, now=now)
+    buried = _after_failure(session, claimed, answer, dead=dead, now=now)
+    return Delivered(attempts=1, failed=1, dead=int(dead) + buried)
+
+
+def _after_failure(
+    session: WriteSession, claimed: Claimed, answer: Answer, *, dead: bool, now: datetime
+) -> int:
+    """Rest, give up or stop calling the receiver; return how many other events died of it."""
+    webhook_id = claimed.event.webhook_id
+    if answer.is_gone:
+        webhooks.disable(session, webhook_id, reason="gone", now=now)
+        return outbox.bury(session, webhook_id, failure=Failure.REMOVED, now=now)
+    receiver = webhooks.find_any(session, webhook_id)
+    if receiver is None:
+        return 0
+    resume_at = rest_until(failures=receiver.failures + 1, answer=answer, now=now)
+    webhooks.note_failure(session, webhook_id, resume_at=resume_at)
+    if not dead:
+        return 0
+    # What has waited as long as one that had all its tries would fare no better.
+    return outbox.bury(
+        session,
+        webhook_id,
+        failure=Failure.GIVEN_UP,
+        now=now,
+        queued_until=claimed.queued_at,
+    )
