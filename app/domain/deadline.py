@@ -193,7 +193,7 @@ class _Course(Protocol):
         """Return the due date as it stands."""
 
 
-def _paused_from(almanac: Almanac, moment: int) -> int:
+def paused_from(almanac: Almanac, moment: int) -> int:
     """Return the first day that no longer has working time after an instant before it.
 
     Non-working days aside, it is the day of the next working instant.
@@ -252,9 +252,9 @@ class _WorkingDays:
                 self._base = almanac.local_ordinal(almanac.next_working(end))
                 self._due_on = almanac.day_after(self._base, self._number)
             return
-        first = max(_paused_from(almanac, begin), self._base + 1)
+        first = max(paused_from(almanac, begin), self._base + 1)
         if self._due_on >= first:
-            skipped = almanac.count(first, _paused_from(almanac, end))
+            skipped = almanac.count(first, paused_from(almanac, end))
             if skipped:
                 self._due_on = almanac.day_after(self._due_on, skipped)
 
@@ -262,7 +262,7 @@ class _WorkingDays:
         """Count the days from the pause on."""
         if restart:
             return self._value, None
-        first = max(_paused_from(self._almanac, begin), self._base + 1)
+        first = max(paused_from(self._almanac, begin), self._base + 1)
         days = Fraction(self._almanac.count(first, self._due_on + 1))
         return (days - HALF if self._half and days else days), None
 
@@ -467,7 +467,7 @@ class _PromisedDays:
     def _shifted(self, begin: int, end: int) -> int:
         almanac = self._almanac
         self.number()
-        first, last = _paused_from(almanac, begin), _paused_from(almanac, end)
+        first, last = paused_from(almanac, begin), paused_from(almanac, end)
         if self._due_on < first or last <= first:
             return self._due_on
         self._skipped.append((max(first, self._base + 1), last))
@@ -495,7 +495,7 @@ class _PromisedDays:
         if restart:
             days = Fraction(self.number())
         else:
-            first = max(_paused_from(self._almanac, begin), self._base + 1)
+            first = max(paused_from(self._almanac, begin), self._base + 1)
             days = Fraction(self._almanac.count(first, self._due_on + 1))
         return (days - HALF if self._half and days else days), None
 
@@ -868,7 +868,7 @@ def elapsed(
         opened, closed = micros(span.started_at), micros(span.ended_at or end)
         spent -= almanac.between(opened, closed)
         days -= almanac.count(
-            max(first, _paused_from(almanac, opened)), min(last, _paused_from(almanac, closed))
+            max(first, paused_from(almanac, opened)), min(last, paused_from(almanac, closed))
         )
     return Elapsed(timedelta(microseconds=spent), days)
 

@@ -173,7 +173,7 @@ def _day(entry: object, year: int, where: str) -> DayException:
         raise CalendarDataBroken(f"{where}: must be a table")
     _refuse_unknown(entry, _DAY_KEYS, where)
     on = entry.get("date")
-    if not isinstance(on, date) or on.year != year:
+    if type(on) is not date or on.year != year:
         raise CalendarDataBroken(f"{where}: date must be a day of {year}")
     where = f"{where} ({on.isoformat()})"
     try:
