@@ -1,0 +1,490 @@
+"""A dossier (hồ sơ) as folded from everything that its sender told us.
+
+``fold`` is a pure function of the messages and of the terms in force; the same messages in any
+order of delivery give the same dossier, save where the order of learning is itself the rule:
+an older record that arrives after the held promise has passed may not move that promise later,
+and a correction counts only if it was learned in time (``clock.md``).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from app.domain.record import (
+    OPEN_STATUSES,
+    ExtensionTold,
+    Message,
+    MessageKind,
+    PauseTold,
+    Status,
+    Told,
+)
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+"""The zone of every local day in the figures; a unit's calendar may name another for its hours."""
+
+
+class Ending(StrEnum):
+    """How a dossier left the unit's hands: with a result, or without one."""
+
+    FINISHED = "finished"
+    WITHDRAWN = "withdrawn"
+    STOPPED = "stopped"
+
+
+class Issue(StrEnum):
+    """A thing to look at in an accepted dossier: it describes and does not accuse."""
+
+    FINISHED_WITHOUT_DATE = "finished_without_date"
+    FINISH_FROM_RETURN = "finish_from_return"
+    FINISH_BEFORE_RECEIPT = "finish_before_receipt"
+    FINISH_DATE_CHANGED = "finish_date_changed"
+    RECEIPT_UNKNOWN = "receipt_unknown"
+    END_INFERRED = "end_inferred"
+    NO_DUE = "no_due"
+    DUE_NOT_COMPUTABLE = "due_not_computable"
+    DUE_CHANGED_AFTER_PASSING = "due_changed_after_passing"
+    DUE_CHANGED_SILENTLY = "due_changed_silently"
+    DUE_NOT_REPRODUCIBLE = "due_not_reproducible"
+    LATE_BEFORE_CORRECTION = "late_before_correction"
+    STATUS_BACKWARDS = "status_backwards"
+    SECOND_EXTENSION = "second_extension"
+    EXTENSION_TOO_LATE = "extension_too_late"
+    NOTICE_LATE = "notice_late"
+    MORE_THAN_ONE_SUPPLEMENT = "more_than_one_supplement"
+    UNKNOWN_UNIT = "unknown_unit"
+    UNKNOWN_PROCEDURE = "unknown_procedure"
+    UNKNOWN_CHANNEL = "unknown_channel"
+    UNKNOWN_PARENT = "unknown_parent"
+    ZERO_DURATION = "zero_duration"
+
+
+@dataclass(frozen=True, slots=True)
+class Closing:
+    """One end of a dossier: when it was first said to be, and what the sender says now.
+
+    ``at`` judges promised, extended and statutory; ``as_sent_at`` judges as_sent;
+    ``told_at`` is the stamp of the message that told it first.
+    """
+
+    ending: Ending
+    at: datetime
+    as_sent_at: datetime
+    told_at: datetime
+    reopened_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """A unit that holds the dossier from an instant on; the first stay has no beginning."""
+
+    unit: int
+    since: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """One due date that was held as the promise, with the reason for which it replaced another."""
+
+    due_at: datetime
+    reason: str
+    document: str | None
+    learned_at: datetime
+    told_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the messages say, put in order and read once; no calendar, no law."""
+
+    facts: Told
+    stays: tuple[Stay, ...]
+    closings: tuple[Closing, ...]
+    pauses: tuple[PauseTold, ...]
+    inferred: tuple[PauseTold, ...]
+    extensions: tuple[ExtensionTold, ...]
+    promises: tuple[Promise, ...]
+    corrections: tuple[Promise, ...]
+    voided_at: datetime | None
+    status_at: datetime | None
+    apology_at: datetime | None
+    apology_exempt: bool
+    first_recorded_at: datetime
+    last_recorded_at: datetime
+    source_updated_at: datetime
+    issues: frozenset[Issue]
+
+    @property
+    def received_at(self) -> datetime | None:
+        """Return the receipt as shown on the slip, or None while none is known."""
+        return self.facts.get("received_at")
+
+    @property
+    def clock_start_at(self) -> datetime | None:
+        """Return when the complete dossier was received by the unit that must decide.
+
+        Source: ND 118/2025, Điều 17.3 as amended by ND 309/2026, Điều 8.
+        """
+        return self.facts.get("clock_start_at") or self.facts.get("received_at")
+
+
+@dataclass(slots=True)
+class _Cycle:
+    """One life between receipt (or reopening) and closing, while messages are read."""
+
+    ending: Ending | None = None
+    at: datetime | None = None
+    as_sent_at: datetime | None = None
+    told_at: datetime | None = None
+    told: bool = False
+    returned_at: datetime | None = None
+    reopened_at: datetime | None = None
+
+    def close(self, ending: Ending, at: datetime, *, told: bool, stamp: datetime) -> None:
+        """Take the first end as the one that judges, and the latest as what is sent."""
+        if self.ending is None or (not self.told and told):
+            self.ending, self.at, self.told = ending, at, told
+            self.told_at = stamp
+        self.as_sent_at = at
+
+
+_PAUSING = {
+    Status.AWAITING_SUPPLEMENT: "supplement",
+    Status.AWAITING_PAYMENT: "payment",
+    Status.STOPPED: "stopped",
+}
+_RANK = {
+    Status.SUBMITTED: 0,
+    Status.REFUSED_AT_INTAKE: 1,
+    Status.RECEIVED: 1,
+    Status.PROCESSING: 2,
+    Status.AWAITING_SUPPLEMENT: 2,
+    Status.AWAITING_PAYMENT: 2,
+    Status.STOPPED: 2,
+    Status.WITHDRAWN: 3,
+    Status.FINISHED: 3,
+    Status.RETURNED: 4,
+}
+
+
+def in_order(messages: Iterable[Message]) -> list[Message]:
+    """Order messages as news: by stamp, then canonical form; unstamped ones by arrival.
+
+    Two snapshots without a stamp and with the same newest date differ only in what was learned
+    later, so among them the order of arrival is the order of news.
+    """
+    return [
+        message
+        for _, message in sorted(
+            enumerate(messages),
+            key=lambda pair: (
+                pair[1].source_updated_at,
+                not pair[1].stamped,
+                (0, pair[1].digest) if pair[1].stamped else (pair[0], ""),
+            ),
+        )
+    ]
+
+
+@dataclass(slots=True)
+class _Reader:
+    """Reads messages in the order of news and gathers a history."""
+
+    units: Mapping[str, int]
+    facts: Told = field(default_factory=Told)
+    stays: list[Stay] = field(default_factory=list)
+    cycles: list[_Cycle] = field(default_factory=lambda: [_Cycle()])
+    statuses: list[tuple[datetime, Status]] = field(default_factory=list)
+    event_pauses: list[PauseTold] = field(default_factory=list)
+    extensions: list[ExtensionTold] = field(default_factory=list)
+    voided_at: datetime | None = None
+    apology_at: datetime | None = None
+    apology_exempt: bool = False
+    last_seen: datetime | None = None
+    issues: set[Issue] = field(default_factory=set)
+
+    def read(self, message: Message) -> None:
+        """Take in one message that is newer than all before it."""
+        match message.kind:
+            case MessageKind.RECORD:
+                self._record(message)
+            case MessageKind.STEP:
+                self._move(message, message.told.get("unit"))
+                self._status(message.told.get("status"), message.at, message)
+            case MessageKind.TRANSFER:
+                self._move(message, message.told.get("unit"))
+            case MessageKind.CORRECTION:
+                self._correct(message)
+            case MessageKind.REOPENING:
+                self._reopen(message.at)
+            case MessageKind.VOID:
+                self.voided_at = self.voided_at or message.at
+            case _:
+                self._letter_or_pause(message)
+
+    def _letter_or_pause(self, message: Message) -> None:
+        told, at = message.told, message.at
+        due_at = told.get("due_at")
+        match message.kind:
+            case MessageKind.PAUSE:
+                self.event_pauses.append(PauseTold(told.get("pause_kind") or "other", at))
+            case MessageKind.RESUME:
+                self._resume(at, told)
+            case MessageKind.EXTENSION if due_at is not None:
+                self._extend(ExtensionTold(at, due_at, told.get("document")))
+                self._apologise(at)
+            case MessageKind.APOLOGY if told.get("exempt"):
+                self.apology_exempt = True
+            case MessageKind.APOLOGY:
+                self._apologise(at)
+            case _:
+                pass
+
+    def _record(self, message: Message) -> None:
+        told = message.told
+        self._move(message, told.get("unit"))
+        self.facts.update(told)
+        extension = told.get("extension")
+        if extension is not None:
+            self._extend(extension)
+            self._apologise(extension.issued_at)
+        self._status(told.get("status"), self._step_at(message), message)
+        self.last_seen = message.recorded_at
+
+    def _step_at(self, message: Message) -> datetime:
+        """Return when a record's status began: its stamp, or for unstamped news our own sight.
+
+        A snapshot without a stamp that differs from an earlier one only by its status carries no
+        date of that change; the first moment at which we saw it is the earliest that is certain.
+        """
+        if message.stamped or not self.statuses or self.last_seen is None:
+            return message.source_updated_at
+        if self.statuses[-1][1] == message.told.get("status"):
+            return message.source_updated_at
+        newest = self.statuses[-1][0]
+        if message.source_updated_at > newest:
+            return message.source_updated_at
+        return max(message.recorded_at, newest)
+
+    def _move(self, message: Message, unit: str | None) -> None:
+        if unit is None:
+            return
+        held = self.units[unit]
+        if not self.stays:
+            self.stays.append(Stay(held, None))
+        elif self.stays[-1].unit != held:
+            since = (
+                message.at if message.kind is not MessageKind.RECORD else message.source_updated_at
+            )
+            self.stays.append(Stay(held, since))
+
+    def _status(self, status: Status | None, at: datetime, message: Message) -> None:
+        told = message.told
+        cycle = self.cycles[-1]
+        finished_at = told.get("finished_at")
+        if status is not None:
+            self._notice_backwards(status)
+            self.facts["status"] = status
+            if not self.statuses or self.statuses[-1][1] is not status:
+                self.statuses.append((at, status))
+            ends = status is Status.STOPPED and (told.get("ended_at") or told.get("outcome"))
+            if (
+                status in OPEN_STATUSES
+                and not ends
+                and finished_at is None
+                and cycle.at is not None
+                and at > cycle.at
+            ):
+                cycle = self._reopen(at)
+            elif status is Status.WITHDRAWN or ends:
+                self._end(cycle, status, at, message)
+        if told.get("returned_at") is not None and cycle.returned_at is None:
+            cycle.returned_at = told.get("returned_at")
+        if finished_at is not None and status is not Status.WITHDRAWN:
+            cycle.close(Ending.FINISHED, finished_at, told=True, stamp=message.source_updated_at)
+        elif status is Status.REFUSED_AT_INTAKE and self.facts.get("received_at") is not None:
+            ended = told.get("ended_at")
+            cycle.close(
+                Ending.FINISHED,
+                ended or at,
+                told=ended is not None,
+                stamp=message.source_updated_at,
+            )
+
+    def _end(self, cycle: _Cycle, status: Status, at: datetime, message: Message) -> None:
+        ended = message.told.get("ended_at") or message.told.get("finished_at")
+        if ended is None:
+            self.issues.add(Issue.END_INFERRED)
+        ending = Ending.WITHDRAWN if status is Status.WITHDRAWN else Ending.STOPPED
+        if cycle.ending is not Ending.FINISHED:
+            cycle.close(
+                ending, ended or at, told=ended is not None, stamp=message.source_updated_at
+            )
+
+    def _notice_backwards(self, status: Status) -> None:
+        if self.statuses and _RANK[status] < _RANK[self.statuses[-1][1]]:
+            self.issues.add(Issue.STATUS_BACKWARDS)
+
+    def _reopen(self, at: datetime) -> _Cycle:
+        cycle = self.cycles[-1]
+        closed_at = cycle.at or cycle.returned_at
+        if closed_at is None or at < closed_at:
+            return cycle
+        cycle.reopened_at = at
+        self.cycles.append(_Cycle())
+        return self.cycles[-1]
+
+    def _resume(self, at: datetime, told: Told) -> None:
+        kind = told.get("pause_kind")
+        for index in range(len(self.event_pauses) - 1, -1, -1):
+            pause = self.event_pauses[index]
+            if pause.ended_at is None and kind in (None, pause.kind):
+                self.event_pauses[index] = PauseTold(
+                    pause.kind, pause.started_at, at, told.get("due_at")
+                )
+                return
+
+    def _extend(self, extension: ExtensionTold) -> None:
+        if extension not in self.extensions:
+            self.extensions.append(extension)
+
+    def _apologise(self, at: datetime) -> None:
+        if self.apology_at is None or at < self.apology_at:
+            self.apology_at = at
+
+    def _correct(self, message: Message) -> None:
+        told = message.told
+        if "received_at" in told:
+            self.facts["received_at"] = told["received_at"]
+        if "due_at" in told:
+            self.facts["due_at"] = told["due_at"]
+        finished_at = told.get("finished_at")
+        if finished_at is not None:
+            self.facts["finished_at"] = finished_at
+            cycle = self.cycles[-1]
+            if told.get("approved") and cycle.at is not None:
+                cycle.at = cycle.as_sent_at = finished_at
+            else:
+                cycle.close(
+                    Ending.FINISHED, finished_at, told=True, stamp=message.source_updated_at
+                )
+
+    def closings(self) -> tuple[Closing, ...]:
+        """Return every end with its reopening; a return without a finish date is a finish.
+
+        An end that is dated before the reopening it follows counts from that reopening.
+        """
+        found: list[Closing] = []
+        for cycle in self.cycles:
+            ending, at = cycle.ending, cycle.at
+            if ending is None and cycle.returned_at is not None:
+                ending, at = Ending.FINISHED, cycle.returned_at
+                self.issues.add(Issue.FINISH_FROM_RETURN)
+            if ending is None or at is None:
+                continue
+            as_sent = cycle.as_sent_at or at
+            if as_sent != at:
+                self.issues.add(Issue.FINISH_DATE_CHANGED)
+            since = found[-1].reopened_at if found else None
+            if since is not None:
+                at, as_sent = max(at, since), max(as_sent, since)
+            found.append(Closing(ending, at, as_sent, cycle.told_at or at, cycle.reopened_at))
+        return tuple(found)
+
+    def inferred_pauses(self) -> tuple[PauseTold, ...]:
+        """Return the stretches in a suspending status, each until the next other status."""
+        found = []
+        for index, (at, status) in enumerate(self.statuses):
+            kind = _PAUSING.get(status)
+            if kind is None:
+                continue
+            later = self.statuses[index + 1][0] if index + 1 < len(self.statuses) else None
+            if later is None or later > at:
+                found.append(PauseTold(kind, at, later))
+        return tuple(found)
+
+
+def gather(messages: Sequence[Message], units: Mapping[str, int]) -> History:
+    """Read all messages of one dossier, given in order of arrival, into its history.
+
+    ``units`` gives the unit behind each word for a unit that occurs in the messages (an unknown
+    word is the bucket of its sender).
+
+    :raises KeyError: a word for a unit is missing from ``units``.
+    """
+    reader = _Reader(units)
+    news = in_order(messages) if len(messages) > 1 else messages
+    for message in news:
+        reader.read(message)
+    closings = reader.closings()
+    explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
+    promises, corrections = _promises(messages)
+    return History(
+        facts=reader.facts,
+        stays=tuple(reader.stays),
+        closings=closings,
+        pauses=explicit,
+        inferred=tuple(
+            pause
+            for pause in reader.inferred_pauses()
+            if not any(_overlap(pause, other) for other in explicit if other.kind == pause.kind)
+        ),
+        extensions=tuple(sorted(reader.extensions, key=lambda one: one.issued_at)),
+        promises=promises,
+        corrections=corrections,
+        voided_at=reader.voided_at,
+        status_at=reader.statuses[-1][0] if reader.statuses else None,
+        apology_at=reader.apology_at,
+        apology_exempt=reader.apology_exempt,
+        first_recorded_at=min(message.recorded_at for message in messages),
+        last_recorded_at=max(message.recorded_at for message in messages),
+        source_updated_at=news[-1].source_updated_at,
+        issues=frozenset(reader.issues),
+    )
+
+
+def _local(instant: datetime) -> date:
+    return instant.astimezone(ZONE).date()
+
+
+def _overlap(one: PauseTold, other: PauseTold) -> bool:
+    """Tell whether two half-open intervals share an instant; an open one has no end."""
+    return (other.ended_at is None or one.started_at < other.ended_at) and (
+        one.ended_at is None or other.started_at < one.ended_at
+    )
+
+
+def _promises(messages: Sequence[Message]) -> tuple[tuple[Promise, ...], tuple[Promise, ...]]:
+    """Return the promises held one after the other by order of learning, and the corrections.
+
+    The first by source time is the promise. An older record that arrives after the held promise
+    has passed and would move it later replaces nothing.
+    """
+    held: Message | None = None
+    found: list[Promise] = []
+    corrections: list[Promise] = []
+    for message in messages:
+        due_at = message.told.get("due_at")
+        if due_at is None:
+            continue
+        document = message.told.get("document")
+        if message.kind is MessageKind.CORRECTION:
+            reason = "approved" if message.told.get("approved") else "correction"
+            corrections.append(
+                Promise(due_at, reason, document, message.recorded_at, message.source_updated_at)
+            )
+        if message.kind is not MessageKind.RECORD:
+            continue
+        if held is not None:
+            held_due = found[-1].due_at
+            if not message.order < held.order:
+                continue
+            if _local(message.recorded_at) > _local(held_due) and due_at > held_due:
+                continue
+        held = message
+        found.append(
+            Promise(due_at, "initial", document, message.recorded_at, message.source_updated_at)
+        )
+    return tuple(found), tuple(corrections)

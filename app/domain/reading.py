@@ -1,0 +1,483 @@
+"""The four readings of a dossier's due date, always kept side by side (``clock.md``).
+
+``read`` lays the law over a history: which promise is held, what moved it, and for each reading the
+course of the dossier from which its edges follow. ``app.domain.verdict`` answers the same question
+directly for one instant; a property test holds the two equal.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
+from app.domain.calendar import WorkCalendar
+from app.domain.deadline import Due, Phase, clock_start, compute_due, due_phases, promise
+from app.domain.dossier import Ending, History, Issue, Promise
+from app.domain.edges import Course, Edge, Standing, edges
+from app.domain.limits import LimitKind, TimeLimit
+from app.domain.pauses import DEFAULT_POLICIES, Pause, PauseKind, PausePolicy, united
+from app.domain.procedure import LimitVersion, Procedure
+from app.domain.record import Channel, ExtensionTold, PauseTold, Status
+from app.domain.timeliness import Reading, State
+
+_NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What no sender tells: the calendar of the unit, the procedure, the limit of intake.
+
+    ``procedure`` None is an unknown procedure: its promise is judged by date, and nothing is
+    computed for it. ``parent_known`` says whether the parent of a leg has been heard of.
+    """
+
+    calendar: WorkCalendar
+    procedure: Procedure | None
+    intake_limit: TimeLimit
+    parent_known: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """One change of the promise: old and new due date, and why.
+
+    ``reason`` is initial, pause_shift, supplement_restart, extension, correction or
+    silent_change; ``at`` is when it takes effect and ``learned_at`` when we learned it, None for
+    what follows from a pause and the calendar.
+    """
+
+    old: date | None
+    new: date | None
+    reason: str
+    document: str | None
+    at: datetime
+    learned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clocked:
+    """What the law says of one history: limit, start, pauses, and the course of each reading."""
+
+    history: History
+    terms: Terms
+    version: LimitVersion | None
+    start: datetime | None
+    promised: Due | None
+    due_origin: str
+    pauses: tuple[Pause, ...]
+    courses: Mapping[Reading, Course]
+    revisions: tuple[Revision, ...]
+    issues: frozenset[Issue]
+
+    def edges(self, reading: Reading) -> tuple[Edge, ...]:
+        """Return what is counted of the dossier under one reading."""
+        return edges(self.courses[reading])
+
+    def due(self, reading: Reading) -> Due | None:
+        """Return the due value held last under one reading, None without a due date."""
+        standings = self.courses[reading].standings
+        return standings[-1].due if standings else None
+
+    @property
+    def limit(self) -> TimeLimit | None:
+        """Return the time limit of the procedure in force at clock start, None if unknown."""
+        return None if self.version is None else self.version.limit
+
+    @property
+    def is_leg(self) -> bool:
+        """Tell whether it is counted as a leg of a joint dossier and not by itself."""
+        return self.history.facts.get("parent") is not None and self.terms.parent_known
+
+
+def read(history: History, terms: Terms) -> Clocked:
+    """Lay the law over a history.
+
+    A due date that needs a calendar year which is not loaded is left out and listed as
+    ``due_not_computable``; it is computed when the year arrives.
+    """
+    return _Clerk(history, terms).clocked()
+
+
+class _Clerk:
+    """Works out the readings of one history, step by step."""
+
+    def __init__(self, history: History, terms: Terms) -> None:
+        self.history = history
+        self.terms = terms
+        self.calendar = terms.calendar
+        self.issues = set(history.issues)
+        self.revisions: list[Revision] = []
+        self.version = self._version()
+        self.limit = None if self.version is None else self.version.limit
+        self.start = self._start()
+        self.pauses = self._pauses([closing.at for closing in history.closings])
+
+    def clocked(self) -> Clocked:
+        """Return everything that follows from the history."""
+        promised, origin = self._promise()
+        standings = self._standings(promised, origin)
+        courses = {reading: self._course(reading, line) for reading, line in standings.items()}
+        self._notice(promised, origin, standings)
+        return Clocked(
+            history=self.history,
+            terms=self.terms,
+            version=self.version,
+            start=self.start,
+            promised=promised,
+            due_origin=origin,
+            pauses=self.pauses,
+            courses=courses,
+            revisions=tuple(self.revisions),
+            issues=frozenset(self.issues),
+        )
+
+    # ---------------------------------------------------------------- limit, start, pauses
+
+    def _version(self) -> LimitVersion | None:
+        begun = self.history.clock_start_at
+        if begun is None or self.terms.procedure is None:
+            return None
+        facts = self.history.facts
+        return self.terms.procedure.limit_at(
+            self.calendar.local_date(begun),
+            case=facts.get("case"),
+            channel=facts.get("channel") or Channel.UNKNOWN,
+        )
+
+    def _start(self) -> datetime | None:
+        begun = self.history.clock_start_at
+        if begun is None or self.limit is None:
+            return begun
+        try:
+            return clock_start(self.calendar, self.limit, begun)
+        except _NOT_COMPUTABLE:
+            return begun
+
+    def _pauses(self, ends: Sequence[datetime]) -> tuple[Pause, ...]:
+        """Return the pauses, each clipped to the end of the life in which it lies."""
+        history = self.history
+        told = [(pause, False) for pause in history.pauses]
+        told += [(pause, True) for pause in history.inferred]
+        return tuple(
+            pause for one, inferred in told for pause in self._clipped(one, ends, inferred=inferred)
+        )
+
+    def _clipped(
+        self, told: PauseTold, ends: Sequence[datetime], *, inferred: bool
+    ) -> Iterator[Pause]:
+        kind = PauseKind(told.kind)
+        ended_at = told.ended_at
+        for end in ends:
+            if told.started_at <= end:
+                ended_at = end if ended_at is None else min(ended_at, end)
+                break
+        if ended_at is None or ended_at > told.started_at:
+            policies = DEFAULT_POLICIES if self.version is None else self.version.policies
+            yield Pause(kind, told.started_at, ended_at, policies[kind], inferred, told.new_due_at)
+
+    # ---------------------------------------------------------------- the promise
+
+    def _promise(self) -> tuple[Due | None, str]:
+        if self.history.received_at is None:
+            return None, "none"
+        if not self.history.promises:
+            computed = self._computed()
+            self._revise(None, computed, "initial", self.history.first_recorded_at)
+            return computed, "none" if computed is None else "computed"
+        held = self.history.promises[-1]
+        due = self._told(held.due_at)
+        self._revise(None, due, "initial", held.learned_at, held.document)
+        for correction in self.history.corrections:
+            due = self._corrected(due, correction)
+        return due, "told"
+
+    def _computed(self) -> Due | None:
+        if self.limit is None or self.start is None:
+            return None
+        try:
+            return compute_due(self.calendar, self.limit, self.start)
+        except _NOT_COMPUTABLE:
+            self.issues.add(Issue.DUE_NOT_COMPUTABLE)
+            return None
+
+    def _told(self, due_at: datetime) -> Due:
+        by_instant = self.limit is not None and self.limit.by_instant
+        try:
+            return promise(self.calendar, due_at, by_instant=by_instant)
+        except _NOT_COMPUTABLE:
+            return promise(self.calendar, due_at, by_instant=False)
+
+    def _corrected(self, due: Due, correction: Promise) -> Due:
+        """Move the promise by a correction learned in time, or approved by a superior."""
+        held = self._phases(due, told=True)[-1].due or due
+        passed = correction.learned_at > held.on_time_until
+        approved = correction.reason == "approved"
+        if passed:
+            self.issues.add(
+                Issue.LATE_BEFORE_CORRECTION if approved else Issue.DUE_CHANGED_AFTER_PASSING
+            )
+        if passed and not approved:
+            return due
+        new = self._told(correction.due_at)
+        self._revise(due, new, "correction", correction.learned_at, correction.document)
+        return new
+
+    def _revise(
+        self,
+        old: Due | None,
+        new: Due | None,
+        reason: str,
+        learned_at: datetime | None,
+        document: str | None = None,
+        *,
+        at: datetime | None = None,
+    ) -> None:
+        effect = at or learned_at
+        if effect is not None and new is not None:
+            before = None if old is None else old.due_on
+            self.revisions.append(
+                Revision(before, new.due_on, reason, document, effect, learned_at)
+            )
+
+    # ---------------------------------------------------------------- the readings
+
+    def _phases(self, due: Due | None, *, told: bool) -> tuple[Phase, ...]:
+        """Return the due values after each effective pause, none when they need a missing year."""
+        if self.start is None:
+            return (Phase(due, None),)
+        limit = self.limit if told or due is not None else None
+        try:
+            return due_phases(
+                self.calendar, limit, self.start, self.pauses, promised=due if told else None
+            )
+        except _NOT_COMPUTABLE:
+            self.issues.add(Issue.DUE_NOT_COMPUTABLE)
+            return due_phases(self.calendar, None, self.start, self.pauses)
+
+    def _standings(self, promised: Due | None, origin: str) -> dict[Reading, tuple[Standing, ...]]:
+        received_at = self.history.received_at
+        if received_at is None:
+            return dict.fromkeys(Reading, ())
+        phases = self._phases(promised, told=origin == "told")
+        self._note_pauses(phases)
+        line = _line(received_at, phases)
+        statutory = line
+        if origin == "told":
+            computed = self._computed()
+            law = self._phases(computed, told=False) if computed is not None else None
+            statutory = _line(received_at, law) if law else self._without_due(received_at)
+        return {
+            Reading.PROMISED: line,
+            Reading.EXTENDED: self._extended(line),
+            Reading.AS_SENT: self._as_sent(received_at),
+            Reading.STATUTORY: statutory,
+        }
+
+    def _without_due(self, received_at: datetime) -> tuple[Standing, ...]:
+        return _line(received_at, due_phases(self.calendar, None, received_at, self.pauses))
+
+    def _note_pauses(self, phases: Sequence[Phase]) -> None:
+        held = phases[0].due
+        for phase in phases[1:]:
+            if phase.span is not None and phase.due is not None and phase.due != held:
+                restart = phase.span.policy is PausePolicy.RESTART
+                reason = "supplement_restart" if restart else "pause_shift"
+                self._revise(held, phase.due, reason, None, at=phase.span.ended_at)
+                held = phase.due
+
+    def _as_sent(self, received_at: datetime) -> tuple[Standing, ...]:
+        """Return what the latest record says: its due date, not moved by anything."""
+        due_at = self.history.facts.get("due_at")
+        pauses = self._pauses([closing.as_sent_at for closing in self.history.closings])
+        if due_at is None or self.start is None:
+            return _line(received_at, due_phases(self.calendar, None, received_at, pauses))
+        due = self._told(due_at)
+        found = [Standing(received_at, paused=False, due=due)]
+        for span in united(pauses, self.start):
+            if span.started_at <= due.on_time_until:
+                found.append(Standing(span.started_at, paused=True, due=due))
+                if span.ended_at is not None:
+                    found.append(Standing(span.ended_at, paused=False, due=due))
+        return tuple(found)
+
+    def _extended(self, line: tuple[Standing, ...]) -> tuple[Standing, ...]:
+        """Lay the first extension over the promise, if it was issued in time.
+
+        Source: ND 61/2018, Điều 19.9 (once, with apology); the rule says one day before expiry.
+        """
+        for index, extension in enumerate(self.history.extensions):
+            if index > 0:
+                self.issues.add(Issue.SECOND_EXTENSION)
+                break
+            held = _held(line, extension.issued_at)
+            if held is None:
+                continue
+            if extension.issued_at > held.on_time_until:
+                self.issues.add(Issue.EXTENSION_TOO_LATE)
+                continue
+            if self.calendar.local_date(extension.issued_at) >= held.due_on:
+                self.issues.add(Issue.NOTICE_LATE)
+            new = self._told(extension.new_due_at)
+            if new.on_time_until <= held.on_time_until:
+                continue
+            self._revise(held, new, "extension", None, extension.document, at=extension.issued_at)
+            line = self._laid_over(line, extension, new)
+        return line
+
+    def _laid_over(
+        self, line: tuple[Standing, ...], extension: ExtensionTold, new: Due
+    ) -> tuple[Standing, ...]:
+        """Hold the new date from the letter on; later pauses move it like a promise."""
+        issued_at = max(extension.issued_at, line[0].at)
+        before = [standing for standing in line if standing.at <= issued_at]
+        paused = before[-1].paused
+        after = [pause for pause in self.pauses if pause.started_at > issued_at]
+        start = self.start or issued_at
+        try:
+            phases = due_phases(self.calendar, self.limit, start, after, promised=new)
+        except _NOT_COMPUTABLE:
+            self.issues.add(Issue.DUE_NOT_COMPUTABLE)
+            phases = due_phases(self.calendar, None, start, after)
+        found = [*before, Standing(issued_at, paused=paused, due=new)]
+        if paused:
+            ends = next((s.at for s in line if s.at > issued_at and not s.paused), None)
+            if ends is None:
+                return tuple(found)
+            due = _later(new, _held(line, ends))
+            found.append(Standing(ends, paused=False, due=due))
+        found += [
+            standing for standing in _line(issued_at, phases)[1:] if standing.at > found[-1].at
+        ]
+        return tuple(found)
+
+    def _course(self, reading: Reading, standings: tuple[Standing, ...]) -> Course:
+        history = self.history
+        submitted_at = history.facts.get("submitted_at")
+        if submitted_at is None and history.facts.get("status") is Status.SUBMITTED:
+            submitted_at = history.status_at
+        return Course(
+            stays=history.stays,
+            submitted_at=submitted_at,
+            intake_due_at=self._intake_due(submitted_at),
+            unreceived=self._unreceived(),
+            received_at=history.received_at,
+            standings=standings,
+            closings=history.closings,
+            by_as_sent=reading is Reading.AS_SENT,
+            voided_at=history.voided_at,
+        )
+
+    def _intake_due(self, submitted_at: datetime | None) -> datetime | None:
+        received_at = self.history.received_at
+        if submitted_at is None or (received_at is not None and received_at <= submitted_at):
+            return None
+        try:
+            limit = self.terms.intake_limit
+            start = clock_start(self.calendar, limit, submitted_at)
+            due = compute_due(self.calendar, limit, start)
+        except _NOT_COMPUTABLE:
+            return None
+        return None if due is None else due.on_time_until
+
+    def _unreceived(self) -> tuple[datetime, State] | None:
+        history = self.history
+        at = history.status_at
+        if history.received_at is not None or at is None:
+            return None
+        match history.facts.get("status"):
+            case None | Status.SUBMITTED:
+                return None
+            case Status.REFUSED_AT_INTAKE:
+                return history.facts.get("ended_at") or at, State.REFUSED_AT_INTAKE
+            case Status.WITHDRAWN:
+                return history.facts.get("ended_at") or at, State.WITHDRAWN
+            case _:
+                return at, State.RECEIPT_UNKNOWN
+
+    # ---------------------------------------------------------------- things to look at
+
+    def _notice(
+        self,
+        promised: Due | None,
+        origin: str,
+        standings: Mapping[Reading, tuple[Standing, ...]],
+    ) -> None:
+        self._notice_words()
+        received_at = self.history.received_at
+        if received_at is None:
+            return
+        if promised is None and (self.limit is None or self.limit.kind is not LimitKind.NONE):
+            self.issues.add(Issue.NO_DUE)
+        supplements = [pause for pause in self.pauses if pause.kind is PauseKind.SUPPLEMENT]
+        if len(united(supplements, received_at)) > 1:
+            self.issues.add(Issue.MORE_THAN_ONE_SUPPLEMENT)
+        self._notice_ends(received_at)
+        if origin == "told":
+            self._notice_due(standings)
+
+    def _notice_words(self) -> None:
+        facts = self.history.facts
+        if facts.get("channel") in (None, Channel.UNKNOWN):
+            self.issues.add(Issue.UNKNOWN_CHANNEL)
+        if self.terms.procedure is None:
+            self.issues.add(Issue.UNKNOWN_PROCEDURE)
+        if facts.get("parent") is not None and not self.terms.parent_known:
+            self.issues.add(Issue.UNKNOWN_PARENT)
+        unreceived = self._unreceived()
+        if unreceived is not None and unreceived[1] is State.RECEIPT_UNKNOWN:
+            self.issues.add(Issue.RECEIPT_UNKNOWN)
+
+    def _notice_ends(self, received_at: datetime) -> None:
+        closings = self.history.closings
+        status = self.history.facts.get("status")
+        if not closings and status in (Status.FINISHED, Status.RETURNED):
+            self.issues.add(Issue.FINISHED_WITHOUT_DATE)
+        for closing in closings:
+            if closing.ending is Ending.FINISHED and closing.at < received_at:
+                self.issues.add(Issue.FINISH_BEFORE_RECEIPT)
+            if closing.ending is Ending.FINISHED and closing.at == received_at:
+                self.issues.add(Issue.ZERO_DURATION)
+
+    def _notice_due(self, standings: Mapping[Reading, tuple[Standing, ...]]) -> None:
+        promised = standings[Reading.PROMISED]
+        law = standings[Reading.STATUTORY]
+        told, computed = promised[0].due, law[0].due
+        if told is not None and computed is not None and told.due_on != computed.due_on:
+            self.issues.add(Issue.DUE_NOT_REPRODUCIBLE)
+        sent = standings[Reading.AS_SENT][0].due
+        known = {
+            standing.due.due_on
+            for reading in (Reading.PROMISED, Reading.EXTENDED)
+            for standing in standings[reading]
+            if standing.due is not None
+        }
+        if sent is not None and sent.due_on not in known:
+            self.issues.add(Issue.DUE_CHANGED_SILENTLY)
+            self._revise(promised[-1].due, sent, "silent_change", self.history.last_recorded_at)
+
+
+def _line(received_at: datetime, phases: Sequence[Phase]) -> tuple[Standing, ...]:
+    """Turn the due values after each pause into how the dossier stands from each instant on."""
+    found = [Standing(received_at, paused=False, due=phases[0].due)]
+    for phase in phases[1:]:
+        span = phase.span
+        if span is None:
+            continue
+        begins = max(span.started_at, received_at)
+        found.append(Standing(begins, paused=True, due=found[-1].due))
+        if span.ended_at is not None:
+            found.append(Standing(span.ended_at, paused=False, due=phase.due))
+    return tuple(found)
+
+
+def _held(line: Sequence[Standing], at: datetime) -> Due | None:
+    """Return the due value that holds at an instant."""
+    held = line[0].due
+    for standing in line:
+        if standing.at <= at:
+            held = standing.due
+    return held
+
+
+def _later(one: Due, other: Due | None) -> Due:
+    return one if other is None or one.on_time_until >= other.on_time_until else other

@@ -1,0 +1,451 @@
+"""The one place that counts dossiers, and the lists of exactly those that it counted.
+
+Each count is one condition, kept in ``CONDITIONS``; a figure sums it and a list filters by it, so
+that a figure always opens as many rows as it says. A stock is a condition on the dossier as it
+stands at T; a flow is a condition on an edge that lies in the period. States and flows are those
+of ``domain.timeliness``, computed by ``domain.edges`` and stored with the dossier: SQL never
+decides, it only finds the last edge before an instant.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import text
+
+from app.domain.tally import Count, Tally
+from app.domain.timeliness import Flow, Reading, State
+from app.store.session import ReadSession
+
+
+class Dimension(StrEnum):
+    """What a table of figures may be broken down by; time is broken down by the caller."""
+
+    UNIT = "unit"
+    CHILD = "child"
+    LEVEL = "level"
+    FIELD = "field"
+    PROCEDURE = "procedure"
+    CHANNEL = "channel"
+    APPLICANT_TYPE = "applicant_type"
+    ONLINE_LEVEL = "online_level"
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Which dossiers are counted: those held in a span of the unit tree, with filters.
+
+    ``known_at`` None is what is known now; otherwise what was known then.
+    """
+
+    lft: int
+    rgt: int
+    reading: Reading = Reading.PROMISED
+    known_at: datetime | None = None
+    exclude_same_day: bool = False
+    procedure: str | None = None
+    field: str | None = None
+    channel: str | None = None
+    applicant_type: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The period as instants: [begins, ends), with the local days it covers, inclusive."""
+
+    begins: datetime
+    ends: datetime
+    first: date
+    last: date
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """The counts of one cell of a table; ``keys`` are the values of its dimensions."""
+
+    keys: tuple[str | None, ...]
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """One dossier, or one edge of a dossier, behind a figure."""
+
+    unit: str
+    source: str
+    code: str
+    procedure: str | None
+    state: State
+    at: datetime | None
+    due_on: date | None
+    place: tuple[int, int, str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Condition:
+    """A count as SQL: on the dossier at T (``held``) or on an edge of the period (``passed``)."""
+
+    relation: str
+    where: str
+
+
+_IN_HAND = f"BETWEEN {State.OPEN_IN_TIME:d} AND {State.PAUSED:d}"
+_APOLOGY = {
+    "with_apology": "NOT apology_exempt AND apology_at < :ends",
+    "without_apology": "NOT apology_exempt AND (apology_at IS NULL OR apology_at >= :ends)",
+    "apology_exempt": "apology_exempt",
+}
+_RETURNED = (
+    f"returned_at >= :begins AND returned_at < :ends AND state <> {State.TRANSFERRED_OUT:d}"
+    f" AND state <> {State.VOIDED:d} AND return_method = "
+)
+_DUE = "due_on BETWEEN :first AND :last AND state IN ({})"
+_FINISHED_IN_TIME = f"{State.FINISHED_EARLY:d}, {State.FINISHED_ON_TIME:d}"
+_ENTERED = f"{Flow.RECEIVED:d}, {Flow.REOPENED:d}, {Flow.TRANSFERRED_IN:d}"
+
+
+def _stock(where: str) -> _Condition:
+    return _Condition("held", where)
+
+
+def _flow(where: str) -> _Condition:
+    return _Condition("passed", where)
+
+
+def _is(state: State) -> _Condition:
+    return _stock(f"state = {state:d}")
+
+
+def _passes(*flows: Flow) -> _Condition:
+    return _flow("flow IN ({})".format(", ".join(f"{flow:d}" for flow in flows)))
+
+
+def _came_by(channel: str) -> _Condition:
+    return _flow(f"flow = {Flow.RECEIVED:d} AND channel = '{channel}'")
+
+
+def _online(level: str) -> _Condition:
+    return _flow(
+        f"flow = {Flow.RECEIVED:d} AND channel = 'online'"
+        f" AND coalesce(online_level, 'unknown') = '{level}'"
+    )
+
+
+def _conditions() -> dict[Count, _Condition]:
+    """Return the meaning of each count of dossiers as SQL.
+
+    Source: measures.md, "Counts for a period"; II.06a/VPCP columns 3 to 13.
+    """
+    # the portal takes the first request for a supplement as the end, a second one as overdue
+    in_time_766 = (
+        "CASE WHEN supplements > 1 THEN FALSE"
+        f" WHEN supplements = 1 THEN supplement_state <> {State.OPEN_OVERDUE:d}"
+        f" WHEN state IN ({State.WITHDRAWN:d}, {State.STOPPED:d}) THEN NOT ended_late"
+        f" ELSE state IN ({_FINISHED_IN_TIME}, {State.OPEN_IN_TIME:d}, {State.PAUSED:d}) END"
+    )
+    judged_766 = (
+        f"(state_before {_IN_HAND} OR entered) AND NOT no_due"
+        f" AND state NOT IN ({State.TRANSFERRED_OUT:d}, {State.VOIDED:d})"
+    )
+    found = {
+        Count.CARRIED_OVER: _stock(f"state_before {_IN_HAND}"),
+        Count.RECEIVED: _passes(Flow.RECEIVED),
+        Count.RECEIVED_ONLINE: _came_by("online"),
+        Count.RECEIVED_IN_PERSON: _came_by("in_person"),
+        Count.RECEIVED_BY_POST: _came_by("post"),
+        Count.RECEIVED_UNKNOWN_CHANNEL: _came_by("unknown"),
+        Count.REOPENED: _passes(Flow.REOPENED),
+        Count.TRANSFERRED_IN: _passes(Flow.TRANSFERRED_IN),
+        Count.FINISHED_EARLY: _passes(Flow.FINISHED_EARLY),
+        Count.FINISHED_ON_TIME: _passes(Flow.FINISHED_ON_TIME),
+        Count.FINISHED_LATE: _passes(Flow.FINISHED_LATE),
+        Count.FINISHED_NO_DUE: _passes(Flow.FINISHED_NO_DUE),
+        Count.WITHDRAWN: _passes(Flow.WITHDRAWN, Flow.WITHDRAWN_LATE),
+        Count.WITHDRAWN_LATE: _passes(Flow.WITHDRAWN_LATE),
+        Count.STOPPED: _passes(Flow.STOPPED),
+        Count.VOIDED: _passes(Flow.VOIDED),
+        Count.TRANSFERRED_OUT: _passes(Flow.TRANSFERRED_OUT),
+        Count.OPEN_IN_TIME: _is(State.OPEN_IN_TIME),
+        Count.OPEN_OVERDUE: _is(State.OPEN_OVERDUE),
+        Count.OPEN_NO_DUE: _is(State.OPEN_NO_DUE),
+        Count.PAUSED: _is(State.PAUSED),
+        Count.AWAITING_INTAKE_IN_TIME: _is(State.AWAITING_INTAKE_IN_TIME),
+        Count.AWAITING_INTAKE_OVERDUE: _is(State.AWAITING_INTAKE_OVERDUE),
+        Count.RECEIPT_UNKNOWN: _is(State.RECEIPT_UNKNOWN),
+        Count.REFUSED_AT_INTAKE: _flow(f"edge = {State.REFUSED_AT_INTAKE:d}"),
+        Count.INTAKE_LATE: _flow(f"edge = {State.AWAITING_INTAKE_OVERDUE:d}"),
+        Count.DUE: _stock(
+            _DUE.format(
+                f"{State.OPEN_IN_TIME:d}, {State.OPEN_OVERDUE:d}, {_FINISHED_IN_TIME},"
+                f" {State.FINISHED_LATE:d}"
+            )
+        ),
+        Count.DUE_MET: _stock(_DUE.format(_FINISHED_IN_TIME)),
+        Count.RETURNED_BY_POST: _stock(f"{_RETURNED} 'post'"),
+        Count.RETURNED_AT_COUNTER: _stock(f"{_RETURNED} 'counter'"),
+        Count.RETURNED_ONLINE: _stock(f"{_RETURNED} 'online'"),
+        Count.SUBMITTED_ONLINE_FULL: _online("full"),
+        Count.SUBMITTED_ONLINE_PARTIAL: _online("partial"),
+        Count.SUBMITTED_ONLINE_INFORMATION: _online("information"),
+        Count.SUBMITTED_ONLINE_UNKNOWN: _online("unknown"),
+        Count.PROGRESS_766_RECEIVED: _stock(judged_766),
+        Count.PROGRESS_766_ON_TIME: _stock(f"{judged_766} AND {in_time_766}"),
+    }
+    for name, where in _APOLOGY.items():
+        late = f"flow = {Flow.FINISHED_LATE:d} AND {where}"
+        found[Count(f"finished_late_{name}")] = _flow(late)
+        overdue = f"state = {State.OPEN_OVERDUE:d} AND {where}"
+        found[Count(f"open_overdue_{name}")] = _stock(overdue)
+    return found
+
+
+CONDITIONS: Mapping[Count, _Condition] = _conditions()
+"""What each count means; counts of procedures are not among them."""
+
+_READ_OTHER = """
+    LEFT JOIN dossier_reading r
+      ON r.unit_id = d.unit_id AND r.source_id = d.source_id AND r.code = d.code
+     AND r.reading = :reading"""
+
+_NOW = """
+    SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
+           d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
+           d.apology_exempt, d.supplement_at,
+           {edges}
+      FROM dossier d{join}
+     WHERE d.unit_lft BETWEEN :lft AND :rgt AND NOT d.is_leg"""
+
+_THEN = """
+    SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
+           d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
+           d.apology_exempt, d.supplement_at,
+           {edges}
+      FROM dossier_past d{join}
+     WHERE d.unit_lft BETWEEN :lft AND :rgt AND NOT d.is_leg
+       AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
+
+_EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due")
+_EDGE_TYPES = {
+    "edge_at": "timestamptz[]",
+    "edge_state": "smallint[]",
+    "edge_flow": "smallint[]",
+    "edge_due": "date[]",
+}
+
+
+def _edge_columns(reading: Reading) -> str:
+    if reading is Reading.PROMISED:
+        return ", ".join(f"d.{name}" for name in _EDGE_COLUMNS)
+    return ", ".join(f"coalesce(r.{name}, d.{name}) AS {name}" for name in _EDGE_COLUMNS)
+
+
+def _past_columns(reading: Reading) -> str:
+    if reading is Reading.PROMISED:
+        return ", ".join(f"d.{name}" for name in _EDGE_COLUMNS)
+    return ", ".join(
+        f"CASE WHEN d.readings ? :reading THEN ARRAY(SELECT jsonb_array_elements_text("
+        f"d.readings -> :reading -> '{name}'))::{kind} ELSE d.{name} END AS {name}"
+        for name, kind in _EDGE_TYPES.items()
+    )
+
+
+def _known(scope: Scope) -> str:
+    """Return the dossiers as they were known, each once at each unit where it stayed."""
+    join = "" if scope.reading is Reading.PROMISED else _READ_OTHER
+    now = _NOW.format(edges=_edge_columns(scope.reading), join=join)
+    if scope.known_at is None:
+        return now
+    then = _THEN.format(edges=_past_columns(scope.reading), join="")
+    return f"{now} AND d.recorded_at <= :known_at\n    UNION ALL{then}"
+
+
+_FILTERS = {
+    "procedure": "p.code = :procedure",
+    "field": "p.field = :field",
+    "channel": "k.channel = :channel",
+    "applicant_type": "k.applicant_type = :applicant_type",
+}
+
+
+def _placed(scope: Scope) -> str:
+    """Return the known dossiers with the positions of the period among their edges."""
+    wanted = ["k.edge_at[1] < :ends"]
+    wanted += [where for name, where in _FILTERS.items() if getattr(scope, name) is not None]
+    if scope.exclude_same_day:
+        wanted.append("k.limit_kind IS DISTINCT FROM 'same_day'")
+    return f"""
+    SELECT k.*, p.code AS procedure, p.field, p.online_level, u.code AS unit, u.level,
+           width_bucket(CAST(:before_end AS timestamptz), k.edge_at) AS upto,
+           width_bucket(CAST(:before_begin AS timestamptz), k.edge_at) AS since
+      FROM known k
+      JOIN unit u ON u.id = k.unit_id
+      LEFT JOIN procedure p ON p.id = k.procedure_id
+     WHERE {" AND ".join(wanted)}"""
+
+
+_HELD = """
+    SELECT placed.*, edge_state[upto] AS state, edge_due[upto] AS due_on, edge_at[upto] AS at,
+           coalesce(edge_state[since], 0) AS state_before, 0 AS edge_index,
+           edge_flow[upto] = {withdrawn_late} AS ended_late,
+           edge_state[upto] IN ({no_due}) AS no_due,
+           edge_flow[since + 1 : upto] && CAST(ARRAY[{entered}] AS smallint[]) AS entered,
+           edge_state[width_bucket(supplement_at[1] - interval '1 microsecond', edge_at)]
+               AS supplement_state,
+           (SELECT count(*) FROM unnest(supplement_at) s WHERE s < :ends) AS supplements
+      FROM placed""".format(
+    withdrawn_late=f"{Flow.WITHDRAWN_LATE:d}",
+    no_due=f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}",
+    entered=_ENTERED,
+)
+
+_PASSED = """
+    SELECT placed.*, edge_state[upto] AS state, edge_due[i] AS due_on, edge_at[i] AS at,
+           edge_flow[i] AS flow, edge_state[i] AS edge, i AS edge_index
+      FROM placed, generate_series(since + 1, upto) AS i"""
+
+_RELATIONS = {"held": _HELD, "passed": _PASSED}
+
+_KEYS = {
+    Dimension.UNIT: "unit",
+    Dimension.LEVEL: "level",
+    Dimension.FIELD: "field",
+    Dimension.PROCEDURE: "procedure",
+    Dimension.CHANNEL: "channel",
+    Dimension.APPLICANT_TYPE: "applicant_type",
+    Dimension.ONLINE_LEVEL: "online_level",
+    Dimension.CHILD: (
+        "(SELECT c.code FROM unit c WHERE c.parent_id = :of AND unit_lft BETWEEN c.lft AND c.rgt)"
+    ),
+}
+
+
+def counts(
+    session: ReadSession,
+    scope: Scope,
+    span: Span,
+    *,
+    by: Sequence[Dimension] = (),
+    of: int | None = None,
+) -> list[Row]:
+    """Count everything of a period, one row per combination of the dimensions that occurs.
+
+    ``of`` is the unit whose children make the rows of ``Dimension.CHILD``; what the unit itself
+    holds has the key None. Rows add up to the whole: each dossier is in one of them.
+    """
+    found: dict[tuple[str | None, ...], dict[str, int]] = {}
+    parameters = _parameters(scope, span) | {"of": of}
+    for relation in _RELATIONS:
+        for row in session.execute(text(_count_statement(scope, relation, by)), parameters):
+            keys = tuple(row[: len(by)])
+            cell = found.setdefault(keys, {})
+            cell.update(zip(_names(relation), row[len(by) :], strict=True))
+    return [
+        Row(keys, Tally.from_mapping(cell))
+        for keys, cell in sorted(found.items(), key=lambda item: _sortable(item[0]))
+    ]
+
+
+def listed(
+    session: ReadSession,
+    scope: Scope,
+    span: Span,
+    *,
+    count: Count | None = None,
+    state: State | None = None,
+    after: tuple[int, int, str, int] | None = None,
+    limit: int,
+) -> list[Listed]:
+    """List what a count counted, or what stands in a state at T, or all that is known at T.
+
+    Rows are ordered by ``Listed.place``; ``after`` continues behind one. A dossier that was
+    finished twice in the period is listed twice, as it was counted.
+    """
+    condition = CONDITIONS[count] if count is not None else _stock("TRUE")
+    where = [f"({condition.where})"]
+    if state is not None:
+        where.append("state = :state")
+    if after is not None:
+        where.append(
+            "(unit_id, source_id, x.code, edge_index)"
+            " > (:after_unit, :after_source, :after_code, :after_edge)"
+        )
+    statement = f"""
+    {_with(scope, condition.relation)}
+    SELECT x.unit, s.code AS source, x.code, x.procedure, x.state, x.at, x.due_on,
+           x.unit_id, x.source_id, x.edge_index
+      FROM {condition.relation} x JOIN source s ON s.id = x.source_id
+     WHERE {" AND ".join(where)}
+     ORDER BY x.unit_id, x.source_id, x.code, x.edge_index
+     LIMIT :limit"""
+    parameters = _parameters(scope, span) | {
+        "state": None if state is None else int(state),
+        "limit": limit,
+    }
+    if after is not None:
+        names = ("after_unit", "after_source", "after_code", "after_edge")
+        parameters |= dict(zip(names, after, strict=True))
+    return [
+        Listed(
+            unit=row.unit,
+            source=row.source,
+            code=row.code,
+            procedure=row.procedure,
+            state=State(row.state),
+            at=row.at,
+            due_on=row.due_on,
+            place=(row.unit_id, row.source_id, row.code, row.edge_index),
+        )
+        for row in session.execute(text(statement), parameters)
+    ]
+
+
+def _with(scope: Scope, relation: str) -> str:
+    return (
+        f"WITH known AS ({_known(scope)}), placed AS ({_placed(scope)}),"
+        f" {relation} AS ({_RELATIONS[relation]})"
+    )
+
+
+def _count_statement(scope: Scope, relation: str, by: Sequence[Dimension]) -> str:
+    keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
+    sums = [
+        f"count(*) FILTER (WHERE {condition.where}) AS {count.value}"
+        for count, condition in CONDITIONS.items()
+        if condition.relation == relation
+    ]
+    group = ", ".join(f"key_{at}" for at in range(len(by)))
+    return f"{_with(scope, relation)} SELECT {', '.join(keys + sums)} FROM {relation}" + (
+        f" GROUP BY {group}" if by else ""
+    )
+
+
+def _names(relation: str) -> list[str]:
+    return [count.value for count, found in CONDITIONS.items() if found.relation == relation]
+
+
+def _sortable(keys: tuple[str | None, ...]) -> tuple[str, ...]:
+    return tuple(key or "" for key in keys)
+
+
+_STEP = timedelta(microseconds=1)
+
+
+def _parameters(scope: Scope, span: Span) -> dict[str, Any]:
+    return {
+        "lft": scope.lft,
+        "rgt": scope.rgt,
+        "reading": scope.reading.value,
+        "known_at": scope.known_at,
+        "procedure": scope.procedure,
+        "field": scope.field,
+        "channel": scope.channel,
+        "applicant_type": scope.applicant_type,
+        "begins": span.begins,
+        "ends": span.ends,
+        "before_begin": span.begins - _STEP,
+        "before_end": span.ends - _STEP,
+        "first": span.first,
+        "last": span.last,
+    }
