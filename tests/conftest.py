@@ -133,7 +133,9 @@ def shared_pool(shared_url: str) -> Iterator[Database]:
 def database(shared_url: str, shared_pool: Database) -> Iterator[Database]:
     """Give a database whose changes are undone after the test."""
     with shared_pool.engine.connect() as connection, connection.begin() as outer:
-        yield RolledBackDatabase(shared_url, connection)
+        given = RolledBackDatabase(shared_url, connection)
+        yield given
+        given.dispose()
         outer.rollback()
 
 

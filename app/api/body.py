@@ -1,0 +1,170 @@
+"""How a body comes in: admitted by size, unpacked, decoded strictly, never half.
+
+A JSON body passes here before any model sees it. Routes that read records themselves ask for
+``Raw`` and get the bytes under the same limits.
+"""
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from typing import Annotated, Any, Final
+
+import anyio
+from fastapi import Depends, Request
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import ClientDisconnect
+
+from app.api.problems import (
+    BodyUnreadable,
+    EncodingUnsupported,
+    MediaTypeUnsupported,
+    Overloaded,
+)
+from app.deps import installation_of
+from app.feeds.body import BodyTooLarge, decode_strict, gunzip
+
+JSON: Final = "application/json"
+NDJSON: Final = "application/x-ndjson"
+NDJSON_NAMES: Final = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
+ASIDE: Final = 64 * 1024
+"""Bodies beyond this many bytes are decoded on a thread of their own."""
+
+
+class Budget:
+    """Bytes of bodies that may be in memory at once; who does not fit waits in line, then goes."""
+
+    def __init__(self, total: int, *, wait_seconds: float) -> None:
+        self.total = total
+        self.wait_seconds = wait_seconds
+        self.held = 0
+        self._line: deque[tuple[int, anyio.Event]] = deque()
+
+    @asynccontextmanager
+    async def admit(self, size: int) -> AsyncIterator[None]:
+        """Hold room for a body during the block.
+
+        :raises Overloaded: no room came free in time.
+        """
+        size = min(size, self.total)
+        await self._enter(size)
+        try:
+            yield
+        finally:
+            self.held -= size
+            self._wake()
+
+    async def _enter(self, size: int) -> None:
+        if not self._line and self.held + size <= self.total:
+            self.held += size
+            return
+        turn = (size, anyio.Event())
+        self._line.append(turn)
+        try:
+            with anyio.move_on_after(self.wait_seconds):
+                await turn[1].wait()
+        finally:
+            if not turn[1].is_set():
+                self._line.remove(turn)
+                self._wake()
+        if not turn[1].is_set():
+            raise Overloaded(retry_after_seconds=max(1, int(self.wait_seconds)))
+
+    def _wake(self) -> None:
+        while self._line and self.held + self._line[0][0] <= self.total:
+            size, event = self._line.popleft()
+            self.held += size
+            event.set()
+
+
+class DecodedRequest(Request):
+    """A request whose JSON body has been read and decoded already."""
+
+    def __init__(self, request: Request, raw: bytes, value: object) -> None:
+        super().__init__(request.scope, request.receive)
+        self._raw = raw
+        self._value = value
+
+    async def body(self) -> bytes:
+        """Return the bytes, unpacked."""
+        return self._raw
+
+    async def json(self) -> Any:
+        """Return the decoded value."""
+        return self._value
+
+
+def media_type_of(request: Request) -> str:
+    """Return the media type of the body in lower case, without its parameters."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def require_media_type(request: Request, allowed: Iterable[str]) -> str:
+    """Return the media type of the body if it is one of those allowed.
+
+    :raises MediaTypeUnsupported: it is another, or none is named.
+    """
+    told = media_type_of(request)
+    wanted = tuple(allowed)
+    if told in wanted or (JSON in wanted and told.endswith("+json")):
+        return told
+    raise MediaTypeUnsupported(wanted=wanted[0])
+
+
+def declared_size(request: Request, limit: int) -> int:
+    """Return how much room a body may need: its declared length, or the limit when unknown.
+
+    :raises BodyTooLarge: it declares more than the limit.
+    """
+    told = request.headers.get("content-length", "")
+    if request.headers.get("content-encoding") or not told.isdecimal():
+        return limit
+    if int(told) > limit:
+        raise BodyTooLarge(limit=limit)
+    return int(told)
+
+
+async def read(request: Request, limit: int) -> bytes:
+    """Return the whole body, unpacked if it was compressed.
+
+    :raises BodyTooLarge: it is larger than the limit, as sent or unpacked.
+    :raises BodyGzip: it is announced as gzip and is not.
+    :raises BodyInflation: it grows beyond every likelihood.
+    :raises EncodingUnsupported: it is compressed in another way.
+    :raises BodyUnreadable: the sender went away.
+    """
+    encoding = request.headers.get("content-encoding", "identity").strip().lower()
+    if encoding not in {"", "identity", "gzip", "x-gzip"}:
+        raise EncodingUnsupported
+    pieces = bytearray()
+    try:
+        async for piece in request.stream():
+            pieces += piece
+            if len(pieces) > limit:
+                raise BodyTooLarge(limit=limit)
+    except ClientDisconnect as error:
+        raise BodyUnreadable from error
+    raw = bytes(pieces)
+    if encoding in {"gzip", "x-gzip"}:
+        return await run_in_threadpool(gunzip, raw, max_bytes=limit)
+    return raw
+
+
+async def decoded(request: Request, limit: int) -> DecodedRequest:
+    """Return the request with its JSON body decoded strictly.
+
+    :raises MediaTypeUnsupported: it is not announced as JSON.
+    :raises Invalid: an error of ``app.feeds.body`` that names what is wrong with the text.
+    """
+    require_media_type(request, (JSON,))
+    raw = await read(request, limit)
+    if len(raw) > ASIDE:
+        return DecodedRequest(request, raw, await run_in_threadpool(decode_strict, raw))
+    return DecodedRequest(request, raw, decode_strict(raw))
+
+
+async def _raw(request: Request) -> bytes:
+    return await read(request, installation_of(request).limits.max_body_bytes)
+
+
+Raw = Annotated[bytes, Depends(_raw)]
+"""The bytes of the body, unpacked, within the limits; its type is for the route to check."""

@@ -1,0 +1,164 @@
+"""What surrounds every request: its id, safe headers, a log line, a measure, the last resort."""
+
+import logging
+import re
+import secrets
+from dataclasses import dataclass
+from time import perf_counter
+from typing import Final
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import Unexpected, respond
+from app.usecases.access import Principal
+from app.usecases.quotas import Allowance
+
+log = logging.getLogger("app.access")
+
+_OWN_ID = re.compile(r"[0-9A-Za-z._-]{8,64}")
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+
+STRICT_CSP: Final = (
+    "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+HEADERS: Final = {
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "X-Frame-Options": "DENY",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Content-Security-Policy": STRICT_CSP,
+}
+"""Headers of every answer that does not set its own."""
+
+
+class Meters:
+    """Counters and timings of the doors, and the registry to which other parts add theirs."""
+
+    def __init__(self, *, version: str) -> None:
+        self.registry = CollectorRegistry()
+        self.requests = Counter(
+            "dunghan_http_requests",
+            "Requests by route template, method and class of status.",
+            ("route", "method", "status"),
+            registry=self.registry,
+        )
+        self.seconds = Histogram(
+            "dunghan_http_request_seconds",
+            "Time from the head of a request to the end of its answer.",
+            ("route",),
+            buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0),
+            registry=self.registry,
+        )
+        self.open = Gauge(
+            "dunghan_http_requests_open", "Requests being answered.", registry=self.registry
+        )
+        build = Gauge(
+            "dunghan_build_info", "Which version runs.", ("version",), registry=self.registry
+        )
+        build.labels(version).set(1)
+
+
+@dataclass(slots=True)
+class Passage:
+    """What is known of a request while it passes."""
+
+    began: float
+    status: int = 500
+    has_begun: bool = False
+
+
+class Frame:
+    """ASGI middleware around the whole application."""
+
+    def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
+        self.app = app
+        self.meters = meters
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request; whatever goes wrong inside ends as a problem document."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        request_id = id_of(Headers(scope=scope))
+        scope["state"] = {**scope.get("state", {}), "request_id": request_id}
+        passage = Passage(began=perf_counter())
+
+        async def send_framed(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                passage.has_begun = True
+                passage.status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                for name, value in (HEADERS | quota_headers(scope)).items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        self.meters.open.inc()
+        try:
+            await self.app(scope, receive, send_framed)
+        except Exception:  # the last door: nothing may pass it
+            log.exception("unexpected error", extra={"request_id": request_id})
+            if passage.has_begun:
+                raise
+            request = Request(scope, receive)
+            await respond(request, Unexpected())(scope, receive, send_framed)
+        finally:
+            self.meters.open.dec()
+            self._note(scope, passage, request_id)
+
+    def _note(self, scope: Scope, passage: Passage, request_id: str) -> None:
+        seconds = perf_counter() - passage.began
+        route = template_of(scope)
+        principal = scope["state"].get("principal")
+        self.meters.requests.labels(route, method_of(scope), f"{passage.status // 100}xx").inc()
+        self.meters.seconds.labels(route).observe(seconds)
+        log.info(
+            "request",
+            extra={
+                "request_id": request_id,
+                "route": route,
+                "method": method_of(scope),
+                "status": passage.status,
+                "milliseconds": round(seconds * 1000, 1),
+                "key": principal.prefix if isinstance(principal, Principal) else None,
+                "unit": principal.unit_code if isinstance(principal, Principal) else None,
+            },
+        )
+
+
+def id_of(headers: Headers) -> str:
+    """Return the id of a request: the caller's if it is well formed, else a new one."""
+    own = headers.get("x-request-id", "")
+    if _OWN_ID.fullmatch(own):
+        return own
+    trace = _TRACE.fullmatch(headers.get("traceparent", ""))
+    return trace[1] if trace else secrets.token_hex(16)
+
+
+def template_of(scope: Scope) -> str:
+    """Return the template of the route that served a request, never the path itself."""
+    path = getattr(scope.get("route"), "path", None)
+    return path if isinstance(path, str) and path else "none"
+
+
+METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"})
+
+
+def method_of(scope: Scope) -> str:
+    """Return the method, or ``OTHER`` for one that nobody knows."""
+    return scope["method"] if scope["method"] in METHODS else "OTHER"
+
+
+def quota_headers(scope: Scope) -> dict[str, str]:
+    """Return the RateLimit headers of a request whose quota was counted."""
+    allowance = scope["state"].get("allowance")
+    if not isinstance(allowance, Allowance):
+        return {}
+    return {
+        "RateLimit-Policy": f'"default";q={allowance.limit};w=60',
+        "RateLimit": f'"default";r={allowance.left};t={allowance.seconds}',
+    }

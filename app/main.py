@@ -1,0 +1,93 @@
+"""Put the web application together: one database, one clock, one secret, and every door."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Any, Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.routing import Route
+
+from app import __version__, api
+from app.api.body import Budget
+from app.api.doors import Door, Unguarded
+from app.api.frame import Frame, Meters
+from app.api.problems import HANDLERS
+from app.clock import system_clock
+from app.deps import Installation, Limits
+from app.settings import Settings
+from app.store.session import Database
+from app.usecases.access import Keyring
+from app.usecases.quotas import Quota
+
+TITLE: Final = "Đúng Hạn"
+
+
+def create_app(
+    database: Database,
+    *,
+    secret: bytes,
+    clock: Callable[[], datetime] = system_clock,
+    environment: str = "production",
+    limits: Limits | None = None,
+    pages: Iterable[APIRouter] = (),
+) -> FastAPI:
+    """Return the application that serves one installation.
+
+    :param secret: the installation's key; what hashes keys and seals cursors is derived from it.
+    :param clock: tells the present, aware and in UTC.
+    :param pages: routers of people's pages, which guard themselves.
+    :raises Unguarded: a door does not say who may pass.
+    """
+    bounds = limits or Limits()
+    meters = Meters(version=__version__)
+    app = FastAPI(
+        title=TITLE,
+        version=__version__,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+        exception_handlers=HANDLERS,
+        telemetry={"tracing": False, "metrics": False, "logs": False},
+        redirect_slashes=False,
+    )
+    app.state.installation = Installation(
+        database=database,
+        clock=clock,
+        environment=environment,
+        secret=secret,
+        keyring=Keyring(secret=secret, environment=environment),
+        limits=bounds,
+        quota=Quota(bounds.requests_per_minute),
+        refusals=Quota(bounds.refusals_per_minute),
+    )
+    app.state.budget = Budget(bounds.body_budget_bytes, wait_seconds=bounds.body_wait_seconds)
+    app.state.meters = meters
+    for router in api.routers():
+        check_guards(router)
+        app.include_router(router)
+    for router in pages:
+        app.include_router(router, include_in_schema=False)
+    app.add_middleware(Frame, meters=meters)
+    return app
+
+
+def check_guards(router: APIRouter) -> None:
+    """Pass if every route of a router of doors says who may pass.
+
+    :raises Unguarded: one is no door, or says nothing.
+    """
+    for route in router.routes:
+        if not isinstance(route, Door):
+            path = route.path if isinstance(route, Route) else repr(route)
+            raise Unguarded(f"{path}: make its router with app.api.doors.doors")
+        _ = route.guard
+
+
+def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
+    """Return the application that the settings describe, on an open database."""
+    return create_app(
+        database,
+        secret=settings.applicant_key(),
+        environment=settings.environment.value,
+        **more,
+    )
