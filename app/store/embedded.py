@@ -174,7 +174,12 @@ class EmbeddedPostgres:
         with self._alone():
             if self._users is None:
                 self._users = _open_lock(self.data_dir / "postgres.users")
-            self._ensure_running(sole=_try_lock(self._users, fcntl.LOCK_EX))
+            sole = _try_lock(self._users, fcntl.LOCK_EX)
+            try:
+                self._ensure_running(sole=sole)
+            except BaseException:
+                self._leave(stopping=sole)
+                raise
             fcntl.flock(self._users, fcntl.LOCK_SH)
         return self.url
 
@@ -183,11 +188,14 @@ class EmbeddedPostgres:
         if self._users is None:
             return
         with self._alone():
-            sole = _try_lock(self._users, fcntl.LOCK_EX)
-            if sole:
-                self._stop_server()
-            elif self._child is not None:
-                self._child.returncode = 0  # it outlives us, by the wish of another process
+            self._leave(stopping=_try_lock(self._users, fcntl.LOCK_EX))
+
+    def _leave(self, *, stopping: bool) -> None:
+        if stopping:
+            self._stop_server()
+        elif self._child is not None:
+            self._child.returncode = 0  # it outlives us, by the wish of another process
+        if self._users is not None:
             os.close(self._users)
         self._users, self._child, self._socket_dir = None, None, None
 
@@ -211,6 +219,22 @@ class EmbeddedPostgres:
             os.close(lock)
 
     def _ensure_running(self, *, sole: bool) -> None:
+        """Start or join until the server answers: one that is just dying looks alive."""
+        deadline = time.monotonic() + START_SECONDS
+        while True:
+            self._start_or_join(sole=sole)
+            found = self._wait_until_ready()
+            if found is None:
+                continue
+            self._socket_dir = found.socket_dir
+            try:
+                return self._ensure_database()
+            except psycopg.OperationalError as error:
+                if time.monotonic() > deadline:
+                    raise EmbeddedFailed(step="connect", log=_tail(self.log)) from error
+                time.sleep(0.05)
+
+    def _start_or_join(self, *, sole: bool) -> None:
         running = _postmaster(self.cluster)
         if running and sole and not self._same_settings():
             self._stop_server()
@@ -221,17 +245,15 @@ class EmbeddedPostgres:
             self._launch()
         elif not self._same_settings():
             raise EmbeddedInUse(data_dir=str(self.data_dir))
-        ready = self._wait_until_ready()
-        self._socket_dir = ready.socket_dir
-        self._ensure_database()
 
     def _launch(self) -> None:
         self._clear_remains()
+        self._bury_child()
         account = _account(self.cluster)
         binaries = _reachable_binaries(account)
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(binaries, account)
-        socket_dir = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
+        socket_dir = self._socket_dir = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
         _give_to(account, socket_dir)
         options = self._settings | {"unix_socket_directories": str(socket_dir)}
         arguments = [f"--{name}={value}" for name, value in options.items()]
@@ -297,15 +319,20 @@ class EmbeddedPostgres:
             raise EmbeddedFailed(step="initdb", log=made.stderr[-2000:])
         half_made.rename(self.cluster)
 
-    def _wait_until_ready(self) -> Postmaster:
+    def _wait_until_ready(self) -> Postmaster | None:
+        """Wait for the server to accept connections; None when one that we joined is gone."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             found = _postmaster(self.cluster)
             if found and found.ready:
                 return found
+            if found is None and self._child is None:
+                return None
             if self._child is not None and self._child.poll() is not None:
                 break
             time.sleep(0.01)
+        if self._socket_dir is not None:
+            _remove_socket_dir(self._socket_dir)
         raise EmbeddedFailed(step="start", log=_tail(self.log))
 
     def _ensure_database(self) -> None:
@@ -345,12 +372,17 @@ class EmbeddedPostgres:
                 break
         else:
             raise EmbeddedFailed(step="stop", log=_tail(self.log))
+        self._bury_child()
+
+    def _bury_child(self) -> None:
+        """Collect the end of a server that we started ourselves."""
+        if self._child is not None:
+            self._child.wait(STOP_SECONDS)
+            self._child = None
 
     def _gone(self, patience: float) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if self._child is not None and self._child.poll() is not None:
-                return True
             if _postmaster(self.cluster) is None:
                 return True
             time.sleep(0.01)
