@@ -120,7 +120,7 @@ def payload_of(alert: Alert) -> dict[str, object]:
     }
 
 
-def test_payload(*, webhook_id: UUID, now: datetime) -> dict[str, object]:
+def trial_payload(*, webhook_id: UUID, now: datetime) -> dict[str, object]:
     """Return what is sent to try a receiver."""
     return {"type": TEST, "timestamp": told(now), "data": {"webhook": str(webhook_id)}}
 
