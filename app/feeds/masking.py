@@ -28,18 +28,24 @@ _PERSONAL = re.compile(
     re.VERBOSE,
 )
 
+_HINT = re.compile(r"[@\d]")
+"""Without one of these no pattern fits."""
+
+SHORTEST_NUMBER: Final = 9
+"""No number or address of a person is shorter, so that shorter texts need no look."""
+
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 _LONG_NUMBER = re.compile(r"\d{6}")
 
 
 def mask(text: str) -> str:
     """Return the text with identity numbers, phone numbers and e-mail addresses masked."""
-    return _PERSONAL.sub(MASK, text)
+    return _PERSONAL.sub(MASK, text) if _HINT.search(text) else text
 
 
 def is_personal(text: str) -> bool:
     """Tell whether the text holds an identity number, a phone number or an e-mail address."""
-    return _PERSONAL.search(text) is not None
+    return _HINT.search(text) is not None and _PERSONAL.search(text) is not None
 
 
 def field_name(name: str) -> str | None:

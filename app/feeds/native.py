@@ -22,7 +22,7 @@ from app.domain.record import (
     ReturnMethod,
     Status,
 )
-from app.feeds.masking import LOST, is_personal, mask
+from app.feeds.masking import LOST, SHORTEST_NUMBER, is_personal, mask
 from app.feeds.reading import (
     AHEAD,
     MAX_CODE,
@@ -57,6 +57,12 @@ MAX_COUNT: Final = 10_000
 _code = text(MAX_CODE)
 _name = text(MAX_NAME)
 _document = note(MAX_CODE)
+
+
+def _place(value: object) -> str:
+    """Check the word for a unit or a case, which may be a name as people write it."""
+    name = _name(value)
+    return mask(name) if len(name) >= SHORTEST_NUMBER else name
 
 
 def _object(value: object, fields: Fields) -> dict[str, object]:
@@ -138,7 +144,7 @@ _count = number(0, MAX_COUNT)
 _RECORD: Final = Fields(
     {
         "code": _code,
-        "unit": _name,
+        "unit": _place,
         "procedure": _code,
         "channel": choice(Channel),
         "applicant_type": choice(ApplicantType),
@@ -154,7 +160,7 @@ _RECORD: Final = Fields(
         "entered_at": instant,
         "return_method": choice(ReturnMethod),
         "outcome": choice(Outcome),
-        "case": _name,
+        "case": _place,
         "place_independent": flag,
         "other_codes": _other_codes,
         "pauses": _pauses,
@@ -244,9 +250,6 @@ def _hashed(key: object, hash_applicant: Hash) -> str | None:
 _PSEUDONYM = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 
 
-_SHORTEST_NUMBER = 9
-
-
 def pseudonym(official: object, hash_key: Hash) -> str | None:
     """Return the word for an official: kept if it is a plain identifier, else its keyed hash.
 
@@ -256,7 +259,7 @@ def pseudonym(official: object, hash_key: Hash) -> str | None:
     if not isinstance(official, str):
         return None
     is_plain = _PSEUDONYM.fullmatch(official) is not None
-    if is_plain and (len(official) < _SHORTEST_NUMBER or not is_personal(official)):
+    if is_plain and (len(official) < SHORTEST_NUMBER or not is_personal(official)):
         return official
     return f"#{hash_key(official)[:24]}"
 
@@ -271,11 +274,11 @@ _EVENT_FIELDS: Final[dict[str, Checker]] = {
     "source_updated_at": instant,
 }
 _OWN_FIELDS: Final[dict[MessageKind, dict[str, Checker]]] = {
-    MessageKind.STEP: {"status": choice(Status), "unit": _name},
+    MessageKind.STEP: {"status": choice(Status), "unit": _place},
     MessageKind.PAUSE: {"pause_kind": choice(PauseKind)},
     MessageKind.RESUME: {"pause_kind": choice(PauseKind), "new_due_at": instant},
     MessageKind.EXTENSION: {"new_due_at": instant, "document": _document, "reason": _reason},
-    MessageKind.TRANSFER: {"unit": _name, "document": _document, "reason": _reason},
+    MessageKind.TRANSFER: {"unit": _place, "document": _document, "reason": _reason},
     MessageKind.CORRECTION: {
         "due_at": instant,
         "finished_at": instant,

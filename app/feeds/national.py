@@ -1,0 +1,864 @@
+"""The envelope that one-door software already emits towards the national portal.
+
+Two services (``DongBoHoSoMC`` for dossiers, ``CapNhatTienDoHoSoMC`` for steps) come either in an
+envelope with session, unit and flag, or as a bare array with those in the query. Two generations
+of fields are accepted side by side. Every value is a text, an empty text stands for nothing, and
+dates are written ``yyyyMMddHHmmss`` in the local time of Viet Nam.
+
+Names, numbers, addresses and free text of persons are never read: they are on no list below.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum, StrEnum
+from functools import lru_cache
+from typing import ClassVar, Final, TypeAlias
+
+from app.domain.canonical import told_of
+from app.domain.errors import AppError, Invalid
+from app.domain.faults import Fault
+from app.domain.pauses import PauseKind
+from app.domain.record import (
+    OPEN_STATUSES,
+    ApplicantType,
+    Channel,
+    MessageKind,
+    Outcome,
+    PauseTold,
+    ReturnMethod,
+    Status,
+)
+from app.feeds.masking import LOST, is_personal, mask
+from app.feeds.reading import (
+    AHEAD,
+    FIRST_YEAR,
+    LAST_YEAR,
+    MAX_CODE,
+    MAX_ITEMS,
+    MAX_NAME,
+    ZONE,
+    EventIn,
+    Flaw,
+    Hash,
+    RecordIn,
+    bounded,
+    contradictions,
+    flaw,
+    in_order,
+    newest,
+    out_of_years,
+    text,
+    wrong_type,
+)
+
+MAX_RECORDS: Final = 5_000
+
+
+class Service(StrEnum):
+    """The services of the envelope that this door serves."""
+
+    DOSSIERS = "DongBoHoSoMC"
+    PROGRESS = "CapNhatTienDoHoSoMC"
+
+
+class AnswerCode(StrEnum):
+    """The numbers that stand in ``error_code``; only ``TAKEN`` means that nothing is left to do.
+
+    3 and -3 are kept free: senders read success into them.
+    """
+
+    TAKEN = "0"
+    NOT_TAKEN = "1"
+    SIGN_IN = "2"
+    BODY = "4"
+    SERVICE = "5"
+    RIGHTS = "6"
+    UNAVAILABLE = "9"
+
+
+@dataclass(eq=False, kw_only=True)
+class EnvelopeUnreadable(Invalid):
+    """The body is neither an envelope with ``data`` nor an array."""
+
+    code: ClassVar[str] = "national.envelope"
+
+
+@dataclass(eq=False, kw_only=True)
+class ServiceUnknown(Invalid):
+    """The service named is none of those that this door serves."""
+
+    code: ClassVar[str] = "national.service_unknown"
+    allowed: str = ", ".join(Service)
+
+
+@dataclass(eq=False, kw_only=True)
+class TooManyRecords(Invalid):
+    """The call brings more records than one call may."""
+
+    code: ClassVar[str] = "national.too_many"
+    limit: int = MAX_RECORDS
+
+
+@dataclass(eq=False, kw_only=True)
+class FlagUnreadable(Invalid):
+    """``isUpdating`` is neither "True" nor "False"."""
+
+    code: ClassVar[str] = "national.flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """One call of a sender: ``unit`` is the identifier that it gave for itself, if any.
+
+    ``updating`` is false when the sender believes that the dossiers are new to us.
+    """
+
+    service: Service
+    session: str | None
+    unit: str | None
+    updating: bool
+    data: Sequence[object]
+
+
+# ------------------------------------------------------------------ the envelope
+
+
+def read_envelope(raw: object) -> Envelope:
+    """Read a call that carries service, session, unit and flag in its body.
+
+    :raises EnvelopeUnreadable: there is no ``data``.
+    :raises ServiceUnknown: the service is not served here.
+    :raises TooManyRecords: there are more than ``MAX_RECORDS``.
+    :raises FlagUnreadable: ``isUpdating`` is not a truth value.
+    """
+    if not isinstance(raw, dict) or "data" not in raw:
+        raise EnvelopeUnreadable
+    return Envelope(
+        service=read_service(raw.get("service")),
+        session=_word(raw.get("session")),
+        unit=_word(raw.get("madonvi")) or _word(raw.get("MaDinhDanhDV")),
+        updating=read_updating(raw.get("isUpdating")),
+        data=_records(raw["data"]),
+    )
+
+
+def read_bare(
+    raw: object, *, service: str, unit: str | None = None, updating: str | None = None
+) -> Envelope:
+    """Read a call whose body is a bare array, with unit and flag in the query.
+
+    An envelope in the body is read as well; what it says itself goes before the query.
+
+    :raises EnvelopeUnreadable: the body is no array; and the other errors of ``read_envelope``.
+    """
+    named = read_service(service)
+    if isinstance(raw, list):
+        return Envelope(named, None, _word(unit), read_updating(updating), _records(raw))
+    if not isinstance(raw, dict):
+        raise EnvelopeUnreadable
+    query = {"madonvi": unit, "isUpdating": updating}
+    return read_envelope(query | raw | {"service": named.value})
+
+
+def read_service(value: object) -> Service:
+    """Return the service of a name, whatever its case.
+
+    :raises ServiceUnknown: the service is not served here.
+    """
+    name = value.strip().lower() if isinstance(value, str) else ""
+    for service in Service:
+        if service.value.lower() == name:
+            return service
+    raise ServiceUnknown
+
+
+_FLAGS: Final[Mapping[str, bool]] = {
+    **dict.fromkeys(("true", "1"), True),
+    **dict.fromkeys(("false", "0", ""), False),
+}
+
+
+def read_updating(value: object) -> bool:
+    """Read ``isUpdating``, which comes as a text; without it the dossiers are new.
+
+    :raises FlagUnreadable: it is something else.
+    """
+    is_scalar = isinstance(value, str | bool | int)
+    found = _FLAGS.get(str(value).strip().lower() if is_scalar else "" if value is None else "?")
+    if found is None:
+        raise FlagUnreadable
+    return found
+
+
+def read_login(raw: object) -> tuple[str, str]:
+    """Return user name and password of a login.
+
+    :raises EnvelopeUnreadable: one of them is missing.
+    """
+    if isinstance(raw, dict):
+        username, password = raw.get("username"), raw.get("password")
+        if isinstance(username, str) and isinstance(password, str) and username and password:
+            return username, password
+    raise EnvelopeUnreadable
+
+
+def _records(data: object) -> Sequence[object]:
+    records = [data] if isinstance(data, dict) else data
+    if not isinstance(records, list):
+        raise EnvelopeUnreadable
+    if len(records) > MAX_RECORDS:
+        raise TooManyRecords
+    return records
+
+
+def _word(value: object) -> str | None:
+    """Return a short text of the envelope, or None."""
+    if isinstance(value, str) and value.isprintable() and len(value) <= MAX_NAME:
+        return unicodedata.normalize("NFC", value).strip() or None
+    return None
+
+
+# ------------------------------------------------------------------ single values
+
+_Words: TypeAlias = Callable[[str], object]
+
+
+class _Unread(Enum):
+    """Stands for a value for which this reader has no word: passed over, and counted."""
+
+    UNREAD = "unread"
+
+
+_UNREAD: Final = _Unread.UNREAD
+_LONGEST_SCALAR: Final = 4_000
+
+
+def _scalar(value: object) -> str:
+    """Return a scalar as its text; null and blanks are the empty text."""
+    if type(value) is str:
+        return value if value.isascii() and value.isprintable() else _odd_scalar(value)
+    if value is None:
+        return ""
+    if isinstance(value, bool | int):
+        return str(value)
+    raise wrong_type(value, "national.not_scalar")
+
+
+def _odd_scalar(value: str) -> str:
+    if len(value) > _LONGEST_SCALAR:
+        raise flaw("record.too_long", limit=str(_LONGEST_SCALAR))
+    return unicodedata.normalize("NFC", value)
+
+
+def wire_instant(value: str) -> datetime:
+    """Read ``yyyyMMddHHmmss`` as local time and return it in UTC."""
+    if len(value) != len("yyyyMMddHHmmss") or not (value.isascii() and value.isdigit()):
+        raise flaw("national.not_date")
+    try:
+        moment = datetime.fromisoformat(f"{value[:8]}T{value[8:]}Z")
+    except ValueError:
+        raise flaw("national.not_date") from None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise out_of_years()
+    return moment - _local_shift(value[:8])
+
+
+@lru_cache(maxsize=4_096)
+def _local_shift(day: str) -> timedelta:
+    """Return how far the local clock is ahead of UTC on a day; the zone has no other hours.
+
+    Viet Nam has changed its clock on no day since 2000, so one value serves a whole day.
+    """
+    shift = datetime.fromisoformat(day).replace(tzinfo=ZONE).utcoffset()
+    return timedelta() if shift is None else shift
+
+
+_code = text(MAX_CODE)
+_name = text(MAX_NAME)
+
+_LOCAL_SUFFIX = re.compile(r"(\d+\.\d{6})(?:\.\d{2,3})*(?:\.[A-Z]\d{2}(?:\.\d+)*)", re.ASCII)
+
+
+def procedure_code(value: str) -> str:
+    """Return the national code of a procedure, without the suffix of a local system."""
+    match = _LOCAL_SUFFIX.fullmatch(value)
+    return value if match is None else match[1]
+
+
+def _procedure(value: str) -> str:
+    return procedure_code(_code(value))
+
+
+_STATUSES: Final[Mapping[str, Status | None]] = {
+    "0": None,  # senders without a fitting code: known to be somewhere, not where
+    "1": Status.SUBMITTED,
+    "2": Status.RECEIVED,
+    "3": Status.REFUSED_AT_INTAKE,
+    "4": Status.PROCESSING,
+    "5": Status.AWAITING_SUPPLEMENT,
+    "6": Status.AWAITING_PAYMENT,
+    "7": Status.WITHDRAWN,
+    "8": Status.STOPPED,
+    "9": Status.FINISHED,
+    "10": Status.RETURNED,
+}
+_STATUS_CODES: Final = ", ".join(code for code, status in _STATUSES.items() if status)
+
+
+def wire_status(value: str) -> Status | None:
+    """Return the status of a code of the national list; "0" says nothing."""
+    code = value.lstrip("0") or "0"
+    if code not in _STATUSES:
+        raise flaw("national.status_unknown", allowed=_STATUS_CODES)
+    return _STATUSES[code]
+
+
+_CHANNELS: Final = {"1": Channel.IN_PERSON, "2": Channel.ONLINE, "3": Channel.POST}
+_APPLICANTS: Final = {
+    "1": ApplicantType.CITIZEN,
+    "2": ApplicantType.BUSINESS,
+    "3": ApplicantType.STATE_BODY,
+    "4": ApplicantType.ORGANISATION,
+}
+_RETURNS: Final = {"0": ReturnMethod.COUNTER, "1": ReturnMethod.POST}
+_PAYMENTS: Final = {"1": True, "3": False, "0": None}
+"""Paid online; a fee that is not paid; no fee."""
+_TRUTHS: Final = {"1": True, "true": True, "0": False, "false": False}
+
+
+def _channel(value: str) -> Channel:
+    return _CHANNELS.get(value, Channel.UNKNOWN)
+
+
+def _applicant_type(value: str) -> ApplicantType:
+    return _APPLICANTS.get(value, ApplicantType.UNKNOWN)
+
+
+def _return_method(value: str) -> object:
+    return _RETURNS.get(value, _UNREAD)
+
+
+def _paid_online(value: str) -> object:
+    return _PAYMENTS.get(value, _UNREAD)
+
+
+def _truth(value: str) -> object:
+    return _TRUTHS.get(value.lower(), _UNREAD)
+
+
+def _status(value: str) -> object:
+    return wire_status(value) or _UNREAD
+
+
+def _unit(value: str) -> str:
+    name = _name(value)
+    return name if is_unit_code(name) else mask(name)
+
+
+def _other_codes(value: str) -> tuple[str, ...]:
+    return tuple(sorted({_code(part) for part in re.split(r"[,;]", value) if part.strip()}))
+
+
+# ------------------------------------------------------------------ codes of units
+
+_FORWARD = re.compile(r"[A-Z]\d{2}(?:\.\d{1,3}){0,3}", re.ASCII)
+_REVERSED = re.compile(r"(?:\d{2,3}\.){1,3}[A-Z]\d{2}", re.ASCII)
+
+
+def is_unit_code(value: str) -> bool:
+    """Tell whether a text has the form of a unit's code, old or new."""
+    return bool(_FORWARD.fullmatch(value) or _REVERSED.fullmatch(value))
+
+
+def unit_code_forms(code: str) -> tuple[str, ...]:
+    """Return every way in which the code of one unit is written, the given one first.
+
+    The old form (QCVN 102:2016) runs from the right and is filled up with zeros,
+    ``000.00.01.H22``; the new one (QĐ 20/2020/QĐ-TTg) runs from the left, ``H22.1``. A text that
+    is no code has only itself.
+    """
+    if not is_unit_code(code):
+        return (code,)
+    is_old = _FORWARD.fullmatch(code) is None
+    province, *parts = code.split(".")[:: -1 if is_old else 1]
+    while is_old and parts and not int(parts[-1]):
+        parts.pop()
+    forms = [
+        code,
+        ".".join([province, *(str(int(part)) for part in parts)]),
+        ".".join([province, *(f"{int(part):02}" for part in parts)]),
+        ".".join([province, *parts]),
+    ]
+    if len(parts) < len(_OLD_WIDTHS) + 1:
+        filled = [*parts, *["0"] * (len(_OLD_WIDTHS) - len(parts))]
+        widths = zip(filled, _OLD_WIDTHS, strict=True)
+        old = [f"{int(part):0{width}}" for part, width in widths]
+        forms.append(".".join([*reversed(old), province]))
+    return tuple(dict.fromkeys(forms))
+
+
+_OLD_WIDTHS: Final = (2, 2, 3)
+
+# ------------------------------------------------------------------ one dossier
+
+
+@dataclass(frozen=True, slots=True)
+class _Wire:
+    """How one field of the wire becomes a fact.
+
+    ``newer`` marks the fields that only the newer generation of senders knows.
+    """
+
+    fact: str
+    read: _Words
+    newer: bool = False
+
+
+_FIELDS: Final[Mapping[str, _Wire]] = {
+    "MaTTHC": _Wire("procedure", _procedure),
+    "KenhThucHien": _Wire("channel", _channel, newer=True),
+    "LoaiDoiTuong": _Wire("applicant_type", _applicant_type),
+    "NgayNopHoSo": _Wire("submitted_at", wire_instant, newer=True),
+    "NgayTiepNhan": _Wire("received_at", wire_instant),
+    "NgayHenTra": _Wire("due_at", wire_instant),
+    "TrangThaiHoSo": _Wire("status", _status),
+    "NgayTra": _Wire("returned_at", wire_instant),
+    "HinhThuc": _Wire("return_method", _return_method),
+    "NgayKetThucXuLy": _Wire("finished_at", wire_instant),
+    "NgayTuChoi": _Wire("ended_at", wire_instant),
+    "DonViXuLy": _Wire("unit", _unit),
+    "HoSoCoThanhPhanSoHoa": _Wire("digitised", _truth, newer=True),
+    "DuocThanhToanTrucTuyen": _Wire("paid_online", _paid_online, newer=True),
+    "MaHoSoKhac": _Wire("other_codes", _other_codes, newer=True),
+}
+_NEVER_NULL: Final = frozenset({"procedure", "status", "unit", "other_codes"})
+_POINTERS: Final = {wire.fact: name for name, wire in _FIELDS.items()}
+
+_SUPPLEMENTS: Final = "DanhSachHoSoBoSung"
+_IDENTITIES: Final = ("SoGiayToChuHoSo", "DinhDanhCHS", "MaDoiTuong")
+
+_NEWER_ONLY: Final = frozenset(
+    {name for name, wire in _FIELDS.items() if wire.newer}
+    | {
+        *("SoGiayToChuHoSo", "DinhDanhCHS", "NoiNopHoSo"),
+        *("TaiKhoanDuocXacThucVoiVNeID", "DSKetNoiCSDL"),
+    }
+)
+_PASSED_OVER: Final = frozenset(
+    {
+        *("TenTTHC", "MaLinhVuc", "TenLinhVuc", "SoBienNhan", "ChuHoSo", "ThongTinKhac"),
+        *("Email", "Fax", "SoDienThoai", "TrichYeuHoSo", "ThongTinTra", "GhiChu", "NoiNopHoSo"),
+        *("TaiKhoanDuocXacThucVoiVNeID", "TaiLieuNop", "DanhSachLePhi"),
+        *("DanhSachTepDinhKemKhac", "DanhSachGiayToKetQua", "DSKetNoiCSDL"),
+    }
+)
+"""Fields of the format that no figure needs: known, and never looked into."""
+
+_KNOWN: Final = _FIELDS.keys() | _PASSED_OVER | set(_IDENTITIES) | {"MaHoSo", _SUPPLEMENTS}
+
+
+def read_dossier(
+    raw: object, *, unit: str | None, now: datetime, hash_applicant: Hash
+) -> RecordIn | tuple[Fault, ...]:
+    """Read one element of ``DongBoHoSoMC``, or list everything that is wrong with it.
+
+    ``unit`` is the identifier of the sender, which stands in for an empty ``DonViXuLy``. The
+    result's ``unit`` is a code or a name as it was sent; resolving it is for the use case. The
+    record carries no stamp, so it counts from its newest date.
+    """
+    if not isinstance(raw, dict):
+        return wrong_type(raw, "record.not_object").faults
+    faults: list[Fault] = []
+    code = _required_code(raw, faults)
+    facts, ignored = _facts(raw, faults)
+    pauses, left_out = _pauses(raw.get(_SUPPLEMENTS), faults)
+    if pauses:
+        facts["pauses"] = pauses
+    if "unit" not in facts and unit is not None:
+        facts["unit"] = unit
+    faults += [
+        Fault(f"/{_POINTERS[name]}", "record.required")
+        for name in ("unit", "procedure")
+        if name not in facts and not _is_faulty(_POINTERS[name], faults)
+    ]
+    faults += contradictions(facts, now=now, pointers=_POINTERS | _settle_end(facts))
+    if faults or code is None:
+        return bounded(faults)
+    identity = _identity(raw)
+    if identity is not None:
+        facts["applicant_hash"] = hash_applicant(identity)
+    return RecordIn(
+        code=code,
+        source_updated_at=newest(facts, now=now),
+        stamped=False,
+        told=told_of(facts),
+        ignored=ignored + left_out + len(raw.keys() - _KNOWN),
+    )
+
+
+def _required_code(raw: Mapping[str, object], faults: list[Fault]) -> str | None:
+    try:
+        value = _scalar(raw.get("MaHoSo")).strip()
+        if value:
+            return _code(value)
+        faults.append(Fault("/MaHoSo", "record.required"))
+    except Flaw as error:
+        faults += [fault.under("/MaHoSo") for fault in error.faults]
+    return None
+
+
+def _is_faulty(name: str, faults: Iterable[Fault]) -> bool:
+    return any(fault.pointer == f"/{name}" for fault in faults)
+
+
+def _facts(raw: Mapping[str, object], faults: list[Fault]) -> tuple[dict[str, object], int]:
+    """Read the fields of a dossier; count values that this reader has no word for."""
+    facts: dict[str, object] = {}
+    empty: list[_Wire] = []
+    ignored = 0
+    for name, wire in _FIELDS.items():
+        if name not in raw:
+            continue
+        try:
+            value = _scalar(raw[name]).strip()
+            if not value:
+                empty.append(wire)
+                continue
+            fact = wire.read(value)
+        except Flaw as error:
+            faults += [fault.under(f"/{name}") for fault in error.faults]
+            continue
+        if fact is _UNREAD:
+            ignored += 1
+        else:
+            facts[wire.fact] = fact
+    _erase(facts, empty, is_newer=_is_newer(raw))
+    return facts, ignored
+
+
+def _is_newer(raw: Mapping[str, object]) -> bool:
+    """Tell whether a sender of the newer generation filled this record."""
+    return any(raw.get(name) not in (None, "", []) for name in _NEWER_ONLY & raw.keys())
+
+
+def _erase(facts: dict[str, object], empty: Iterable[_Wire], *, is_newer: bool) -> None:
+    """Take empty fields as null while the dossier is open, and as absent otherwise.
+
+    A sender that shows an open dossier with an empty finish date says that it is not finished; a
+    sender that shows a closed one with empty fields has merely not filled them. A field of the
+    newer generation says nothing when the record is of the older one.
+    """
+    if facts.get("status") not in OPEN_STATUSES:
+        return
+    for wire in empty:
+        if wire.fact not in _NEVER_NULL and (is_newer or not wire.newer):
+            facts[wire.fact] = None
+
+
+def _settle_end(facts: dict[str, object]) -> dict[str, str]:
+    """Give each date of an end its meaning under the status; return the fields that moved.
+
+    Withdrawn and stopped: the finish date, else the refusal date, is the end and no finish.
+    Finished or returned with a refusal date: refused with reasons, a result like any other, on
+    the finish date or else on the refusal date. Finished without either date stays without:
+    senders write 9 for dossiers that they have merely suspended.
+    """
+    status, refused_at = facts.get("status"), facts.get("ended_at")
+    if status in (Status.WITHDRAWN, Status.STOPPED):
+        finished_at = facts.get("finished_at")
+        if finished_at is not None:
+            facts["ended_at"] = finished_at
+            del facts["finished_at"]
+            return {"ended_at": "NgayKetThucXuLy"}
+    elif status in (Status.FINISHED, Status.RETURNED) and refused_at is not None:
+        del facts["ended_at"]
+        facts["outcome"] = Outcome.REFUSED
+        if facts.get("finished_at") is None:
+            facts["finished_at"] = refused_at
+            return {"finished_at": "NgayTuChoi"}
+    return {}
+
+
+_DUMMY = re.compile(r"0{6}\d*|(\d)\1+", re.ASCII)
+_NUMBER_LENGTHS: Final = (9, 10, 12, 13)
+"""Identity card, tax number, citizen number, tax number of a branch."""
+
+
+def _identity(raw: Mapping[str, object]) -> str | None:
+    """Return the number of the applicant, to be hashed at once; dummies are none."""
+    for value in (raw.get("SoGiayToChuHoSo"), *_listed_numbers(raw), raw.get("MaDoiTuong")):
+        number = _real_number(value)
+        if number is not None:
+            return number
+    return None
+
+
+def _listed_numbers(raw: Mapping[str, object]) -> list[object]:
+    """Return the numbers of ``DinhDanhCHS``, citizen numbers first."""
+    listed = raw.get("DinhDanhCHS")
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    rows.sort(key=lambda row: str(row.get("LoaiDinhDanh")) != "1")
+    return [row.get("SoDinhDanh") for row in rows]
+
+
+def _real_number(value: object) -> str | None:
+    if isinstance(value, bool) or not isinstance(value, str | int):
+        return None
+    number = re.sub(r"[\s.-]", "", str(value)[:_LONGEST_SCALAR])
+    is_number = number.isascii() and number.isdigit() and len(number) in _NUMBER_LENGTHS
+    return number if is_number and not _DUMMY.fullmatch(number) else None
+
+
+# ------------------------------------------------------------------ rows of supplements
+
+_ROW_DATES: Final = ("NgayBoSung", "NgayTiepNhanBoSung", "NgayHenTraTruoc", "NgayHenTraMoi")
+
+
+def _pauses(value: object, faults: list[Fault]) -> tuple[tuple[PauseTold, ...], int]:
+    """Read the rows of supplements as pauses; count the rows that name no beginning.
+
+    An empty list says nothing: senders leave it empty whatever happened.
+    """
+    if value is None or value == "":
+        return (), 0
+    pointer = f"/{_SUPPLEMENTS}"
+    if not isinstance(value, list):
+        faults += [fault.under(pointer) for fault in wrong_type(value, "record.not_list").faults]
+        return (), 0
+    if len(value) > MAX_ITEMS:
+        limit = {"limit": str(MAX_ITEMS)}
+        faults.append(Fault(pointer, "record.too_many_items", limit))
+        return (), 0
+    found: list[PauseTold] = []
+    for index, row in enumerate(value):
+        try:
+            found += _pause(row)
+        except Flaw as error:
+            faults += [fault.under(f"{pointer}/{index}") for fault in error.faults]
+    return in_order(found), len(value) - len(found)
+
+
+def _pause(row: object) -> tuple[PauseTold, ...]:
+    """Read one row; a row without the day of the request is no pause."""
+    if not isinstance(row, dict):
+        raise wrong_type(row, "record.not_object")
+    dates, faults = {}, []
+    for name in _ROW_DATES:
+        try:
+            value = _scalar(row.get(name)).strip()
+            dates[name] = wire_instant(value) if value else None
+        except Flaw as error:
+            faults += [fault.under(f"/{name}") for fault in error.faults]
+    if faults:
+        raise Flaw(*faults)
+    started_at, ended_at = dates["NgayBoSung"], dates["NgayTiepNhanBoSung"]
+    if started_at is None:
+        return ()
+    if ended_at is not None and ended_at < started_at:
+        raise Flaw(Fault("/NgayTiepNhanBoSung", "record.pause_backwards"))
+    kind = PauseKind.SUPPLEMENT.value
+    return (PauseTold(kind, started_at, ended_at, dates["NgayHenTraMoi"]),)
+
+
+# ------------------------------------------------------------------ one step
+
+_STEP_KNOWN: Final = frozenset(
+    {
+        *("MaHoSo", "ThoiDiemXuLy", "TrangThai", "NguoiXuLy", "ChucDanh", "PhongBanXuLy"),
+        *("NoiDungXuLy", "NgayBatDau", "NgayKetThucTheoQuyDinh"),
+    }
+)
+
+
+def read_step(raw: object, *, now: datetime) -> EventIn | tuple[Fault, ...]:
+    """Read one element of ``CapNhatTienDoHoSoMC`` as a step, or list what is wrong with it.
+
+    A step may arrive before its dossier. Who acted and what was written are never read.
+    """
+    if not isinstance(raw, dict):
+        return wrong_type(raw, "record.not_object").faults
+    faults: list[Fault] = []
+    code = _required_code(raw, faults)
+    at = _required(raw, "ThoiDiemXuLy", wire_instant, faults)
+    status = _required(raw, "TrangThai", wire_status, faults)
+    if isinstance(at, datetime) and at > now + AHEAD:
+        faults.append(Fault("/ThoiDiemXuLy", "record.too_far_ahead"))
+    if faults or code is None or not isinstance(at, datetime):
+        return bounded(faults)
+    return EventIn(
+        code=code,
+        kind=MessageKind.STEP,
+        at=at,
+        source_updated_at=at,
+        told=told_of({} if status is None else {"status": status}),
+        ignored=len(raw.keys() - _STEP_KNOWN),
+    )
+
+
+def _required(raw: Mapping[str, object], name: str, read: _Words, faults: list[Fault]) -> object:
+    try:
+        value = _scalar(raw.get(name)).strip()
+        if value:
+            return read(value)
+        faults.append(Fault(f"/{name}", "record.required"))
+    except Flaw as error:
+        faults += [fault.under(f"/{name}") for fault in error.faults]
+    return None
+
+
+def code_in(raw: object) -> str:
+    """Return ``MaHoSo`` of a record if it can be shown again, else the empty text."""
+    if not isinstance(raw, dict):
+        return ""
+    code = _required_code(raw, [])
+    return "" if code is None or is_personal(code) else code
+
+
+# ------------------------------------------------------------------ for the quarantine
+
+_DATE_FIELDS: Final = frozenset(
+    {name for name, wire in _FIELDS.items() if wire.read is wire_instant}
+    | {*_ROW_DATES, "ThoiDiemXuLy", "NgayBatDau", "NgayKetThucTheoQuyDinh"}
+)
+_LIST_FIELDS: Final = frozenset(
+    {
+        *("TrangThaiHoSo", "TrangThai", "KenhThucHien", "LoaiDoiTuong", "HinhThuc"),
+        *("HoSoCoThanhPhanSoHoa", "DuocThanhToanTrucTuyen"),
+    }
+)
+_CODE_FIELDS: Final = frozenset({"MaHoSo", "MaTTHC", "MaHoSoKhac"})
+_DATE_LIKE = re.compile(r"[0-9]{0,14}", re.ASCII)
+_ENTRY_LIKE = re.compile(r"[0-9A-Za-z]{0,8}", re.ASCII)
+_CODE_LIKE = re.compile(r"[^\s\ufffd]{0,100}")
+_ANY_NAME = re.compile(r"[^\x00-\x1f\ufffd]{0,200}")
+
+
+def _kept(value: object, shape: re.Pattern[str]) -> object:
+    if value is None or isinstance(value, bool):
+        return value
+    text_of_value = str(value) if isinstance(value, str | int) else LOST
+    is_kept = shape.fullmatch(text_of_value) and not is_personal(text_of_value)
+    return text_of_value if is_kept else LOST
+
+
+def _kept_rows(value: object) -> object:
+    if isinstance(value, list) and len(value) <= MAX_ITEMS:
+        return [
+            {name: _kept(row[name], _DATE_LIKE) for name in _ROW_DATES if name in row}
+            if isinstance(row, dict)
+            else LOST
+            for row in value
+        ]
+    return None if value is None else LOST
+
+
+_SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
+    **dict.fromkeys(_DATE_FIELDS - set(_ROW_DATES), _DATE_LIKE),
+    **dict.fromkeys(_LIST_FIELDS, _ENTRY_LIKE),
+    **dict.fromkeys(_CODE_FIELDS, _CODE_LIKE),
+    "DonViXuLy": _ANY_NAME,
+}
+
+
+def strip(raw: object) -> dict[str, object]:
+    """Return what may be kept of a record that was not accepted: no person, no free text.
+
+    A listed field with a value of another shape becomes ``LOST``, which no reader accepts.
+    """
+    if not isinstance(raw, dict):
+        return {}
+    found = {name: _kept(raw[name], shape) for name, shape in _SHAPES.items() if name in raw}
+    if _SUPPLEMENTS in raw:
+        found[_SUPPLEMENTS] = _kept_rows(raw[_SUPPLEMENTS])
+    return found
+
+
+# ------------------------------------------------------------------ answers
+
+Say: TypeAlias = Callable[[str, Mapping[str, str]], str]
+"""Gives the Vietnamese sentence of a code; senders of this format read no other language."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What became of one record: taken (``fault`` is None) or set aside with its first fault.
+
+    ``existed`` is true when the sender meant to insert a dossier that was known already.
+    """
+
+    code: str
+    existed: bool = False
+    fault: Fault | None = None
+
+
+Answer: TypeAlias = dict[str, object]
+
+
+def answer(replies: Sequence[Reply], *, say: Say) -> Answer:
+    """Return the answer to a call: success only when every record was taken.
+
+    Senders look for "thành công" and "đã tồn tại" in the messages, so the sentences of success
+    hold these words and no other sentence does.
+    """
+    taken = [reply for reply in replies if reply.fault is None]
+    existed = sum(reply.existed for reply in taken)
+    counts = {"taken": str(len(taken)), "sent": str(len(replies)), "existed": str(existed)}
+    if len(taken) < len(replies):
+        first = next(reply for reply in replies if reply.fault is not None)
+        code, sentence = AnswerCode.NOT_TAKEN, "national.not_all_taken"
+        counts["reason"] = _message(first, say)
+    elif existed:
+        all_existed = existed == len(replies)
+        code = AnswerCode.TAKEN
+        sentence = "national.existed" if all_existed else "national.some_existed"
+    else:
+        code, sentence = AnswerCode.TAKEN, "national.taken"
+    return {
+        "error_code": code.value,
+        "message": say(sentence, counts),
+        "result": [_result(reply, say) for reply in replies],
+    }
+
+
+def _result(reply: Reply, say: Say) -> Answer:
+    code = AnswerCode.TAKEN if reply.fault is None else AnswerCode.NOT_TAKEN
+    return {"MaHoSo": reply.code, "error_code": code.value, "message": _message(reply, say)}
+
+
+def _message(reply: Reply, say: Say) -> str:
+    if reply.fault is None:
+        return say("national.existed" if reply.existed else "national.taken", {})
+    where = reply.fault.pointer.lstrip("/")
+    sentence = say(reply.fault.code, reply.fault.params)
+    return f"{where}: {sentence}" if where else sentence
+
+
+def refusal(code: AnswerCode, error: AppError, *, say: Say) -> Answer:
+    """Return the answer to a call that could not be read or may not be made."""
+    return failure(code, error.code, error.params, say=say)
+
+
+def failure(code: AnswerCode, sentence: str, params: Mapping[str, str], *, say: Say) -> Answer:
+    """Return the answer of a failure by the code of its sentence."""
+    return {"error_code": code.value, "message": say(sentence, params), "result": []}
+
+
+def signed_in(session: str, *, say: Say) -> Answer:
+    """Return the answer to a login that gave a session."""
+    return {
+        "error_code": AnswerCode.TAKEN.value,
+        "message": say("national.signed_in", {}),
+        "session": session,
+    }
+
+
+def not_signed_in(*, say: Say) -> Answer:
+    """Return the answer to a login with a wrong name or password."""
+    return {
+        "error_code": AnswerCode.SIGN_IN.value,
+        "message": say("national.not_signed_in", {}),
+        "session": "",
+    }
