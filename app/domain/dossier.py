@@ -406,11 +406,13 @@ class _Reader:
         return tuple(found)
 
 
-def gather(messages: Sequence[Message], units: Mapping[str, int]) -> History:
+def gather(
+    messages: Sequence[Message], units: Mapping[str, int], *, nowhere: int | None = None
+) -> History:
     """Read all messages of one dossier, given in order of arrival, into its history.
 
     ``units`` gives the unit behind each word for a unit that occurs in the messages (an unknown
-    word is the bucket of its sender).
+    word is the bucket of its sender); ``nowhere`` holds a dossier of which only events are known.
 
     :raises KeyError: a word for a unit is missing from ``units``.
     """
@@ -423,7 +425,7 @@ def gather(messages: Sequence[Message], units: Mapping[str, int]) -> History:
     promises, corrections = _promises(messages)
     return History(
         facts=reader.facts,
-        stays=tuple(reader.stays),
+        stays=_stays(reader.stays, nowhere),
         closings=closings,
         pauses=explicit,
         inferred=tuple(
@@ -443,6 +445,14 @@ def gather(messages: Sequence[Message], units: Mapping[str, int]) -> History:
         source_updated_at=news[-1].source_updated_at,
         issues=frozenset(reader.issues),
     )
+
+
+def _stays(told: list[Stay], nowhere: int | None) -> tuple[Stay, ...]:
+    if told:
+        return tuple(told)
+    if nowhere is None:
+        raise KeyError("no message names a unit")
+    return (Stay(nowhere, None),)
 
 
 def _local(instant: datetime) -> date:

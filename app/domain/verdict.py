@@ -26,10 +26,12 @@ def classify(
     for the reading ``as_sent``, which judges by the dates that the sender tells today.
     """
     rewound = _rewound(history, as_of, reading)
-    unit = rewound.stays[-1].unit
     last = as_of - JUST
-    if rewound.voided_at is not None:
-        return State.VOIDED, unit
+    voided_at = rewound.voided_at
+    if voided_at is not None:
+        held = [stay for stay in rewound.stays if stay.since is None or stay.since <= voided_at]
+        return State.VOIDED, held[-1].unit
+    unit = rewound.stays[-1].unit
     clocked = read(rewound, terms)
     received_at = rewound.received_at
     if received_at is None or received_at > last:

@@ -1,0 +1,391 @@
+"""Dossiers: where they live, what was told of them, and what is believed of them now.
+
+The statements of ingest hand whole batches to the server as JSON: the driver then has one value
+to send, and the order of rows is the same for every writer. They run in the portable order that a
+distributed PostgreSQL allows too: read, compute, claim by version, write for those who won.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import text
+
+from app.domain.canonical import from_plain
+from app.domain.record import Message, MessageKind
+from app.store.session import ReadSession, WriteSession
+
+Key = tuple[int, str]
+"""A dossier as its sender knows it: (source, code)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """Where a dossier's record lives, who holds it now, and its version."""
+
+    home_unit_id: int
+    unit_id: int
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The wish to write the next version of a dossier; ``seen`` is the version that was read."""
+
+    source_id: int
+    code: str
+    home_unit_id: int
+    unit_id: int
+    seen: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The record of one dossier: its messages in order of arrival and the last place used."""
+
+    messages: tuple[Message, ...]
+    last_seq: int
+
+
+def _json(rows: Sequence[Mapping[str, Any]]) -> str:
+    return orjson.dumps(rows).decode()
+
+
+def locate(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Located]:
+    """Return where each known dossier lives."""
+    wanted = sorted(set(keys))
+    rows = session.execute(
+        text(
+            "SELECT l.source_id, l.code, l.home_unit_id, l.unit_id, l.version FROM locator l"
+            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
+            " ON l.source_id = k.source_id AND l.code = k.code"
+        ),
+        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
+    )
+    return {
+        (row.source_id, row.code): Located(row.home_unit_id, row.unit_id, row.version)
+        for row in rows
+    }
+
+
+def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, Kept]:
+    """Return what was told of each dossier, in order of arrival."""
+    if not located:
+        return {}
+    homes = sorted((place.home_unit_id, key[0], key[1]) for key, place in located.items())
+    rows = session.execute(
+        text(
+            "SELECT r.source_id, r.code, r.seq, r.kind, r.at, r.source_updated_at, r.stamped,"
+            " r.digest, r.told, r.recorded_at FROM dossier_record r"
+            " JOIN unnest(CAST(:units AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]))"
+            " AS k(unit_id, source_id, code)"
+            " ON r.unit_id = k.unit_id AND r.source_id = k.source_id AND r.code = k.code"
+            " ORDER BY r.source_id, r.code, r.seq"
+        ),
+        {
+            "units": [home[0] for home in homes],
+            "sources": [home[1] for home in homes],
+            "codes": [home[2] for home in homes],
+        },
+    )
+    found: dict[Key, list[Message]] = {}
+    last: dict[Key, int] = {}
+    for row in rows:
+        key = (row.source_id, row.code)
+        found.setdefault(key, []).append(
+            Message(
+                kind=MessageKind(row.kind),
+                at=row.at,
+                source_updated_at=row.source_updated_at,
+                digest=row.digest,
+                recorded_at=row.recorded_at,
+                told=from_plain(row.told),
+                stamped=row.stamped,
+            )
+        )
+        last[key] = row.seq
+    return {key: Kept(tuple(messages), last[key]) for key, messages in found.items()}
+
+
+_CLAIM = text(
+    """
+    INSERT INTO locator (source_id, code, home_unit_id, unit_id, version)
+    SELECT r.source_id, r.code, r.home_unit_id, r.unit_id, r.seen + 1
+      FROM json_to_recordset(CAST(:rows AS json))
+        AS r(source_id int, code text, home_unit_id int, unit_id int, seen int)
+     ORDER BY r.source_id, r.code
+    ON CONFLICT (source_id, code) DO UPDATE
+       SET unit_id = EXCLUDED.unit_id, version = EXCLUDED.version
+     WHERE locator.version = EXCLUDED.version - 1
+    RETURNING source_id, code
+    """
+)
+
+
+def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
+    """Take the next version of each dossier and return those that were still as they were read.
+
+    The rows are locked in one order for all writers, also those that were lost, so a loser that
+    reads again cannot lose again.
+    """
+    rows = [
+        {
+            "source_id": one.source_id,
+            "code": one.code,
+            "home_unit_id": one.home_unit_id,
+            "unit_id": one.unit_id,
+            "seen": one.seen,
+        }
+        for one in sorted(claims, key=lambda one: (one.source_id, one.code))
+    ]
+    if not rows:
+        return set()
+    won = session.execute(_CLAIM, {"rows": _json(rows)})
+    return {(row.source_id, row.code) for row in won}
+
+
+_APPEND = text(
+    """
+    INSERT INTO dossier_record (unit_id, source_id, code, seq, kind, at, source_updated_at,
+                                stamped, digest, stale, told, key_id, recorded_at)
+    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+        AS r(unit_id int, source_id int, code text, seq int, kind text, at timestamptz,
+             source_updated_at timestamptz, stamped boolean, digest text, stale boolean,
+             told jsonb, key_id int, recorded_at timestamptz)
+    """
+)
+
+
+def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add messages to the record; each row has every column of ``dossier_record``."""
+    if rows:
+        session.execute(_APPEND, {"rows": _json(rows)})
+
+
+_CLOCK_TYPES = {
+    "due_on": "date",
+    "due_at": "timestamptz",
+    "early_before": "timestamptz",
+    "on_time_until": "timestamptz",
+    "edge_at": "timestamptz[]",
+    "edge_state": "smallint[]",
+    "edge_flow": "smallint[]",
+    "edge_due": "date[]",
+}
+_DOSSIER_TYPES = {
+    "unit_id": "int",
+    "source_id": "int",
+    "code": "text",
+    "unit_lft": "bigint",
+    "home_unit_id": "int",
+    "version": "int",
+    "recorded_at": "timestamptz",
+    "first_recorded_at": "timestamptz",
+    "source_updated_at": "timestamptz",
+    "is_current": "boolean",
+    "is_open": "boolean",
+    "is_leg": "boolean",
+    "procedure_id": "int",
+    "procedure_told": "text",
+    "unit_told": "text",
+    "case": "text",
+    "channel": "text",
+    "applicant_type": "text",
+    "applicant_hash": "text",
+    "parent": "text",
+    "leg": "text",
+    "other_codes": "text[]",
+    "official": "text",
+    "status": "text",
+    "outcome": "text",
+    "submitted_at": "timestamptz",
+    "received_at": "timestamptz",
+    "clock_start_at": "timestamptz",
+    "finished_at": "timestamptz",
+    "ended_at": "timestamptz",
+    "returned_at": "timestamptz",
+    "return_method": "text",
+    "place_independent": "boolean",
+    "paid_online": "boolean",
+    "digitised": "boolean",
+    "contacts": "int",
+    "bodies_contacted": "int",
+    "founded_complaints": "int",
+    "limit_kind": "text",
+    "due_origin": "text",
+    "is_provisional": "boolean",
+    "apology_at": "timestamptz",
+    "apology_exempt": "boolean",
+    "issues": "text[]",
+    "supplement_at": "timestamptz[]",
+    **_CLOCK_TYPES,
+}
+_KEYS = ("unit_id", "source_id", "code")
+
+
+def _recordset(types: Mapping[str, str]) -> str:
+    return ", ".join(f'"{name}" {kind}' for name, kind in types.items())
+
+
+def _columns(types: Mapping[str, str]) -> str:
+    return ", ".join(f'"{name}"' for name in types)
+
+
+_PUT = text(
+    f"""
+    INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
+    SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
+        AS r({_recordset(_DOSSIER_TYPES)})
+     ORDER BY source_id, code, unit_id
+    ON CONFLICT (unit_id, source_id, code) DO UPDATE SET
+    """  # noqa: S608  # built from the constants above
+    + ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
+)
+
+_READING_TYPES = {
+    "unit_id": "int",
+    "source_id": "int",
+    "code": "text",
+    "reading": "text",
+    **_CLOCK_TYPES,
+}
+
+_PUT_READINGS = text(
+    f"""
+    INSERT INTO dossier_reading ({_columns(_READING_TYPES)})
+    SELECT {_columns(_READING_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
+        AS r({_recordset(_READING_TYPES)})
+    """  # noqa: S608  # built from the constants above
+)
+
+_OLD = (
+    " JOIN json_to_recordset(CAST(:rows AS json)) AS k(unit_id int, source_id int, code text)"
+    " ON k.unit_id = {0}.unit_id AND k.source_id = {0}.source_id AND k.code = {0}.code"
+)
+
+_REMEMBER = text(
+    """
+    INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
+        unit_lft, procedure_id, channel, applicant_type, limit_kind, return_method, returned_at,
+        is_leg, apology_at, apology_exempt, supplement_at, edge_at, edge_state, edge_flow,
+        edge_due, readings)
+    SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
+        d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.return_method,
+        d.returned_at, d.is_leg, d.apology_at, d.apology_exempt, d.supplement_at, d.edge_at,
+        d.edge_state, d.edge_flow, d.edge_due,
+        coalesce((SELECT jsonb_object_agg(r.reading, jsonb_build_object(
+                      'edge_at', r.edge_at, 'edge_state', r.edge_state,
+                      'edge_flow', r.edge_flow, 'edge_due', r.edge_due))
+                    FROM dossier_reading r
+                   WHERE r.unit_id = d.unit_id AND r.source_id = d.source_id
+                     AND r.code = d.code), '{}')
+      FROM dossier d
+    """
+    + _OLD.format("d")
+)
+
+_FORGET_READINGS = text(
+    "DELETE FROM dossier_reading r USING json_to_recordset(CAST(:rows AS json))"
+    " AS k(unit_id int, source_id int, code text)"
+    " WHERE k.unit_id = r.unit_id AND k.source_id = r.source_id AND k.code = r.code"
+)
+
+_LEAVE = text(
+    "DELETE FROM dossier d USING json_to_recordset(CAST(:rows AS json))"
+    " AS k(unit_id int, source_id int, code text)"
+    " WHERE k.unit_id = d.unit_id AND k.source_id = d.source_id AND k.code = d.code"
+)
+
+
+def put(
+    session: WriteSession,
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    readings: Sequence[Mapping[str, Any]],
+    replaced: Sequence[tuple[int, int, str]],
+    now: datetime,
+) -> None:
+    """Store what is believed now; what was believed before is kept with its time.
+
+    ``replaced`` are the (unit, source, code) under which these dossiers stood before; those that
+    are not among ``rows`` any more are removed, for the dossier never was at that unit.
+    """
+    if replaced:
+        old = _json([dict(zip(_KEYS, key, strict=True)) for key in sorted(set(replaced))])
+        session.execute(_REMEMBER, {"rows": old, "now": now})
+        session.execute(_FORGET_READINGS, {"rows": old})
+        kept = {tuple(row[name] for name in _KEYS) for row in rows}
+        gone = sorted(set(replaced) - kept)
+        if gone:
+            session.execute(
+                _LEAVE, {"rows": _json([dict(zip(_KEYS, key, strict=True)) for key in gone])}
+            )
+    if rows:
+        session.execute(_PUT, {"rows": _json(rows)})
+    if readings:
+        session.execute(_PUT_READINGS, {"rows": _json(readings)})
+
+
+def places(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[int, ...]]:
+    """Return the units at which each dossier stands in the projection, in no order of time."""
+    wanted = sorted(set(keys))
+    rows = session.execute(
+        text(
+            "SELECT d.source_id, d.code, d.unit_id FROM dossier d"
+            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
+            " ON d.source_id = k.source_id AND d.code = k.code"
+        ),
+        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
+    )
+    found: dict[Key, tuple[int, ...]] = {}
+    for row in rows:
+        key = (row.source_id, row.code)
+        found[key] = (*found.get(key, ()), row.unit_id)
+    return found
+
+
+def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
+    """Return the legs that name one of these dossiers as their parent and stand by themselves."""
+    wanted = sorted(set(parents))
+    rows = session.execute(
+        text(
+            "SELECT d.source_id, d.code FROM dossier d"
+            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
+            " ON d.source_id = k.source_id AND d.parent = k.code"
+            " WHERE d.is_current AND NOT d.is_leg"
+        ),
+        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
+    )
+    return {(row.source_id, row.code) for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A dossier as a reader meets it: its row now, with the names of its catalogue entries."""
+
+    row: Mapping[str, Any]
+    unit: str
+    source: str
+    procedure: str | None
+
+
+def find(
+    session: ReadSession, code: str, *, lft: int, rgt: int, source: str | None = None
+) -> list[Found]:
+    """Return the dossiers of a code that a subtree holds now, one per source."""
+    rows = session.execute(
+        text(
+            "SELECT d.*, u.code AS unit_code, s.code AS source_code, p.code AS procedure_code"
+            " FROM dossier d JOIN unit u ON u.id = d.unit_id JOIN source s ON s.id = d.source_id"
+            " LEFT JOIN procedure p ON p.id = d.procedure_id"
+            " WHERE d.code = :code AND d.is_current AND d.unit_lft BETWEEN :lft AND :rgt"
+            " AND (CAST(:source AS text) IS NULL OR s.code = :source) ORDER BY s.code"
+        ),
+        {"code": code, "lft": lft, "rgt": rgt, "source": source},
+    )
+    return [
+        Found(row, row["unit_code"], row["source_code"], row["procedure_code"])
+        for row in rows.mappings()
+    ]

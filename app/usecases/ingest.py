@@ -1,0 +1,524 @@
+"""Take in what senders tell: keep it for ever, fold it, judge each record on its own.
+
+One batch is one transaction. A record that cannot be true is quarantined with its reasons and the
+good records beside it are kept; older news is kept as stale and never overwrites newer; what was
+told before is unchanged. Two writers of one dossier settle by its version (``store.dossiers``).
+"""
+
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from app.domain.canonical import digest, to_plain
+from app.domain.dossier import History, Issue, gather, in_order
+from app.domain.edges import Edge
+from app.domain.faults import Fault
+from app.domain.pauses import PauseKind
+from app.domain.reading import Clocked, read
+from app.domain.record import Channel, Message, MessageKind, Told
+from app.domain.timeliness import Reading, State
+from app.store import dossiers, quarantine
+from app.store.dossiers import Claim, Kept, Key, Located
+from app.store.session import ReadSession, WriteSession
+from app.usecases import terms
+from app.usecases.terms import Lexicon
+
+NOWHERE = ""
+"""The word for the unit of a dossier of which only events were told so far."""
+
+ROUNDS = 4
+"""A loser holds the lock of its row when it reads again, so two rounds settle any race."""
+
+
+class VerdictWord(StrEnum):
+    """What became of one record."""
+
+    ACCEPTED = "accepted"
+    UNCHANGED = "unchanged"
+    STALE = "stale"
+    QUARANTINED = "quarantined"
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends: a source system with a key for a part of the unit tree."""
+
+    source_id: int
+    key_id: int | None
+    unit_id: int | None
+    lft: int
+    rgt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """One record or event, decoded; ``index`` is its place in the batch."""
+
+    index: int
+    code: str
+    kind: MessageKind
+    at: datetime
+    source_updated_at: datetime
+    stamped: bool
+    told: Told
+
+
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """One record that cannot be accepted: what is left of it without persons, and why."""
+
+    index: int
+    code: str | None
+    raw: Mapping[str, Any]
+    faults: tuple[Fault, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What became of one record of a batch; ``is_new`` tells a first sight from an update."""
+
+    index: int
+    code: str | None
+    word: VerdictWord
+    faults: tuple[Fault, ...] = ()
+    is_new: bool = False
+    quarantine_id: uuid.UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Next:
+    """The next version of one dossier, computed and not yet claimed."""
+
+    key: Key
+    place: Located
+    fresh: tuple[tuple[int, Message, bool], ...]
+    verdicts: tuple[Verdict, ...]
+    first_seq: int
+
+
+class VersionRace(RuntimeError):
+    """A dossier could not be settled in the rounds that always suffice: a bug."""
+
+
+def accept(
+    session: WriteSession,
+    records: Sequence[Incoming | Unreadable],
+    *,
+    by: Sender,
+    door: str,
+    now: datetime,
+) -> list[Verdict]:
+    """Accept a batch and return a verdict for each record, in their order.
+
+    Everything is kept in the caller's transaction: all verdicts hold once it commits.
+
+    :raises StorageUnavailable: the database cannot serve; nothing of the batch was kept.
+    """
+    unreadable = [one for one in records if isinstance(one, Unreadable)]
+    readable = [one for one in records if isinstance(one, Incoming)]
+    verdicts = _quarantined(session, unreadable, by=by, door=door, now=now)
+    if readable:
+        verdicts += _Batch(session, by, now).accepted(readable)
+    return sorted(verdicts, key=lambda verdict: verdict.index)
+
+
+def _quarantined(
+    session: WriteSession,
+    unreadable: Sequence[Unreadable],
+    *,
+    by: Sender,
+    door: str,
+    now: datetime,
+) -> list[Verdict]:
+    entries = [
+        quarantine.Entry(
+            id=uuid.uuid4(),
+            unit_id=by.unit_id or 0,
+            unit_lft=by.lft,
+            source_id=by.source_id,
+            key_id=by.key_id,
+            door=door,
+            code=one.code,
+            raw=one.raw,
+            faults=one.faults,
+            recorded_at=now,
+        )
+        for one in unreadable
+    ]
+    quarantine.add(session, entries)
+    return [
+        Verdict(one.index, one.code, VerdictWord.QUARANTINED, one.faults, quarantine_id=entry.id)
+        for one, entry in zip(unreadable, entries, strict=True)
+    ]
+
+
+def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
+    """Fold dossiers again from their record, for rules or mappings that changed; count them."""
+    return len(_Batch(session, by, now).settled({key: [] for key in keys}))
+
+
+class _Batch:
+    """The work on one batch: read, fold, claim by version, write for those who won."""
+
+    def __init__(self, session: WriteSession, by: Sender, now: datetime) -> None:
+        self.session = session
+        self.by = by
+        self.now = now
+
+    def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
+        """Settle all dossiers of the batch, then the legs that found their parent."""
+        wanted: dict[Key, list[Incoming]] = {}
+        for one in readable:
+            wanted.setdefault((self.by.source_id, one.code), []).append(one)
+        verdicts = self.settled(wanted)
+        new = {key for key, found in wanted.items() if found} & self._news(verdicts)
+        legs = dossiers.legs_of(self.session, new) if new else set()
+        if legs:
+            self.settled({key: [] for key in legs})
+        return verdicts
+
+    def _news(self, verdicts: Iterable[Verdict]) -> set[Key]:
+        return {
+            (self.by.source_id, verdict.code)
+            for verdict in verdicts
+            if verdict.is_new and verdict.code is not None
+        }
+
+    def settled(self, wanted: Mapping[Key, Sequence[Incoming]]) -> list[Verdict]:
+        """Settle dossiers, reading again those that another writer changed meanwhile."""
+        verdicts: list[Verdict] = []
+        left = dict(wanted)
+        for _ in range(ROUNDS):
+            if not left:
+                return verdicts
+            done = self._round(left)
+            for key, found in done.items():
+                verdicts += found
+                del left[key]
+        if left:
+            raise VersionRace(f"{len(left)} dossiers")
+        return verdicts
+
+    def _round(self, wanted: Mapping[Key, Sequence[Incoming]]) -> dict[Key, list[Verdict]]:
+        located = dossiers.locate(self.session, wanted)
+        kept = dossiers.records(self.session, located)
+        lexicon = terms.lexicon(self.session, self._words(wanted, kept), by=self.by, now=self.now)
+        planned = [
+            self._planned(key, incoming, located.get(key), kept.get(key), lexicon)
+            for key, incoming in wanted.items()
+        ]
+        settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
+        writing = [one for one in planned if self._writes(one, wanted)]
+        folded = {
+            one.key: _Folded.of(one, kept.get(one.key), lexicon, self._parents(writing, kept))
+            for one in writing
+        }
+        won = dossiers.claim(
+            self.session,
+            [
+                Claim(*one.key, one.place.home_unit_id, folded[one.key].holder, one.place.version)
+                for one in writing
+            ],
+        )
+        winners = [one for one in writing if one.key in won]
+        self._write(winners, folded, lexicon)
+        settled |= {one.key: list(one.verdicts) for one in winners}
+        return settled
+
+    @staticmethod
+    def _writes(one: _Next, wanted: Mapping[Key, Sequence[Incoming]]) -> bool:
+        """Tell whether a dossier gets a new version: it heard news, or is folded again."""
+        return bool(one.fresh) or not wanted[one.key]
+
+    def _words(
+        self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
+    ) -> terms.Words:
+        told = [one.told for incoming in wanted.values() for one in incoming]
+        told += [message.told for record in kept.values() for message in record.messages]
+        return terms.Words(
+            units=frozenset(one["unit"] for one in told if "unit" in one),
+            procedures=frozenset(one["procedure"] for one in told if "procedure" in one),
+        )
+
+    def _planned(
+        self,
+        key: Key,
+        incoming: Sequence[Incoming],
+        place: Located | None,
+        record: Kept | None,
+        lexicon: Lexicon,
+    ) -> _Next:
+        """Tell news from what is known, message by message, in the order of the batch."""
+        messages = list(record.messages) if record else []
+        fresh: list[tuple[int, Message, bool]] = []
+        verdicts = []
+        for one in incoming:
+            message = self._message(one)
+            word = _compared(message, messages)
+            verdicts.append(
+                Verdict(one.index, one.code, word, is_new=place is None and not messages)
+            )
+            if word is not VerdictWord.UNCHANGED:
+                messages.append(message)
+                fresh.append((one.index, message, word is VerdictWord.STALE))
+        if place is None:
+            first = next((m.told["unit"] for m in in_order(messages) if "unit" in m.told), NOWHERE)
+            home = lexicon.units[first].id
+            place = Located(home, home, 0)
+        last = record.last_seq if record else 0
+        return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
+
+    def _message(self, one: Incoming) -> Message:
+        is_record = one.kind is MessageKind.RECORD
+        return Message(
+            kind=one.kind,
+            at=one.at,
+            source_updated_at=one.source_updated_at,
+            digest=digest(one.kind, one.told, at=None if is_record else one.at),
+            recorded_at=self.now,
+            told=one.told,
+            stamped=one.stamped,
+        )
+
+    def _parents(self, writing: Iterable[_Next], kept: Mapping[Key, Kept]) -> frozenset[str]:
+        """Return which of the parents that legs name are known, in the batch or in the store."""
+        here = {one.key[1] for one in writing}
+        named = {
+            told["parent"]
+            for one in writing
+            for told in _tolds(one, kept.get(one.key))
+            if told.get("parent") is not None
+        }
+        away = {(self.by.source_id, str(code)) for code in named - here}
+        known = {code for _, code in dossiers.locate(self.session, away)} if away else set()
+        return frozenset(here | known)
+
+    def _write(
+        self, winners: Sequence[_Next], folded: Mapping[Key, "_Folded"], lexicon: Lexicon
+    ) -> None:
+        dossiers.append(
+            self.session,
+            [
+                {
+                    "unit_id": one.place.home_unit_id,
+                    "source_id": one.key[0],
+                    "code": one.key[1],
+                    "seq": one.first_seq + offset,
+                    "kind": message.kind,
+                    "at": message.at,
+                    "source_updated_at": message.source_updated_at,
+                    "stamped": message.stamped,
+                    "digest": message.digest,
+                    "stale": stale,
+                    "told": to_plain(message.told),
+                    "key_id": self.by.key_id,
+                    "recorded_at": self.now,
+                }
+                for one in winners
+                for offset, (_, message, stale) in enumerate(one.fresh)
+            ],
+        )
+        known = [one.key for one in winners if one.place.version > 0]
+        before = dossiers.places(self.session, known) if known else {}
+        rows: list[dict[str, Any]] = []
+        readings: list[dict[str, Any]] = []
+        for one in winners:
+            projection = folded[one.key]
+            rows += projection.rows(lexicon, version=one.place.version + 1, now=self.now)
+            readings += projection.readings()
+        dossiers.put(
+            self.session,
+            rows=rows,
+            readings=readings,
+            replaced=[(unit, *key) for key, units in before.items() for unit in units],
+            now=self.now,
+        )
+
+
+def _tolds(one: _Next, record: Kept | None) -> list[Told]:
+    told = [message.told for message in record.messages] if record else []
+    return told + [message.told for _, message, _ in one.fresh]
+
+
+def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
+    """Tell whether a message is news, older news, or what was told before.
+
+    A snapshot without a stamp is unchanged only if it equals the last one: a sender may come back
+    to an earlier state without a new date.
+    """
+    peers = [one for one in known if one.kind is message.kind]
+    if message.stamped:
+        same = any(
+            one.digest == message.digest and one.source_updated_at == message.source_updated_at
+            for one in peers
+        )
+    else:
+        same = bool(peers) and peers[-1].digest == message.digest
+    if same:
+        return VerdictWord.UNCHANGED
+    if message.kind is not MessageKind.RECORD:
+        return VerdictWord.ACCEPTED
+    newest = max(peers, key=lambda one: one.order, default=None)
+    if newest is None:
+        return VerdictWord.ACCEPTED
+    if message.stamped and newest.stamped:
+        is_older = message.order < newest.order
+    else:
+        is_older = message.source_updated_at < newest.source_updated_at
+    return VerdictWord.STALE if is_older else VerdictWord.ACCEPTED
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """What follows from all messages of one dossier, ready to be stored."""
+
+    key: Key
+    home_unit_id: int
+    history: History
+    clocked: Clocked
+    edges: Mapping[Reading, tuple[Edge, ...]]
+
+    @classmethod
+    def of(
+        cls, one: _Next, record: Kept | None, lexicon: Lexicon, parents: frozenset[str]
+    ) -> "_Folded":
+        messages = list(record.messages) if record else []
+        messages += [message for _, message, _ in one.fresh]
+        history = gather(messages, lexicon.unit_ids, nowhere=lexicon.units[NOWHERE].id)
+        parent = history.facts.get("parent")
+        clocked = read(
+            history,
+            lexicon.terms(history, parent_known=parent is not None and parent in parents),
+        )
+        edges = {reading: clocked.edges(reading) for reading in Reading}
+        return cls(one.key, one.place.home_unit_id, history, clocked, edges)
+
+    @property
+    def holder(self) -> int:
+        """Return the unit that holds the dossier after all that was told."""
+        return self.history.stays[-1].unit
+
+    def rows(self, lexicon: Lexicon, *, version: int, now: datetime) -> list[dict[str, Any]]:
+        """Return one row for each unit at which the dossier stayed."""
+        common = self._common(lexicon, version=version, now=now)
+        due = self.clocked.due(Reading.PROMISED)
+        found = []
+        for unit, edges in self._by_unit(Reading.PROMISED).items():
+            last = edges[-1].state if edges else None
+            found.append(
+                common
+                | _due_columns(due)
+                | _edge_columns(edges)
+                | {
+                    "unit_id": unit,
+                    "unit_lft": lexicon.by_id[unit].lft,
+                    "is_current": unit == self.holder,
+                    "is_open": unit == self.holder and last is not None and last.in_hand,
+                }
+            )
+        return found
+
+    def readings(self) -> list[dict[str, Any]]:
+        """Return the other readings where they differ from the promised one."""
+        promised = self._by_unit(Reading.PROMISED)
+        held = self.clocked.due(Reading.PROMISED)
+        found = []
+        for reading in (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY):
+            due = self.clocked.due(reading)
+            for unit, edges in self._by_unit(reading).items():
+                if edges == promised.get(unit) and due == held:
+                    continue
+                found.append(
+                    {
+                        "unit_id": unit,
+                        "source_id": self.key[0],
+                        "code": self.key[1],
+                        "reading": reading,
+                        **_due_columns(due),
+                        **_edge_columns(edges),
+                    }
+                )
+        return found
+
+    def _by_unit(self, reading: Reading) -> dict[int, list[Edge]]:
+        found: dict[int, list[Edge]] = {stay.unit: [] for stay in self.history.stays}
+        for edge in self.edges[reading]:
+            found[edge.unit].append(edge)
+        return found
+
+    def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
+        history, clocked = self.history, self.clocked
+        facts = history.facts
+        procedure = lexicon.procedures.get(facts.get("procedure") or "")
+        limit = clocked.limit
+        due = clocked.due(Reading.PROMISED)
+        issues = set(clocked.issues)
+        if lexicon.by_id[self.holder].is_bucket:
+            issues.add(Issue.UNKNOWN_UNIT)
+        supplements = sorted(
+            pause.started_at for pause in clocked.pauses if pause.kind is PauseKind.SUPPLEMENT
+        )
+        return {
+            "source_id": self.key[0],
+            "code": self.key[1],
+            "home_unit_id": self.home_unit_id,
+            "version": version,
+            "recorded_at": now,
+            "first_recorded_at": history.first_recorded_at,
+            "source_updated_at": history.source_updated_at,
+            "is_leg": clocked.is_leg,
+            "procedure_id": None if procedure is None else procedure.id,
+            "procedure_told": facts.get("procedure"),
+            "unit_told": facts.get("unit"),
+            "case": facts.get("case"),
+            "channel": facts.get("channel") or Channel.UNKNOWN,
+            "applicant_type": facts.get("applicant_type") or "unknown",
+            "applicant_hash": facts.get("applicant_hash"),
+            "parent": facts.get("parent"),
+            "leg": facts.get("leg"),
+            "other_codes": list(facts.get("other_codes") or ()),
+            "official": facts.get("official"),
+            "status": facts.get("status"),
+            "outcome": facts.get("outcome"),
+            "submitted_at": facts.get("submitted_at"),
+            "received_at": facts.get("received_at"),
+            "clock_start_at": clocked.start,
+            "finished_at": facts.get("finished_at"),
+            "ended_at": facts.get("ended_at"),
+            "returned_at": facts.get("returned_at"),
+            "return_method": facts.get("return_method"),
+            "place_independent": bool(facts.get("place_independent")),
+            "paid_online": facts.get("paid_online"),
+            "digitised": facts.get("digitised"),
+            "contacts": facts.get("contacts"),
+            "bodies_contacted": facts.get("bodies_contacted"),
+            "founded_complaints": facts.get("founded_complaints"),
+            "limit_kind": None if limit is None else limit.kind,
+            "due_origin": clocked.due_origin,
+            "is_provisional": due is not None and due.provisional,
+            "apology_at": history.apology_at,
+            "apology_exempt": history.apology_exempt,
+            "issues": sorted(issues),
+            "supplement_at": supplements,
+        }
+
+
+def _due_columns(due: Any) -> dict[str, Any]:
+    return {
+        "due_on": None if due is None else due.due_on,
+        "due_at": None if due is None else due.due_at,
+        "early_before": None if due is None else due.early_before,
+        "on_time_until": None if due is None else due.on_time_until,
+    }
+
+
+def _edge_columns(edges: Sequence[Edge]) -> dict[str, Any]:
+    return {
+        "edge_at": [edge.at for edge in edges],
+        "edge_state": [int(edge.state) for edge in edges],
+        "edge_flow": [int(edge.flow) for edge in edges],
+        "edge_due": [edge.due_on for edge in edges],
+    }
