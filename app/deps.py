@@ -21,6 +21,7 @@ from starlette.concurrency import run_in_threadpool
 from app.domain.errors import Invalid
 from app.i18n import Language as LanguageCode
 from app.i18n import choose_language
+from app.senders.guard import Network
 from app.store.session import Database, ReadSession, StorageUnavailable, WriteSession
 from app.usecases import access
 from app.usecases.access import Keyring, Principal, Scope, Unauthenticated
@@ -53,6 +54,7 @@ class Installation:
     secret: bytes
     keyring: Keyring
     limits: Limits = field(default_factory=Limits)
+    webhook_networks: tuple[Network, ...] = ()
     quota: Quota = field(default_factory=lambda: Quota(Limits().requests_per_minute))
     refusals: Quota = field(default_factory=lambda: Quota(Limits().refusals_per_minute))
 

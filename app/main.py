@@ -14,6 +14,7 @@ from app.api.frame import Frame, Meters
 from app.api.problems import HANDLERS
 from app.clock import system_clock
 from app.deps import Installation, Limits
+from app.senders.guard import Network
 from app.settings import Settings
 from app.store.session import Database
 from app.usecases.access import Keyring
@@ -29,12 +30,14 @@ def create_app(
     clock: Callable[[], datetime] = system_clock,
     environment: str = "production",
     limits: Limits | None = None,
+    webhook_networks: Iterable[Network] = (),
     pages: Iterable[APIRouter] = (),
 ) -> FastAPI:
     """Return the application that serves one installation.
 
     :param secret: the installation's key; what hashes keys and seals cursors is derived from it.
     :param clock: tells the present, aware and in UTC.
+    :param webhook_networks: private networks where receivers of events may be.
     :param pages: routers of people's pages, which guard themselves.
     :raises Unguarded: a door does not say who may pass.
     """
@@ -57,6 +60,7 @@ def create_app(
         secret=secret,
         keyring=Keyring(secret=secret, environment=environment),
         limits=bounds,
+        webhook_networks=tuple(webhook_networks),
         quota=Quota(bounds.requests_per_minute),
         refusals=Quota(bounds.refusals_per_minute),
     )
@@ -89,5 +93,6 @@ def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
         database,
         secret=settings.applicant_key(),
         environment=settings.environment.value,
+        webhook_networks=settings.webhook_allow_networks,
         **more,
     )

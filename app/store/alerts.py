@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.alert import Alert, DossierKey
 from app.store.session import ReadSession, WriteSession
-from app.store.tables import alert, source, unit
+from app.store.tables import alert, outbox, source, unit
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +33,7 @@ class AlertRow:
     is_digest_only: bool
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    recipients: tuple[UUID, ...]
 
 
 def former(
@@ -126,8 +127,18 @@ def acknowledge(session: WriteSession, alert_id: UUID, *, by: str, now: datetime
 
 
 def _select() -> sa.Select[*tuple[object, ...]]:
+    receivers = (
+        sa.select(outbox.c.webhook_id)
+        .where(outbox.c.unit_id == alert.c.unit_id, outbox.c.event_id == alert.c.id)
+        .order_by(outbox.c.webhook_id)
+    )
     return (
-        sa.select(alert, unit.c.code.label("unit"), source.c.code.label("source"))
+        sa.select(
+            alert,
+            unit.c.code.label("unit"),
+            source.c.code.label("source"),
+            sa.func.array(receivers.scalar_subquery()).label("recipients"),
+        )
         .join_from(alert, unit, unit.c.id == alert.c.unit_id)
         .join(source, source.c.id == alert.c.source_id)
     )
@@ -150,4 +161,5 @@ def _row(row: sa.RowMapping) -> AlertRow:
         is_digest_only=row["is_digest_only"],
         acknowledged_at=row["acknowledged_at"],
         acknowledged_by=row["acknowledged_by"],
+        recipients=tuple(row["recipients"]),
     )

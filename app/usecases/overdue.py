@@ -18,6 +18,7 @@ from app.domain.alert import (
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
 from app.domain.errors import Invalid
 from app.domain.timeliness import Reading
+from app.rulebook.calendars import load_state_calendar
 from app.store import alerts, overdue, runs
 from app.store.overdue import OverdueRow, Place
 from app.store.runs import Claim
@@ -84,6 +85,11 @@ class OverduePage:
     total: int
     dossiers: list[LateDossier]
     after: Place | None
+
+
+def state_calendar(session: ReadSession, unit_id: int) -> WorkCalendar:  # noqa: ARG001 -- Calendars
+    """Return the calendar of the state, which every unit without one of its own follows."""
+    return load_state_calendar()
 
 
 # ---------------------------------------------------------------- flagging

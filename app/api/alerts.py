@@ -1,0 +1,135 @@
+"""Alerts about overdue dossiers, and their acknowledgement."""
+
+from datetime import date, datetime
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.api.doors import doors
+from app.api.problems import problems
+from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
+from app.store.alerts import AlertRow
+from app.store.units import UnitUnknown
+from app.usecases import alerts
+from app.usecases.access import Principal
+from app.usecases.alerts import AlertUnknown
+from app.usecases.outbox import told
+from app.usecases.subtree import subtree_of
+
+router = doors("/v1/alerts", tag="alerts")
+
+Reader = Annotated[Principal, needs("dossiers:read")]
+Manager = Annotated[Principal, needs("alerts:manage")]
+
+
+class AlertOut(BaseModel):
+    """One alert: a stage of an episode of a dossier, raised once."""
+
+    id: UUID = Field(description="Stable: the same dossier, episode and stage give the same id.")
+    code: str = Field(examples=["H44.100-260803-0012"])
+    source: str
+    unit: str = Field(examples=["H44.100"])
+    episode: int = Field(description="Rises when a dossier gets another due date and misses it.")
+    stage: str = Field(examples=["overdue+1"])
+    due_on: date
+    due_at: datetime
+    late_since: datetime
+    occurred_at: datetime = Field(description="When the stage came, whenever it was noticed.")
+    raised_at: datetime
+    run: str = Field(description="The night that raised it.", examples=["2026-08-10"])
+    is_digest_only: bool = Field(description="Old when it reached us, so not sent one by one.")
+    recipients: list[str]
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+
+    @classmethod
+    def of(cls, row: AlertRow) -> "AlertOut":
+        """Return an alert as it is shown."""
+        return cls(
+            id=row.id,
+            code=row.code,
+            source=row.source,
+            unit=row.unit,
+            episode=row.episode,
+            stage=row.stage,
+            due_on=row.due_on,
+            due_at=row.due_at,
+            late_since=row.late_since,
+            occurred_at=row.occurred_at,
+            raised_at=row.raised_at,
+            run=row.run,
+            is_digest_only=row.is_digest_only,
+            recipients=[f"webhook:{webhook_id}" for webhook_id in row.recipients],
+            acknowledged_at=row.acknowledged_at,
+            acknowledged_by=row.acknowledged_by,
+        )
+
+
+class AlertsOut(BaseModel):
+    """A page of alerts, newest first."""
+
+    alerts: list[AlertOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "",
+    operation_id="listAlerts",
+    summary="List alerts, newest first",
+    responses=problems(UnitUnknown, CursorInvalid),
+)
+def list_alerts(
+    session: Reading,
+    who: Reader,
+    page: Page,
+    unit: Annotated[
+        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
+    ] = None,
+    stage: Annotated[
+        str | None, Query(max_length=40, description="Mốc cảnh báo. / For example `overdue+1`.")
+    ] = None,
+    since: Annotated[
+        AwareDatetime | None,
+        Query(description="Phát từ thời điểm này. / Raised at or after this instant."),
+    ] = None,
+) -> AlertsOut:
+    """Cảnh báo đã phát: mỗi hồ sơ, mỗi lần trễ và mỗi mốc chỉ một lần.
+
+    Alerts that were raised: once for each dossier, episode and stage.
+    """
+    filters = {"unit": unit, "stage": stage, "since": since}
+    position = page.position(**filters)
+    found, has_more = alerts.list_alerts(
+        session,
+        within=subtree_of(session, who, unit),
+        stage=stage,
+        since=since,
+        after=None if position is None else _place(*position),
+        limit=page.limit,
+    )
+    after = (
+        page.cursor_after([told(found[-1].raised_at), str(found[-1].id)], **filters)
+        if has_more
+        else None
+    )
+    return AlertsOut(alerts=[AlertOut.of(row) for row in found], next_cursor=after)
+
+
+@router.post(
+    "/{alert_id}/acknowledge",
+    operation_id="acknowledgeAlert",
+    summary="Take note of an alert",
+    responses=problems(AlertUnknown),
+)
+def acknowledge_alert(alert_id: UUID, session: Writing, who: Manager, now: Now) -> AlertOut:
+    """Ghi nhận đã biết cảnh báo; người ghi nhận đầu tiên được giữ lại.
+
+    Somebody has taken note; the first to do so stays on record, so repeating is harmless.
+    """
+    return AlertOut.of(alerts.acknowledge(session, alert_id, who=who, now=now))
+
+
+def _place(raised_at: str, alert_id: str) -> tuple[datetime, UUID]:
+    return datetime.fromisoformat(raised_at), UUID(alert_id)

@@ -1,0 +1,145 @@
+"""The list of overdue dossiers, worst first."""
+
+from datetime import date, datetime
+from typing import Annotated
+from urllib.parse import quote
+
+from fastapi import Query
+from pydantic import AwareDatetime, BaseModel, Field
+
+from app.api.doors import doors
+from app.api.problems import problems
+from app.deps import CursorInvalid, Now, Page, Reading, needs
+from app.domain.timeliness import Reading as DueReading
+from app.store.overdue import Place
+from app.store.units import UnitUnknown
+from app.usecases import overdue
+from app.usecases.access import Principal
+from app.usecases.outbox import told
+from app.usecases.overdue import LateDossier, MomentToCome, state_calendar
+from app.usecases.subtree import subtree_of
+
+router = doors("/v1/overdue", tag="alerts")
+
+Reader = Annotated[Principal, needs("dossiers:read")]
+
+
+class HolderOut(BaseModel):
+    """Who holds a dossier now."""
+
+    unit: str = Field(examples=["H44.100"])
+    leg: str | None = Field(description="Of a joint dossier, the leg that is being worked on.")
+
+
+class LateDossierOut(BaseModel):
+    """One overdue dossier."""
+
+    code: str = Field(examples=["H44.100-260803-0012"])
+    source: str
+    unit: str = Field(examples=["H44.100"])
+    procedure: str | None = Field(examples=["1.001193"])
+    due_on: date
+    due_at: datetime
+    late_working_days: int | None = Field(
+        description="Working days after `due_on` up to the day of `as_of`; null when the calendar "
+        "of a year is missing."
+    )
+    state: str = Field(examples=["open_overdue"])
+    holder: HolderOut
+    apology: str = Field(description="`none`, `issued` or `exempt`.", examples=["none"])
+    late_cause: str | None = Field(description="Null while nobody has classified it.")
+    links: dict[str, str]
+
+    @classmethod
+    def of(cls, late: LateDossier) -> "LateDossierOut":
+        """Return a line of the list as it is shown."""
+        row = late.row
+        path = f"/v1/dossiers/{quote(row.key.code, safe='')}"
+        source = f"?source={quote(row.source, safe='')}"
+        return cls(
+            code=row.key.code,
+            source=row.source,
+            unit=row.unit,
+            procedure=row.procedure,
+            due_on=row.due_on,
+            due_at=row.due_at,
+            late_working_days=late.late_working_days,
+            state="open_overdue",
+            holder=HolderOut(unit=late.holder.unit, leg=late.holder.leg),
+            apology=late.apology.value,
+            late_cause=None,
+            links={
+                "dossier": path + source,
+                "timeline": f"{path}/timeline{source}",
+                "due_date": f"{path}/due-date{source}",
+            },
+        )
+
+
+class OverdueOut(BaseModel):
+    """A page of the overdue dossiers, worst first."""
+
+    as_of: datetime
+    reading: str = Field(examples=["promised"])
+    total: int
+    dossiers: list[LateDossierOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "",
+    operation_id="listOverdue",
+    summary="List overdue dossiers, worst first",
+    responses=problems(UnitUnknown, CursorInvalid, MomentToCome),
+)
+def list_overdue(
+    session: Reading,
+    who: Reader,
+    now: Now,
+    page: Page,
+    unit: Annotated[
+        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
+    ] = None,
+    as_of: Annotated[
+        AwareDatetime | None,
+        Query(description="Thời điểm xét, mặc định hiện tại. / The moment; the present if absent."),
+    ] = None,
+    reading: Annotated[
+        DueReading, Query(description="Cách đọc hạn trả. / Which due date judges.")
+    ] = DueReading.PROMISED,
+) -> OverdueOut:
+    """Hồ sơ đang giải quyết đã quá hạn, hạn cũ nhất trước; số ngày trễ tính theo ngày làm việc.
+
+    Dossiers in hand whose due moment has passed, the oldest first; lateness in working days.
+    """
+    within = subtree_of(session, who, unit)
+    filters = {"unit": unit, "as_of": as_of, "reading": reading}
+    found = overdue.list_overdue(
+        session,
+        lft=within.lft,
+        rgt=within.rgt,
+        reading=reading,
+        calendars=state_calendar,
+        now=now,
+        as_of=as_of,
+        after=_place(page.position(**filters)),
+        limit=page.limit,
+    )
+    return OverdueOut(
+        as_of=found.as_of,
+        reading=found.reading.value,
+        total=found.total,
+        dossiers=[LateDossierOut.of(late) for late in found.dossiers],
+        next_cursor=page.cursor_after(_spelled(found.after), **filters) if found.after else None,
+    )
+
+
+def _spelled(place: Place) -> list[object]:
+    return [told(place.on_time_until), place.unit_id, place.source_id, place.code]
+
+
+def _place(position: list[str] | None) -> Place | None:
+    if position is None:
+        return None
+    moment, unit_id, source_id, code = position
+    return Place(datetime.fromisoformat(moment), int(unit_id), int(source_id), code)

@@ -1,0 +1,112 @@
+"""Runs of the nightly job: when, as of when, what they found; and doing one now."""
+
+from datetime import date, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.api.doors import doors
+from app.api.problems import problems
+from app.deps import CursorInvalid, Here, Page, Reading, needs
+from app.domain.night import NightToCome
+from app.store.runs import Run, RunBusy, RunLost
+from app.usecases import runs
+from app.usecases.access import Principal
+from app.usecases.outbox import told
+from app.usecases.overdue import state_calendar
+from app.usecases.runs import Duty
+
+router = doors("/v1/runs", tag="alerts")
+
+Manager = Annotated[Principal, needs("alerts:manage")]
+
+
+class RunIn(BaseModel):
+    """A run to be done now."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    job: Literal["nightly"] = "nightly"
+    as_of: date = Field(description="The local day whose night is done.", examples=["2026-08-10"])
+
+
+class RunOut(BaseModel):
+    """One run of a job."""
+
+    job: str = Field(examples=["nightly"])
+    slot: str = Field(description="The local day of the night.", examples=["2026-08-10"])
+    as_of: datetime = Field(description="The moment of observation, exclusive.")
+    state: str = Field(description="`new`, `running`, `done` or `failed`.", examples=["done"])
+    started_at: datetime | None
+    finished_at: datetime | None
+    found: dict[str, Any] = Field(
+        description="`looked_at`, `overdue`, `raised`, `digest_only`, `queued`, `not_computable`.",
+        examples=[{"looked_at": 300, "overdue": 300, "raised": 12, "queued": 24}],
+    )
+    takeovers: int = Field(description="How often it was begun again, after a crash or by hand.")
+
+    @classmethod
+    def of(cls, run: Run) -> "RunOut":
+        """Return a run as it is shown."""
+        return cls(
+            job=run.job,
+            slot=run.slot,
+            as_of=run.as_of,
+            state=run.state,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            found=dict(run.found),
+            takeovers=run.takeovers,
+        )
+
+
+class RunsOut(BaseModel):
+    """A page of runs, newest first."""
+
+    runs: list[RunOut]
+    next_cursor: str | None
+
+
+@router.get(
+    "",
+    operation_id="listRuns",
+    summary="List runs of jobs, newest first",
+    responses=problems(CursorInvalid),
+    dependencies=[needs("dossiers:read")],
+)
+def list_runs(
+    session: Reading,
+    page: Page,
+    job: Annotated[
+        str | None, Query(max_length=40, description="Tên công việc. / Name of the job.")
+    ] = None,
+) -> RunsOut:
+    """Các lần chạy công việc hằng đêm, kể cả những đêm được chạy bù.
+
+    Runs of the nightly job, those that were caught up among them.
+    """
+    position = page.position(job=job)
+    found, has_more = runs.list_runs(
+        session,
+        job=job,
+        before=None if position is None else (datetime.fromisoformat(position[0]), position[1]),
+        limit=page.limit,
+    )
+    after = page.cursor_after([told(found[-1].as_of), found[-1].job], job=job) if has_more else None
+    return RunsOut(runs=[RunOut.of(run) for run in found], next_cursor=after)
+
+
+@router.post(
+    "",
+    operation_id="doRun",
+    summary="Do the night of a day now",
+    responses=problems(NightToCome, RunBusy, RunLost),
+)
+def do_run(body: RunIn, here: Here, who: Manager) -> RunOut:
+    """Chạy ngay đêm của một ngày; chạy lại cũng không phát cảnh báo lần thứ hai.
+
+    Does the night of a day; doing it again raises no alert twice.
+    """
+    duty = Duty(calendars=state_calendar, clock=here.clock, owner=who.actor)
+    return RunOut.of(runs.run_named_night(here.database, body.as_of, duty))
