@@ -16,7 +16,7 @@ import shutil
 import tempfile
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import hypothesis
@@ -46,6 +46,17 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 
 TEMPLATE = "dunghan_template"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let no test that must run in CI be skipped there unseen."""
+    report = yield
+    if report.skipped and os.environ.get("CI") and item.get_closest_marker("must_run_in_ci"):
+        report.outcome = "failed"
+    return report
 
 
 class RolledBackDatabase(Database):
