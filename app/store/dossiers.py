@@ -386,6 +386,6 @@ def find(
         {"code": code, "lft": lft, "rgt": rgt, "source": source},
     )
     return [
-        Found(row, row["unit_code"], row["source_code"], row["procedure_code"])
+        Found(dict(row), row["unit_code"], row["source_code"], row["procedure_code"])
         for row in rows.mappings()
     ]

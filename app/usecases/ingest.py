@@ -19,10 +19,10 @@ from app.domain.faults import Fault
 from app.domain.pauses import PauseKind
 from app.domain.reading import Clocked, read
 from app.domain.record import Channel, Message, MessageKind, Told
-from app.domain.timeliness import Reading, State
+from app.domain.timeliness import Reading
 from app.store import dossiers, quarantine
 from app.store.dossiers import Claim, Kept, Key, Located
-from app.store.session import ReadSession, WriteSession
+from app.store.session import WriteSession
 from app.usecases import terms
 from app.usecases.terms import Lexicon
 
