@@ -1,0 +1,247 @@
+"""Figures: counts from the store, rates by definition, and the list behind each of them.
+
+The only door to a percentage: API, pages, reports and the index ask here, and every figure leaves
+with its counts, its definitions, the moment it was observed at and the moment of knowledge.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import ClassVar
+
+from app.domain.errors import Invalid
+from app.domain.period import Period, Step
+from app.domain.rate import Rate, RateDefinition
+from app.domain.tally import Count, Tally, identities
+from app.domain.timeliness import JUST, Reading, State
+from app.rulebook.metrics import Metrics
+from app.store import tallies, units
+from app.store.session import ReadSession
+from app.store.tallies import Dimension, Listed, Span
+from app.store.units import UnitRow
+
+MOST_PARTS = 400
+"""How many parts of a period one answer may hold."""
+
+
+@dataclass(eq=False, kw_only=True)
+class TooManyParts(Invalid):
+    """The period is cut into more parts than one answer may hold."""
+
+    code: ClassVar[str] = "period.too_many_parts"
+    most: int
+
+
+@dataclass(eq=False, kw_only=True)
+class GroupingUnknown(Invalid):
+    """A table cannot be broken down by this word."""
+
+    code: ClassVar[str] = "statistics.grouping_unknown"
+    group_by: str
+    known: str
+
+
+@dataclass(eq=False, kw_only=True)
+class KnownInFuture(Invalid):
+    """The moment of knowledge has not come yet."""
+
+    code: ClassVar[str] = "statistics.known_in_future"
+    known_at: datetime
+
+
+class Extent(StrEnum):
+    """Whether a unit is counted alone or with everything below it."""
+
+    OWN = "own"
+    SUBTREE = "subtree"
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which dossiers, over which days, judged how, seen when and known when."""
+
+    unit: UnitRow
+    period: Period
+    extent: Extent = Extent.SUBTREE
+    reading: Reading = Reading.PROMISED
+    as_of: datetime | None = None
+    known_at: datetime | None = None
+    exclude_same_day: bool = False
+    procedure: str | None = None
+    field: str | None = None
+    channel: str | None = None
+    applicant_type: str | None = None
+
+    def scope(self) -> tallies.Scope:
+        """Return the dossiers asked about, as the store finds them."""
+        own = self.extent is Extent.OWN
+        return tallies.Scope(
+            lft=self.unit.lft,
+            rgt=self.unit.lft if own else self.unit.rgt,
+            reading=self.reading,
+            known_at=self.known_at,
+            exclude_same_day=self.exclude_same_day,
+            procedure=self.procedure,
+            field=self.field,
+            channel=self.channel,
+            applicant_type=self.applicant_type,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One row of a table: its keys by dimension, its counts, rates and checks."""
+
+    keys: Mapping[str, str | None]
+    period: Period
+    tally: Tally
+    rates: tuple[Rate, ...]
+    identities: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """A table of figures with everything needed to compute it again.
+
+    ``as_of`` is T, exclusive; ``known_at`` is the moment of knowledge.
+    """
+
+    question: Question
+    as_of: datetime
+    known_at: datetime
+    rows: tuple[Cell, ...]
+    total: Cell
+
+
+def figures(
+    session: ReadSession,
+    question: Question,
+    *,
+    group_by: Sequence[str] = (),
+    definitions: Sequence[RateDefinition],
+    now: datetime,
+) -> Figures:
+    """Count a period, broken down as asked, with rates and checked identities.
+
+    :raises GroupingUnknown: a word of ``group_by`` is no dimension and no part of time.
+    :raises ObservedAfterEnd: ``as_of`` lies after the period.
+    :raises KnownInFuture: ``known_at`` has not come.
+    :raises TooManyParts: the period is cut too finely.
+    """
+    if question.known_at is not None and question.known_at > now:
+        raise KnownInFuture(known_at=question.known_at)
+    by, step = _dimensions(group_by)
+    parts = _parts(question.period, step)
+    as_of = question.period.observed_at(question.as_of, now=now)
+    scope = question.scope()
+    rows: list[Cell] = []
+    for label, part in parts:
+        if part.begins >= as_of and len(parts) > 1:
+            break
+        span = _span(part, min(part.ends, as_of))
+        for row in tallies.counts(session, scope, span, by=by, of=question.unit.id):
+            keys: dict[str, str | None] = dict(zip((d.value for d in by), row.keys, strict=True))
+            if step is not None:
+                keys[step.value] = label
+            rows.append(_cell(keys, part, row.tally, definitions))
+    whole = _span(question.period, as_of)
+    total = Tally.total(row.tally for row in tallies.counts(session, scope, whole))
+    return Figures(
+        question=question,
+        as_of=as_of,
+        known_at=question.known_at or now,
+        rows=tuple(rows),
+        total=_cell({}, question.period, total, definitions),
+    )
+
+
+def by_unit(
+    session: ReadSession, question: Question, *, now: datetime
+) -> tuple[datetime, dict[str, Tally]]:
+    """Return the counts of each unit of a subtree that holds dossiers, and T."""
+    as_of = question.period.observed_at(question.as_of, now=now)
+    found = tallies.counts(
+        session, question.scope(), _span(question.period, as_of), by=[Dimension.UNIT]
+    )
+    return as_of, {row.keys[0] or "": row.tally for row in found}
+
+
+def dossiers_behind(
+    session: ReadSession,
+    question: Question,
+    *,
+    count: Count | None = None,
+    state: State | None = None,
+    after: tuple[int, int, str, int] | None = None,
+    limit: int,
+    now: datetime,
+) -> list[Listed]:
+    """List exactly the dossiers that a count counted, or that stand in a state at T."""
+    as_of = question.period.observed_at(question.as_of, now=now)
+    return tallies.listed(
+        session,
+        question.scope(),
+        _span(question.period, as_of),
+        count=count,
+        state=state,
+        after=after,
+        limit=limit,
+    )
+
+
+def definitions_of(metrics: Metrics, names: Sequence[str], day: date) -> list[RateDefinition]:
+    """Return the definitions asked for as in force on a day, the default one when none is named.
+
+    :raises UnknownDefinition: there is none of this name.
+    """
+    return [metrics.named(name, day) for name in names] or [metrics.default]
+
+
+def unit_of(session: ReadSession, code: str) -> UnitRow:
+    """Return a unit by its code.
+
+    :raises UnitUnknown: there is none.
+    """
+    return units.get(session, code)
+
+
+def _dimensions(group_by: Sequence[str]) -> tuple[list[Dimension], Step | None]:
+    by: list[Dimension] = []
+    step: Step | None = None
+    for word in group_by:
+        if word in {one.value for one in Step}:
+            step = Step(word)
+        elif word in {one.value for one in Dimension}:
+            by.append(Dimension(word))
+        else:
+            known = ", ".join([*Dimension, *Step])
+            raise GroupingUnknown(group_by=word, known=known)
+    return by, step
+
+
+def _parts(period: Period, step: Step | None) -> list[tuple[str, Period]]:
+    if step is None:
+        return [("", period)]
+    parts = []
+    for part in period.parts(step):
+        parts.append(part)
+        if len(parts) > MOST_PARTS:
+            raise TooManyParts(most=MOST_PARTS)
+    return parts
+
+
+def _span(period: Period, ends: datetime) -> Span:
+    """Return the period up to T; its last day is that of the last instant before T."""
+    last = min(period.last, (ends - JUST).astimezone(period.begins.tzinfo).date())
+    return Span(period.begins, ends, period.first, last)
+
+
+def _cell(
+    keys: Mapping[str, str | None],
+    period: Period,
+    tally: Tally,
+    definitions: Sequence[RateDefinition],
+) -> Cell:
+    rates = tuple(definition.of(tally) for definition in definitions)
+    return Cell(keys, period, tally, rates, identities(tally))
