@@ -168,7 +168,7 @@ class Session:
         whole = self.open.microsecond == 0 and self.close.microsecond == 0
         local = self.open.tzinfo is None and self.close.tzinfo is None
         if not (whole and local and self.open_second < self.close_second):
-            raise SessionInvalid(opens=self.open.isoformat(), closes=self.close.isoformat())
+            raise SessionInvalid(opens=_shown(self.open), closes=_shown(self.close))
 
     @classmethod
     def parse(cls, opens: str, closes: str) -> "Session":
@@ -206,7 +206,7 @@ def _second(wall: time) -> int:
 
 
 def _shown(wall: time) -> str:
-    return wall.isoformat("seconds" if wall.second else "minutes")
+    return wall.isoformat("auto" if wall.second or wall.microsecond else "minutes")
 
 
 Week = tuple[tuple[Session, ...], ...]
@@ -563,6 +563,7 @@ class WorkCalendar:
 
         :raises CalendarYearMissing: if its year is not loaded.
         """
+        self.almanac.covering(day.toordinal())
         return self.almanac.is_estimated(day.toordinal(), day.toordinal())
 
     def year_status(self, year: int) -> YearStatus:
