@@ -106,4 +106,5 @@ def name_of(requirement: str) -> str:
 
 def placeholders(sentence: str) -> set[str]:
     """Return the names of the values that a sentence asks for."""
-    return {field for _, field, _, _ in string.Formatter().parse(sentence) if field}
+    fields = (field for _, field, _, _ in string.Formatter().parse(sentence) if field)
+    return {re.sub(r"_(?:vi|en)$", "", field) for field in fields}  # a title in each language
