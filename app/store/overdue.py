@@ -15,10 +15,9 @@ from app.store.base import Instant
 from app.store.session import ReadSession
 from app.store.tables import alert, dossier, dossier_reading, procedure, source, unit
 
-_CLOCK: Final = ("due_on", "due_at", "on_time_until", "edge_at", "edge_state")
 _CANDIDATE: Final = (
     *("unit_id", "source_id", "code", "unit_lft", "first_recorded_at", "is_current", "is_leg"),
-    *_CLOCK,
+    *("due_on", "due_at", "on_time_until", "edge_at", "edge_state"),
 )
 
 
@@ -180,7 +179,7 @@ def _listed(
     *, lft: int, rgt: int, as_of: datetime, reading: Reading, open_now: bool
 ) -> sa.Select[*tuple[object, ...]]:
     last = as_of - JUST
-    table, clock = _clock_of(reading)
+    table, clock = _clock_of(reading, last)
     wanted = (
         sa.select(
             dossier.c.unit_id,
@@ -202,20 +201,21 @@ def _listed(
         .outerjoin(procedure, procedure.c.id == dossier.c.procedure_id)
         .where(dossier.c.unit_lft.between(lft, rgt), ~dossier.c.is_leg)
         .where(clock["on_time_until"] < sa.bindparam("last", last, type_=Instant))
-        .where(_state(clock["edge_at"], clock["edge_state"], last) == int(State.OPEN_OVERDUE))
+        .where(clock["state"] == int(State.OPEN_OVERDUE))
     )
     return wanted.where(dossier.c.is_open) if open_now else wanted
 
 
 def _clock_of(
-    reading: Reading,
+    reading: Reading, last: datetime
 ) -> tuple[sa.FromClause, dict[str, sa.ColumnElement[object]]]:
-    """Return the due value of a reading and what to read it from.
+    """Return the due value and the state of a reading, and what to read them from.
 
     Another reading than the promised one is kept only where it differs.
     """
+    promised = _values(dossier, last)
     if reading is Reading.PROMISED:
-        return dossier, {name: dossier.c[name] for name in _CLOCK}
+        return dossier, promised
     other = dossier_reading
     joined = dossier.outerjoin(
         other,
@@ -228,7 +228,17 @@ def _clock_of(
     )
     differs = other.c.reading.is_not(None)
     return joined, {
-        name: sa.case((differs, other.c[name]), else_=dossier.c[name]) for name in _CLOCK
+        name: sa.case((differs, value), else_=promised[name])
+        for name, value in _values(other, last).items()
+    }
+
+
+def _values(table: sa.Table, last: datetime) -> dict[str, sa.ColumnElement[object]]:
+    return {
+        "due_on": table.c.due_on,
+        "due_at": table.c.due_at,
+        "on_time_until": table.c.on_time_until,
+        "state": _state(table.c.edge_at, table.c.edge_state, last),
     }
 
 
