@@ -160,6 +160,9 @@ def needs(scope: Scope | str) -> Any:
 AnyKey = Annotated[Principal, Depends(Guard(None))]
 """Whoever holds a good key, whatever its scopes."""
 
+any_key: Final = Depends(Guard(None))
+"""The same for a route that does not look at who asks: ``dependencies=[any_key]``."""
+
 open_door: Final = Depends(Guard(None, is_open=True))
 """Everybody: ``dependencies=[open_door]`` on the route. A contract test lists these routes."""
 

@@ -20,7 +20,6 @@ from app.api.problems import (
     MediaTypeUnsupported,
     Overloaded,
 )
-from app.deps import installation_of
 from app.feeds.body import BodyTooLarge, decode_strict, gunzip
 
 JSON: Final = "application/json"
@@ -76,10 +75,10 @@ class Budget:
             event.set()
 
 
-class DecodedRequest(Request):
-    """A request whose JSON body has been read and decoded already."""
+class ReadRequest(Request):
+    """A request whose body has been read already, and decoded if a model waits for it."""
 
-    def __init__(self, request: Request, raw: bytes, value: object) -> None:
+    def __init__(self, request: Request, raw: bytes, value: object = None) -> None:
         super().__init__(request.scope, request.receive)
         self._raw = raw
         self._value = value
@@ -149,7 +148,7 @@ async def read(request: Request, limit: int) -> bytes:
     return raw
 
 
-async def decoded(request: Request, limit: int) -> DecodedRequest:
+async def decoded(request: Request, limit: int) -> ReadRequest:
     """Return the request with its JSON body decoded strictly.
 
     :raises MediaTypeUnsupported: it is not announced as JSON.
@@ -158,12 +157,17 @@ async def decoded(request: Request, limit: int) -> DecodedRequest:
     require_media_type(request, (JSON,))
     raw = await read(request, limit)
     if len(raw) > ASIDE:
-        return DecodedRequest(request, raw, await run_in_threadpool(decode_strict, raw))
-    return DecodedRequest(request, raw, decode_strict(raw))
+        return ReadRequest(request, raw, await run_in_threadpool(decode_strict, raw))
+    return ReadRequest(request, raw, decode_strict(raw))
+
+
+async def taken(request: Request, limit: int) -> ReadRequest:
+    """Return the request with its body read, of whatever type; the errors are those of ``read``."""
+    return ReadRequest(request, await read(request, limit))
 
 
 async def _raw(request: Request) -> bytes:
-    return await read(request, installation_of(request).limits.max_body_bytes)
+    return await request.body()
 
 
 Raw = Annotated[bytes, Depends(_raw)]

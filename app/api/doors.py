@@ -16,7 +16,7 @@ from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 from starlette.responses import Response
 
-from app.api.body import Budget, declared_size, decoded
+from app.api.body import Budget, declared_size, decoded, taken
 from app.deps import Guard, installation_of
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -53,9 +53,8 @@ class Door(APIRoute):
                 return await inner(request)
             limit = installation_of(request).limits.max_body_bytes
             async with budget_of(request).admit(declared_size(request, limit)):
-                if has_model:
-                    request = await decoded(request, limit)
-                return await inner(request)
+                bring = decoded if has_model else taken
+                return await inner(await bring(request, limit))
 
         return handle
 

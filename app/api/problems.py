@@ -5,9 +5,10 @@ repeats what was sent.
 """
 
 import logging
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, ClassVar, Final
 
@@ -30,6 +31,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGES: Final = "/docs/problems/"
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+[+-]\d\d:\d\d", re.ASCII)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -223,10 +226,10 @@ def document(error: AppError, *, language: Language, instance: str) -> dict[str,
     if isinstance(error, Refused) and len(error.faults) == 1:
         only = error.faults[0]
         code, params = only.code, dict(only.params)
-        detail = phrase(language, only.code, only.params)
+        detail = phrase(language, only.code, _spoken(only.params))
     else:
         code, params = error.code, error.params
-        detail = phrase(language, error.code, {**params, **_typed(error)})
+        detail = phrase(language, error.code, _spoken(params))
     status = status_of(type(error))
     body: dict[str, object] = {
         "type": PAGES + code,
@@ -244,7 +247,7 @@ def document(error: AppError, *, language: Language, instance: str) -> dict[str,
                 "in": error.place,
                 "pointer": fault.pointer,
                 "code": fault.code,
-                "detail": phrase(language, fault.code, fault.params),
+                "detail": phrase(language, fault.code, _spoken(fault.params)),
             }
             for fault in error.faults
         ]
@@ -257,10 +260,20 @@ def title_of(code: str, status: int, language: Language) -> str:
     return phrase(language, own if has_phrase(language, own) else f"problem.title.{status}")
 
 
-def _typed(error: AppError) -> dict[str, object]:
-    """Return the days and instants of an error, which a sentence writes in its own way."""
-    values = {field.name: getattr(error, field.name) for field in fields(error)}
-    return {name: value for name, value in values.items() if isinstance(value, date | datetime)}
+def _spoken(params: Mapping[str, str]) -> dict[str, object]:
+    """Return values for a sentence: what is a day or an instant as such, the rest as it is."""
+    return {name: _read(value) for name, value in params.items()}
+
+
+def _read(value: str) -> object:
+    try:
+        if _DAY.fullmatch(value):
+            return date.fromisoformat(value)
+        if _INSTANT.fullmatch(value):
+            return datetime.fromisoformat(value)
+    except ValueError:
+        return value
+    return value
 
 
 def _retry(error: AppError) -> dict[str, str]:
