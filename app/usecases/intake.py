@@ -1,0 +1,159 @@
+"""From what a door decoded to what ingest takes in: one reader per wire format."""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
+
+from app.domain.faults import Fault
+from app.domain.record import MessageKind, Told
+from app.feeds import national, native
+from app.feeds.reading import EventIn, RecordIn
+from app.store.session import WriteSession
+from app.usecases import ingest
+from app.usecases.access import Principal, Scope
+from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict
+
+Hash = Callable[[str], str]
+"""Turns the number of an applicant into a keyed hash."""
+
+SUPERIORS_ONLY = frozenset({MessageKind.VOID})
+"""Events that only a superior unit may tell, with a reason (``dossiers:correct``)."""
+
+
+class Reader(Protocol):
+    """Reads one decoded value into what is taken in, or into what is wrong with it."""
+
+    def __call__(self, raw: object) -> RecordIn | EventIn | tuple[Fault, ...]:
+        """Return the record or event, or its faults."""
+
+
+def sender_of(who: Principal, *, source_id: int | None = None) -> Sender:
+    """Return who sends with a key; a superior may speak of another source's dossiers."""
+    return Sender(
+        source_id=who.source_id if source_id is None else source_id,
+        key_id=who.key_id,
+        unit_id=who.unit_id,
+        lft=who.lft,
+        rgt=who.rgt,
+    )
+
+
+def native_records(
+    session: WriteSession,
+    raws: Iterable[object],
+    *,
+    who: Principal,
+    hash_applicant: Hash,
+    now: datetime,
+    code: str | None = None,
+) -> list[Verdict]:
+    """Take in full records in the native form.
+
+    ``code`` is the number in the path of the request, when there is one.
+    """
+
+    def read(raw: object) -> RecordIn | tuple[Fault, ...]:
+        return native.read_record(raw, code=code, now=now, hash_applicant=hash_applicant)
+
+    records = _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
+    return ingest.accept(session, records, by=sender_of(who), door="native", now=now)
+
+
+def native_events(
+    session: WriteSession,
+    raws: Iterable[object],
+    *,
+    who: Principal,
+    now: datetime,
+    code: str | None = None,
+    source_id: int | None = None,
+) -> list[Verdict]:
+    """Take in events in the native form.
+
+    A correction told with the scope ``dossiers:correct`` is an approved one; a void needs that
+    scope. ``source_id`` is the source whose dossier a superior speaks of.
+    """
+    is_superior = Scope.DOSSIERS_CORRECT in who.scopes
+
+    def read(raw: object) -> EventIn | tuple[Fault, ...]:
+        event = native.read_event(raw, code=code, now=now)
+        if not isinstance(event, EventIn):
+            return event
+        if event.kind in SUPERIORS_ONLY and not is_superior:
+            return (Fault("/kind", "event.superiors_only"),)
+        if event.kind is MessageKind.CORRECTION:
+            told: Told = {**event.told, "approved": is_superior}
+            return replace(event, told=told)
+        return event
+
+    records = _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
+    by = sender_of(who, source_id=source_id if is_superior else None)
+    return ingest.accept(session, records, by=by, door="native-event", now=now)
+
+
+def national_dossiers(
+    session: WriteSession,
+    raws: Iterable[object],
+    *,
+    unit: str | None,
+    who: Principal,
+    hash_applicant: Hash,
+    now: datetime,
+) -> list[Verdict]:
+    """Take in the elements of ``DongBoHoSoMC``; ``unit`` is the sender's own identifier."""
+
+    def read(raw: object) -> RecordIn | tuple[Fault, ...]:
+        return national.read_dossier(raw, unit=unit, now=now, hash_applicant=hash_applicant)
+
+    records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
+    return ingest.accept(session, records, by=sender_of(who), door="national", now=now)
+
+
+def national_steps(
+    session: WriteSession, raws: Iterable[object], *, who: Principal, now: datetime
+) -> list[Verdict]:
+    """Take in the elements of ``CapNhatTienDoHoSoMC``; they may precede their dossier."""
+
+    def read(raw: object) -> EventIn | tuple[Fault, ...]:
+        return national.read_step(raw, now=now)
+
+    records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
+    return ingest.accept(session, records, by=sender_of(who), door="national-step", now=now)
+
+
+def _code(raw: object) -> str | None:
+    return native.code_in(raw)
+
+
+def _read_all(
+    raws: Iterable[object],
+    read: Reader,
+    *,
+    strip: Callable[[object], Mapping[str, Any]],
+    code_in: Callable[[object], str | None],
+) -> Sequence[Incoming | Unreadable]:
+    found: list[Incoming | Unreadable] = []
+    for index, raw in enumerate(raws):
+        if isinstance(raw, Fault):
+            found.append(Unreadable(index, None, {}, (raw,)))
+            continue
+        one = read(raw)
+        if isinstance(one, RecordIn | EventIn):
+            found.append(_incoming(index, one))
+        else:
+            found.append(Unreadable(index, code_in(raw) or None, strip(raw), one))
+    return found
+
+
+def _incoming(index: int, one: RecordIn | EventIn) -> Incoming:
+    is_event = isinstance(one, EventIn)
+    return Incoming(
+        index=index,
+        code=one.code,
+        kind=one.kind if is_event else MessageKind.RECORD,
+        at=one.at if is_event else one.source_updated_at,
+        source_updated_at=one.source_updated_at,
+        stamped=one.stamped,
+        told=one.told,
+    )
