@@ -92,8 +92,9 @@ def is_within(address: Address, allowed: Iterable[Network]) -> bool:
 
 def is_public(address: Address) -> bool:
     """Tell whether an address is an ordinary one of the internet."""
-    if isinstance(address, IPv6Address) and any(address in net for net in TUNNELS):
-        return False
+    if isinstance(address, IPv6Address):
+        if address.is_site_local or any(address in net for net in TUNNELS):
+            return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )
