@@ -75,7 +75,7 @@ class LedgerRow:
     running_total: Fraction
     opens_at: datetime | None = None
     closes_at: datetime | None = None
-    params: Mapping[str, object] = field(default=NO_PARAMS)
+    params: Mapping[str, object] = field(default_factory=lambda: NO_PARAMS)
 
     @property
     def code(self) -> str:
