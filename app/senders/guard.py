@@ -23,14 +23,15 @@ Resolver: TypeAlias = Callable[[str, int], Sequence[str]]
 HTTPS_PORT: Final = 443
 LONGEST_URL: Final = 2000
 
-TUNNELS: Final = (
+MISLEADING: Final = (
+    ipaddress.IPv6Network("fec0::/10"),  # site-local of old, global for Python
     ipaddress.IPv6Network("::/96"),  # IPv4-compatible
     ipaddress.IPv6Network("64:ff9b::/96"),  # NAT64, global for Python
     ipaddress.IPv6Network("64:ff9b:1::/48"),  # NAT64 within one network
     ipaddress.IPv6Network("2001::/32"),  # Teredo
     ipaddress.IPv6Network("2002::/16"),  # 6to4, global for Python
 )
-"""IPv6 networks that carry an IPv4 address, and so lead around a check of the IPv6 one."""
+"""IPv6 networks that lead elsewhere than they seem to: most carry an IPv4 address."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -92,9 +93,8 @@ def is_within(address: Address, allowed: Iterable[Network]) -> bool:
 
 def is_public(address: Address) -> bool:
     """Tell whether an address is an ordinary one of the internet."""
-    if isinstance(address, IPv6Address):
-        if address.is_site_local or any(address in net for net in TUNNELS):
-            return False
+    if isinstance(address, IPv6Address) and any(address in net for net in MISLEADING):
+        return False
     return address.is_global and not (
         address.is_multicast or address.is_reserved or address.is_unspecified
     )
