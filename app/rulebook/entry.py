@@ -33,6 +33,12 @@ class RulebookRefused(Invalid):
     count: int
     findings: tuple[Finding, ...]
 
+    @property
+    def params(self) -> dict[str, str]:
+        """Return the placeholders of the sentence, which names the first fault."""
+        named = {"file": self.file, "node": self.node, "fault": self.fault}
+        return {**named, "count": str(self.count)}
+
 
 def refuse(file: str, findings: Iterable[Finding]) -> None:
     """Stop if any finding is an error.
