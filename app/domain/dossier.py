@@ -26,6 +26,10 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 """The zone of every local day in the figures; a unit's calendar may name another for its hours."""
 
 
+Units = Mapping[tuple[int, str], int]
+"""The unit behind each word that a sender with a root used for one."""
+
+
 class Ending(StrEnum):
     """How a dossier left the unit's hands: with a result, or without one."""
 
@@ -114,6 +118,7 @@ class History:
     first_recorded_at: datetime
     last_recorded_at: datetime
     source_updated_at: datetime
+    root: int
     issues: frozenset[Issue]
 
     @property
@@ -192,7 +197,7 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
 class _Reader:
     """Reads messages in the order of news and gathers a history."""
 
-    units: Mapping[str, int]
+    units: Units
     facts: Told = field(default_factory=Told)
     stays: list[Stay] = field(default_factory=list)
     cycles: list[_Cycle] = field(default_factory=lambda: [_Cycle()])
@@ -271,7 +276,7 @@ class _Reader:
     def _move(self, message: Message, unit: str | None) -> None:
         if unit is None:
             return
-        held = self.units[unit]
+        held = self.units[message.root, unit]
         if not self.stays:
             self.stays.append(Stay(held, None))
         elif self.stays[-1].unit != held:
@@ -406,13 +411,11 @@ class _Reader:
         return tuple(found)
 
 
-def gather(
-    messages: Sequence[Message], units: Mapping[str, int], *, nowhere: int | None = None
-) -> History:
+def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = None) -> History:
     """Read all messages of one dossier, given in order of arrival, into its history.
 
-    ``units`` gives the unit behind each word for a unit that occurs in the messages (an unknown
-    word is the bucket of its sender); ``nowhere`` holds a dossier of which only events are known.
+    ``units`` gives the unit behind each (root, word) that occurs in the messages; an unknown word
+    is the bucket of its root, and ``nowhere`` holds a dossier of which only events are known.
 
     :raises KeyError: a word for a unit is missing from ``units``.
     """
@@ -443,6 +446,7 @@ def gather(
         first_recorded_at=min(message.recorded_at for message in messages),
         last_recorded_at=max(message.recorded_at for message in messages),
         source_updated_at=news[-1].source_updated_at,
+        root=news[-1].root,
         issues=frozenset(reader.issues),
     )
 

@@ -160,7 +160,8 @@ class Message:
     """One accepted thing that a sender told us about one dossier.
 
     ``at`` is when the event happened (for a record: its stamp). News is ordered by
-    (``source_updated_at``, ``digest``); ``recorded_at`` is when we learned it.
+    (``source_updated_at``, ``digest``); ``recorded_at`` is when we learned it. ``root`` is the
+    part of the unit tree in which the sender's words for units are looked up, 0 for all of it.
     """
 
     kind: MessageKind
@@ -170,6 +171,7 @@ class Message:
     recorded_at: datetime
     told: Told
     stamped: bool = True
+    root: int = 0
 
     @property
     def order(self) -> tuple[datetime, str]:

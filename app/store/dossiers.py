@@ -78,7 +78,7 @@ def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, K
     rows = session.execute(
         text(
             "SELECT r.source_id, r.code, r.seq, r.kind, r.at, r.source_updated_at, r.stamped,"
-            " r.digest, r.told, r.recorded_at FROM dossier_record r"
+            " r.digest, r.told, r.recorded_at, r.root_unit_id FROM dossier_record r"
             " JOIN unnest(CAST(:units AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]))"
             " AS k(unit_id, source_id, code)"
             " ON r.unit_id = k.unit_id AND r.source_id = k.source_id AND r.code = k.code"
@@ -103,6 +103,7 @@ def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, K
                 recorded_at=row.recorded_at,
                 told=from_plain(row.told),
                 stamped=row.stamped,
+                root=row.root_unit_id,
             )
         )
         last[key] = row.seq
@@ -149,11 +150,12 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
 _APPEND = text(
     """
     INSERT INTO dossier_record (unit_id, source_id, code, seq, kind, at, source_updated_at,
-                                stamped, digest, stale, told, key_id, recorded_at)
+                                stamped, digest, stale, told, key_id, root_unit_id,
+                                recorded_at)
     SELECT * FROM json_to_recordset(CAST(:rows AS json))
         AS r(unit_id int, source_id int, code text, seq int, kind text, at timestamptz,
              source_updated_at timestamptz, stamped boolean, digest text, stale boolean,
-             told jsonb, key_id int, recorded_at timestamptz)
+             told jsonb, key_id int, root_unit_id int, recorded_at timestamptz)
     """
 )
 

@@ -176,6 +176,7 @@ dossier_record = sa.Table(
     sa.Column("stale", sa.Boolean, nullable=False),
     sa.Column("told", JSONB, nullable=False),
     sa.Column("key_id", sa.Integer),
+    sa.Column("root_unit_id", sa.Integer, nullable=False, comment="of the key; 0 is everything"),
     _now(),
     comment="What senders told us, stripped of persons. Append-only: everything rebuilds from it.",
 )

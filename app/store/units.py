@@ -476,6 +476,12 @@ def add_revisions(
     )
 
 
+def find_bucket(session: ReadSession, root: UnitRow | None) -> UnitRow | None:
+    """Return the visible place of dossiers whose unit is unknown, None while there are none."""
+    code = BUCKET_SUFFIX if root is None else f"{root.code}{BUCKET_SUFFIX}"
+    return by_code(session, [code]).get(code)
+
+
 def bucket_of(session: WriteSession, root: UnitRow | None, *, now: datetime) -> UnitRow:
     """Return the visible place of dossiers whose unit is unknown, below a key's root.
 

@@ -24,10 +24,7 @@ from app.store import dossiers, quarantine
 from app.store.dossiers import Claim, Kept, Key, Located
 from app.store.session import WriteSession
 from app.usecases import terms
-from app.usecases.terms import Lexicon
-
-NOWHERE = ""
-"""The word for the unit of a dossier of which only events were told so far."""
+from app.usecases.terms import NOWHERE, Lexicon
 
 ROUNDS = 4
 """A loser holds the lock of its row when it reads again, so two rounds settle any race."""
@@ -166,6 +163,7 @@ class _Batch:
     def __init__(self, session: WriteSession, by: Sender, now: datetime) -> None:
         self.session = session
         self.by = by
+        self.root = by.unit_id or 0
         self.now = now
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
@@ -205,7 +203,7 @@ class _Batch:
     def _round(self, wanted: Mapping[Key, Sequence[Incoming]]) -> dict[Key, list[Verdict]]:
         located = dossiers.locate(self.session, wanted)
         kept = dossiers.records(self.session, located)
-        lexicon = terms.lexicon(self.session, self._words(wanted, kept), by=self.by, now=self.now)
+        lexicon = terms.lexicon(self.session, self._words(wanted, kept), now=self.now)
         planned = [
             self._planned(key, incoming, located.get(key), kept.get(key), lexicon)
             for key, incoming in wanted.items()
@@ -236,12 +234,11 @@ class _Batch:
     def _words(
         self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
     ) -> terms.Words:
-        told = [one.told for incoming in wanted.values() for one in incoming]
-        told += [message.told for record in kept.values() for message in record.messages]
-        return terms.Words(
-            units=frozenset(one["unit"] for one in told if "unit" in one),
-            procedures=frozenset(one["procedure"] for one in told if "procedure" in one),
-        )
+        fresh = [(self.root, one.told) for incoming in wanted.values() for one in incoming]
+        known = [
+            (message.root, message.told) for record in kept.values() for message in record.messages
+        ]
+        return terms.words_in([*fresh, *known, (self.root, {})])
 
     def _planned(
         self,
@@ -265,8 +262,8 @@ class _Batch:
                 messages.append(message)
                 fresh.append((one.index, message, word is VerdictWord.STALE))
         if place is None:
-            first = next((m.told["unit"] for m in in_order(messages) if "unit" in m.told), NOWHERE)
-            home = lexicon.units[first].id
+            named = (message.told.get("unit") for message in in_order(messages))
+            home = lexicon.unit_ids[self.root, next(filter(None, named), NOWHERE)]
             place = Located(home, home, 0)
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
@@ -281,6 +278,7 @@ class _Batch:
             recorded_at=self.now,
             told=one.told,
             stamped=one.stamped,
+            root=self.root,
         )
 
     def _parents(self, writing: Iterable[_Next], kept: Mapping[Key, Kept]) -> frozenset[str]:
@@ -315,6 +313,7 @@ class _Batch:
                     "stale": stale,
                     "told": to_plain(message.told),
                     "key_id": self.by.key_id,
+                    "root_unit_id": message.root,
                     "recorded_at": self.now,
                 }
                 for one in winners
@@ -387,7 +386,9 @@ class _Folded:
     ) -> "_Folded":
         messages = list(record.messages) if record else []
         messages += [message for _, message, _ in one.fresh]
-        history = gather(messages, lexicon.unit_ids, nowhere=lexicon.units[NOWHERE].id)
+        history = gather(
+            messages, lexicon.unit_ids, nowhere=lexicon.unit_ids[messages[0].root, NOWHERE]
+        )
         parent = history.facts.get("parent")
         clocked = read(
             history,
@@ -452,7 +453,7 @@ class _Folded:
     def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
         history, clocked = self.history, self.clocked
         facts = history.facts
-        procedure = lexicon.procedures.get(facts.get("procedure") or "")
+        procedure = lexicon.procedure_of(history)
         limit = clocked.limit
         due = clocked.due(Reading.PROMISED)
         issues = set(clocked.issues)

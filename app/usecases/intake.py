@@ -147,12 +147,14 @@ def _read_all(
 
 
 def _incoming(index: int, one: RecordIn | EventIn) -> Incoming:
-    is_event = isinstance(one, EventIn)
+    kind, at = MessageKind.RECORD, one.source_updated_at
+    if isinstance(one, EventIn):
+        kind, at = one.kind, one.at
     return Incoming(
         index=index,
         code=one.code,
-        kind=one.kind if is_event else MessageKind.RECORD,
-        at=one.at if is_event else one.source_updated_at,
+        kind=kind,
+        at=at,
         source_updated_at=one.source_updated_at,
         stamped=one.stamped,
         told=one.told,

@@ -1,18 +1,18 @@
 """What no sender tells, gathered for a batch: units behind words, procedures, calendars."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from app.domain.calendar import WorkCalendar
 from app.domain.dossier import History
 from app.domain.procedure import Procedure
 from app.domain.reading import Terms
+from app.domain.record import Told as TypedFacts
 from app.rulebook.calendars import load_state_calendar
 from app.rulebook.intake import intake_rule_at
-from app.store import mappings, procedures, units
-from app.store.session import WriteSession
+from app.store import access, mappings, procedures, units
+from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases.catalogue import ProcedureSpec
 
@@ -20,28 +20,16 @@ NOWHERE = ""
 """The word for the unit of a dossier of which only events were told so far."""
 
 
-class Asker(Protocol):
-    """Whose words these are: a key for a part of the unit tree."""
-
-    @property
-    def unit_id(self) -> int | None:
-        """Return the root of the part, None for the whole installation."""
-
-    @property
-    def lft(self) -> int:
-        """Return where the part begins."""
-
-    @property
-    def rgt(self) -> int:
-        """Return where the part ends."""
+Told = tuple[int, str]
+"""A word as a sender used it: the root of its key (0 is the whole installation), and the word."""
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The words for units and procedures that a batch and its history use."""
+    """The words for units and procedures that messages use, each with its root."""
 
-    units: frozenset[str]
-    procedures: frozenset[str]
+    units: frozenset[Told]
+    procedures: frozenset[Told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,17 +42,20 @@ class KnownProcedure:
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """What the words of a batch mean; an unknown unit is the bucket of its sender."""
+    """What words mean; an unknown unit is the bucket of its root."""
 
-    units: Mapping[str, UnitRow]
-    unit_ids: Mapping[str, int]
+    unit_ids: Mapping[Told, int]
     by_id: Mapping[int, UnitRow]
-    procedures: Mapping[str, KnownProcedure]
+    procedures: Mapping[Told, KnownProcedure]
     calendars: Mapping[int, WorkCalendar]
+
+    def procedure_of(self, history: History) -> KnownProcedure | None:
+        """Return the procedure of a dossier, None if it is unknown."""
+        return self.procedures.get((history.root, history.facts.get("procedure") or ""))
 
     def terms(self, history: History, *, parent_known: bool) -> Terms:
         """Return the terms under which a history is read: those of the unit that holds it."""
-        known = self.procedures.get(history.facts.get("procedure") or "")
+        known = self.procedure_of(history)
         calendar = self.calendars[history.stays[-1].unit]
         handed_in = history.facts.get("submitted_at") or history.source_updated_at
         return Terms(
@@ -75,38 +66,86 @@ class Lexicon:
         )
 
 
-def lexicon(session: WriteSession, words: Words, *, by: Asker, now: datetime) -> Lexicon:
-    """Look up all words of a batch at once.
+def words_in(told: Iterable[tuple[int, TypedFacts]]) -> Words:
+    """Gather the words of messages, each given with the root of its sender."""
+    units: set[Told] = set()
+    procedures: set[Told] = set()
+    for root, facts in told:
+        units.add((root, NOWHERE))
+        if "unit" in facts:
+            units.add((root, facts["unit"]))
+        if "procedure" in facts:
+            procedures.add((root, facts["procedure"]))
+    return Words(frozenset(units), frozenset(procedures))
 
-    A word for a unit is first looked up among the mappings of its sender, then among the codes,
-    former codes and exact names of the units of the sender's part of the tree. What is not
-    certain is the bucket for unknown units, visible and never dropped.
+
+def lexicon(session: WriteSession, words: Words, *, now: datetime) -> Lexicon:
+    """Look up words before a change; the bucket of a root is made when it is first needed."""
+
+    def bucket(root: UnitRow | None) -> UnitRow:
+        return units.bucket_of(session, root, now=now)
+
+    return _lexicon(session, words, bucket)
+
+
+def lexicon_for_reading(session: ReadSession, words: Words) -> Lexicon:
+    """Look up words of what is stored already; whatever was put into a bucket made it."""
+
+    def bucket(root: UnitRow | None) -> UnitRow | None:
+        return units.find_bucket(session, root)
+
+    return _lexicon(session, words, bucket)
+
+
+def _lexicon(
+    session: ReadSession, words: Words, bucket: Callable[[UnitRow | None], UnitRow | None]
+) -> Lexicon:
+    """Look up all words at once.
+
+    A word for a unit is first looked up among the mappings of its root, then among the codes,
+    former codes and exact names of the units below it. What is not certain is the bucket for
+    unknown units, visible and never dropped.
     """
-    mapped = mappings.targets(session, "unit", words.units, root=by.unit_id or 0)
-    asked = frozenset(mapped.get(word, word) for word in words.units)
-    numbers = units.resolve_many(session, asked, lft=by.lft, rgt=by.rgt)
-    root = units.by_id(session, [by.unit_id]).get(by.unit_id) if by.unit_id else None
-    bucket = units.bucket_of(session, root, now=now)
-    rows = units.by_id(session, set(numbers.values())) | {bucket.id: bucket}
-    found = {word: rows[numbers.get(mapped.get(word, word), bucket.id)] for word in words.units} | {
-        NOWHERE: bucket
-    }
+    ids: dict[Told, int] = {}
+    rows: dict[int, UnitRow] = {}
+    roots = units.by_id(session, {root for root, _ in words.units if root})
+    for root, told in _by_root(words.units).items():
+        row = roots.get(root)
+        lft, rgt = access.WHOLE if row is None else (row.lft, row.rgt)
+        mapped = mappings.targets(session, "unit", told, root=root)
+        asked = {mapped.get(word, word) for word in told if word}
+        found = units.resolve_many(session, asked, lft=lft, rgt=rgt)
+        place = bucket(row)
+        rows |= units.by_id(session, set(found.values()))
+        if place is not None:
+            rows[place.id] = place
+        for word in told:
+            number = found.get(mapped.get(word, word), None if place is None else place.id)
+            if number is not None:
+                ids[root, word] = number
     return Lexicon(
-        units=found,
-        unit_ids={word: row.id for word, row in found.items()},
+        unit_ids=ids,
         by_id=rows,
-        procedures=_procedures(session, words.procedures, by=by),
+        procedures=_procedures(session, words.procedures),
         calendars=dict.fromkeys(rows, load_state_calendar()),
     )
 
 
-def _procedures(
-    session: WriteSession, told: frozenset[str], *, by: Asker
-) -> dict[str, KnownProcedure]:
-    mapped = mappings.targets(session, "procedure", told, root=by.unit_id or 0)
-    rows = procedures.by_code(session, {mapped.get(word, word) for word in told})
-    return {
-        word: KnownProcedure(row.id, ProcedureSpec.from_plain(row.spec).procedure)
-        for word in told
-        if (row := rows.get(mapped.get(word, word))) is not None
+def _by_root(told: Iterable[Told]) -> dict[int, set[str]]:
+    found: dict[int, set[str]] = {}
+    for root, word in told:
+        found.setdefault(root, set()).add(word)
+    return found
+
+
+def _procedures(session: ReadSession, told: frozenset[Told]) -> dict[Told, KnownProcedure]:
+    meant: dict[Told, str] = {}
+    for root, words in _by_root(told).items():
+        mapped = mappings.targets(session, "procedure", words, root=root)
+        meant |= {(root, word): mapped.get(word, word) for word in words}
+    rows = procedures.by_code(session, set(meant.values()))
+    known = {
+        code: KnownProcedure(row.id, ProcedureSpec.from_plain(row.spec).procedure)
+        for code, row in rows.items()
     }
+    return {word: known[code] for word, code in meant.items() if code in known}

@@ -244,6 +244,9 @@ def upgrade() -> None:
         sa.Column("told", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("key_id", sa.Integer(), nullable=True),
         sa.Column(
+            "root_unit_id", sa.Integer(), nullable=False, comment="of the key; 0 is everything"
+        ),
+        sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
@@ -348,10 +351,7 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column(
-            "queued_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
+            "queued_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),
         sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint(

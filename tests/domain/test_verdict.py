@@ -5,7 +5,6 @@ from datetime import date, datetime, timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.deadline import Due
 from app.domain.dossier import gather
 from app.domain.edges import Edge
 from app.domain.limits import TimeLimit
@@ -26,7 +25,7 @@ PROCEDURES = {
     ),
     "?": None,
 }
-UNITS = {"A": 1, "B": 2}
+UNITS = {(0, "A"): 1, (0, "B"): 2}
 
 
 def _terms(messages: list[Message]) -> Terms:
@@ -68,7 +67,3 @@ def test_they_agree_on_both_sides_of_every_boundary(
         found = classify(history, terms, reading=reading, as_of=as_of)
 
         assert _state(edges, as_of) == found
-
-
-def _unused(due: Due) -> Due:
-    return due
