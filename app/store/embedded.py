@@ -450,25 +450,38 @@ def _reachable_binaries(account: Account) -> Path:
     folder = _binaries()
     if account.uid is None or _can_run(folder, account):
         return folder
-    original = folder / "postgres"
-    seen = original.stat()
+    seen = (folder / "postgres").stat()
     copy = SYSTEM_ROOT / f"postgresql-18-{seen.st_size:x}-{seen.st_mtime_ns:x}"
-    if not (copy / "bin" / "postgres").exists():
+    if not copy.exists():
         SYSTEM_ROOT.mkdir(mode=0o755, parents=True, exist_ok=True)
         half_made = Path(tempfile.mkdtemp(prefix=".new-", dir=SYSTEM_ROOT))
-        shutil.copytree(
-            folder.parent,
-            half_made,
-            symlinks=True,
-            dirs_exist_ok=True,
-            ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig", "pgxs"),
-        )
-        _open_for_reading(half_made)
+        copy_server(half_made)
         try:
             half_made.rename(copy)
         except OSError:  # another process was first
             shutil.rmtree(half_made, ignore_errors=True)
-    return copy / "bin"
+    return copy / folder.relative_to(folder.parents[2])
+
+
+def copy_server(destination: Path) -> Path:
+    """Copy the server with its libraries, readable by everyone, and return where it can be run.
+
+    The binaries look for their libraries beside the package, so both are copied as they lie.
+
+    :raises EmbeddedUnsupported: the wheel holds no binaries for this system.
+    """
+    folder = _binaries()
+    package = folder.parents[1]
+    for source in (folder.parent, package.with_name(package.name + ".libs")):
+        if source.exists():
+            shutil.copytree(
+                source,
+                destination / source.relative_to(package.parent),
+                symlinks=True,
+                ignore=shutil.ignore_patterns("include", "*.a", "pkgconfig", "pgxs"),
+            )
+    _open_for_reading(destination)
+    return destination / folder.relative_to(package.parent)
 
 
 def _can_run(folder: Path, account: Account) -> bool:

@@ -1,6 +1,7 @@
 """Each file of the service is tested in the file of the same name."""
 
 import ast
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,15 @@ def test_every_module_has_its_test(module: Path) -> None:
 def test_an_exception_is_still_needed(module: str) -> None:
     assert (ROOT / module).exists()
     assert not place_of(Path(module)).exists()
+
+
+def test_every_room_but_the_store_is_forbidden_to_speak_sql() -> None:
+    linter = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    named = {contract["name"]: contract for contract in linter["contracts"]}
+    silent = set(named["Only the store speaks SQL"]["source_modules"])
+    rooms = {f"app.{path.stem}" for path in (ROOT / "app").glob("*.py")}
+    rooms |= {f"app.{path.parent.name}" for path in (ROOT / "app").glob("*/__init__.py")}
+    speaking = {"app.store", "app.__main__", "app.__init__"}
+    leaves = {"app.domain", "app.clock", "app.settings"}  # other contracts hold these
+
+    assert rooms - speaking - leaves - silent == set()

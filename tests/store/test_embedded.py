@@ -14,7 +14,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url, text
 
-from app.store.embedded import EmbeddedFailed, EmbeddedInUse, EmbeddedPostgres, server_binary
+from app.store.embedded import (
+    EmbeddedFailed,
+    EmbeddedInUse,
+    EmbeddedPostgres,
+    copy_server,
+    server_binary,
+)
 from app.store.opening import opened
 from app.store.session import Database
 
@@ -264,3 +270,13 @@ def test_stopping_what_never_started_does_nothing(tmp_path: Path) -> None:
 
 def test_the_tools_of_the_server_come_along() -> None:
     assert server_binary("pg_dump").exists()
+
+
+def test_a_copy_of_the_server_is_whole_and_open_to_every_account(tmp_path: Path) -> None:
+    binaries = copy_server(tmp_path / "copy")
+
+    for name in ("postgres", "initdb"):
+        told = subprocess.check_output([binaries / name, "--version"], text=True)
+        assert "PostgreSQL) 18." in told
+    closed = [path for path in binaries.parents[2].rglob("*") if not path.stat().st_mode & 0o004]
+    assert closed == []
