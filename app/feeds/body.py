@@ -244,7 +244,7 @@ def _is_fit_leaf(part: object) -> bool:
 def _is_fit(part: object) -> bool:
     """Tell whether a number fits in 64 bits; a whole number beyond them was read as a float."""
     if isinstance(part, float):
-        return -(2.0**63) <= part < 2.0**63
+        return -(2.0**63) < part < 2.0**63
     return not isinstance(part, int) or INT64_MIN <= part <= INT64_MAX
 
 
@@ -400,7 +400,7 @@ def inflate(
     """
     taken = given = 0
     stream = zlib.decompressobj(wbits=31)
-    for chunk in chunks:
+    for chunk in _small(chunks):
         taken += len(chunk)
         rest, is_full = chunk, False
         while rest or is_full:
@@ -411,12 +411,19 @@ def inflate(
             given += len(piece)
             if given > max_bytes:
                 raise BodyTooLarge(limit=max_bytes)
-            if given > RATIO_FREE and given > max_ratio * taken:
+            if given > RATIO_FREE and given > max_ratio * (taken - len(rest)):
                 raise BodyInflation(limit=max_ratio)
             if piece:
                 yield piece
     if not stream.eof:
         raise BodyGzip
+
+
+def _small(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Cut into pieces, since what is left of one is copied at every step."""
+    for chunk in chunks:
+        for start in range(0, len(chunk), _PIECE):
+            yield chunk[start : start + _PIECE]
 
 
 def _piece(stream: "zlib._Decompress", rest: bytes) -> tuple[bytes, bytes]:

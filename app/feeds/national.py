@@ -250,6 +250,8 @@ def _scalar(value: object) -> str:
 def _odd_scalar(value: str) -> str:
     if len(value) > _LONGEST_SCALAR:
         raise flaw("record.too_long", limit=str(_LONGEST_SCALAR))
+    if LOST in value:
+        raise flaw("record.broken_text")
     return unicodedata.normalize("NFC", value)
 
 
@@ -392,11 +394,9 @@ def unit_code_forms(code: str) -> tuple[str, ...]:
         ".".join([province, *(f"{int(part):02}" for part in parts)]),
         ".".join([province, *parts]),
     ]
-    if len(parts) < len(_OLD_WIDTHS) + 1:
-        filled = [*parts, *["0"] * (len(_OLD_WIDTHS) - len(parts))]
-        widths = zip(filled, _OLD_WIDTHS, strict=True)
-        old = [f"{int(part):0{width}}" for part, width in widths]
-        forms.append(".".join([*reversed(old), province]))
+    filled = [*parts, *["0"] * (len(_OLD_WIDTHS) - len(parts))]
+    old = [f"{int(part):0{width}}" for part, width in zip(filled, _OLD_WIDTHS, strict=True)]
+    forms.append(".".join([*reversed(old), province]))
     return tuple(dict.fromkeys(forms))
 
 
@@ -752,7 +752,7 @@ def _kept_rows(value: object) -> object:
             else LOST
             for row in value
         ]
-    return None if value is None else LOST
+    return value if value is None or value == "" else LOST
 
 
 _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {

@@ -7,7 +7,7 @@ that is wrong with a record together.
 import re
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from app.domain.canonical import told_of
 from app.domain.faults import Fault
@@ -39,7 +39,6 @@ from app.feeds.reading import (
     choice,
     contradictions,
     flag,
-    flaw,
     in_order,
     instant,
     list_of,
@@ -65,8 +64,8 @@ def _place(value: object) -> str:
     return mask(name) if len(name) >= SHORTEST_NUMBER else name
 
 
-def _object(value: object, fields: Fields) -> dict[str, object]:
-    """Check an object within a record."""
+def _object(value: object, fields: Fields) -> dict[str, Any]:
+    """Check an object within a record; its parts then have the types of their checkers."""
     if not isinstance(value, dict):
         raise wrong_type(value, "record.not_object")
     facts, faults = read_fields(value, fields)
@@ -88,19 +87,11 @@ _PAUSE = Fields(
 
 
 def _pause(value: object) -> PauseTold:
-    match _object(value, _PAUSE):
-        case {"kind": PauseKind() as kind, "started_at": datetime() as started_at, **rest}:
-            pause = PauseTold(
-                kind=kind.value,
-                started_at=started_at,
-                ended_at=_instant_or_none(rest.get("ended_at")),
-                new_due_at=_instant_or_none(rest.get("new_due_at")),
-            )
-            if pause.ended_at is not None and pause.ended_at < pause.started_at:
-                raise Flaw(Fault("/ended_at", "record.pause_backwards"))
-            return pause
-        case _:
-            raise flaw("record.not_object")
+    facts = _object(value, _PAUSE)
+    started_at, ended_at = facts["started_at"], facts.get("ended_at")
+    if ended_at is not None and ended_at < started_at:
+        raise Flaw(Fault("/ended_at", "record.pause_backwards"))
+    return PauseTold(facts["kind"].value, started_at, ended_at, facts.get("new_due_at"))
 
 
 _EXTENSION = Fields(
@@ -111,20 +102,8 @@ _EXTENSION = Fields(
 
 
 def _extension(value: object) -> ExtensionTold:
-    match _object(value, _EXTENSION):
-        case {"issued_at": datetime() as issued_at, "new_due_at": datetime() as new_due_at, **rest}:
-            document = rest.get("document")
-            return ExtensionTold(
-                issued_at=issued_at,
-                new_due_at=new_due_at,
-                document=document if isinstance(document, str) else None,
-            )
-        case _:
-            raise flaw("record.not_object")
-
-
-def _instant_or_none(value: object) -> datetime | None:
-    return value if isinstance(value, datetime) else None
+    facts = _object(value, _EXTENSION)
+    return ExtensionTold(facts["issued_at"], facts["new_due_at"], facts.get("document"))
 
 
 _list_of_pauses = list_of(_pause, MAX_ITEMS)

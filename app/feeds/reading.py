@@ -20,7 +20,7 @@ import orjson
 from app.domain.canonical import parts_of
 from app.domain.faults import Fault
 from app.domain.record import MessageKind, PauseTold, Told
-from app.feeds.body import Broken
+from app.feeds.body import find_broken
 from app.feeds.masking import LOST, field_name, mask
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -99,9 +99,8 @@ def flaw(code: str, **params: str) -> Flaw:
 
 def wrong_type(value: object, code: str) -> Flaw:
     """Return the flaw of a value of the wrong type; a place broken in the body keeps its fault."""
-    if isinstance(value, Broken):
-        return Flaw(Fault("", value.error.code, value.error.params))
-    return flaw(code)
+    broken = find_broken(value)
+    return flaw(code) if broken is None else flaw(broken.error.code, **broken.error.params)
 
 
 # ------------------------------------------------------------------ single values
