@@ -1,5 +1,7 @@
 """From what a door decoded to what ingest takes in: one reader per wire format."""
 
+import hashlib
+import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -26,6 +28,15 @@ class Reader(Protocol):
 
     def __call__(self, raw: object) -> RecordIn | EventIn | tuple[Fault, ...]:
         """Return the record or event, or its faults."""
+
+
+def hasher(key: bytes) -> Hash:
+    """Return the keyed hash of applicants; without the key nobody can tell a number from it."""
+
+    def hash_applicant(number: str) -> str:
+        return hmac.digest(key, number.encode(), hashlib.sha256).hex()
+
+    return hash_applicant
 
 
 def sender_of(who: Principal, *, source_id: int | None = None) -> Sender:

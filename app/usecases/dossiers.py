@@ -1,0 +1,176 @@
+"""Read dossiers: where one stands under each reading, what was told of it, why its date is so."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar
+
+from app.domain.calendar import WorkCalendar
+from app.domain.canonical import to_plain
+from app.domain.deadline import Due
+from app.domain.dossier import gather
+from app.domain.edges import Edge
+from app.domain.errors import Conflict, NotFound
+from app.domain.ledger import Ledger, explain
+from app.domain.reading import Clocked, Revision, read
+from app.domain.record import Message
+from app.domain.timeliness import Reading, State
+from app.domain.verdict import classify
+from app.store import dossiers
+from app.store.dossiers import Found
+from app.store.session import ReadSession
+from app.usecases import terms
+from app.usecases.subtree import Subtree
+from app.usecases.terms import NOWHERE, Lexicon
+
+
+@dataclass(eq=False, kw_only=True)
+class DossierUnknown(NotFound):
+    """No dossier of this number was told, or not within the caller's units."""
+
+    code: ClassVar[str] = "dossier.unknown"
+    dossier: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DossierAmbiguous(Conflict):
+    """Several source systems sent a dossier of this number; name one with ``source``."""
+
+    code: ClassVar[str] = "dossier.ambiguous"
+    dossier: str
+    sources: str
+
+
+@dataclass(eq=False, kw_only=True)
+class DueDateMissing(NotFound):
+    """The dossier has no due date to explain: none was told, and none can be computed."""
+
+    code: ClassVar[str] = "dossier.due_date_missing"
+    dossier: str
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """Where a dossier stands under one reading at an instant."""
+
+    state: State | None
+    due: Due | None
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A dossier with everything that follows from its record."""
+
+    found: Found
+    messages: tuple[Message, ...]
+    clocked: Clocked
+    lexicon: Lexicon
+    standings: Mapping[Reading, Standing]
+    as_of: datetime
+
+    @property
+    def row(self) -> Mapping[str, Any]:
+        """Return the stored row."""
+        return self.found.row
+
+    def unit_code(self, unit: int) -> str:
+        """Return the code of a unit at which the dossier stayed."""
+        return self.lexicon.by_id[unit].code
+
+    def edges(self, reading: Reading) -> tuple[Edge, ...]:
+        """Return what is counted of the dossier under one reading."""
+        return self.clocked.edges(reading)
+
+    @property
+    def revisions(self) -> tuple[Revision, ...]:
+        """Return every change of the promise, with its reason."""
+        return self.clocked.revisions
+
+
+def get_dossier(
+    session: ReadSession, code: str, *, within: Subtree, source: str | None, as_of: datetime
+) -> Whole:
+    """Return one dossier, folded from its record, as it stands at ``as_of`` (exclusive).
+
+    :raises DossierUnknown: there is none of this number within the units.
+    :raises DossierAmbiguous: several sources sent one and none is named.
+    """
+    found = _found(session, code, within, source)
+    key = (found.row["source_id"], code)
+    located = dossiers.locate(session, [key])
+    messages = dossiers.records(session, located)[key].messages
+    lexicon = terms.lexicon_for_reading(
+        session, terms.words_in((message.root, message.told) for message in messages)
+    )
+    history = gather(
+        messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))
+    )
+    law = lexicon.terms(history, parent_known=bool(found.row["is_leg"]))
+    clocked = read(history, law)
+    standings = {}
+    for reading in Reading:
+        verdict = classify(history, law, reading=reading, as_of=as_of)
+        state = None if verdict is None else verdict[0]
+        standings[reading] = Standing(state, clocked.due(reading))
+    return Whole(found, messages, clocked, lexicon, standings, as_of)
+
+
+def explain_due_date(whole: Whole, *, reading: Reading) -> tuple[Ledger, WorkCalendar]:
+    """Account day by day for the due date of a dossier, with the calendar that was used.
+
+    The statutory reading accounts for our own computation; the others for the promise that they
+    hold. A pause that is still open is taken to end at ``as_of``.
+
+    :raises DueDateMissing: the dossier has no receipt, or no due date under this reading.
+    :raises CalendarYearMissing: a year that it needs is not loaded.
+    """
+    clocked = whole.clocked
+    start = clocked.start
+    calendar = clocked.terms.calendar
+    code = str(whole.row["code"])
+    if start is None:
+        raise DueDateMissing(dossier=code)
+    promised = _promised(whole, reading)
+    if promised is None and clocked.limit is None:
+        raise DueDateMissing(dossier=code)
+    closings = clocked.history.closings
+    closed = closings[-1] if closings and closings[-1].reopened_at is None else None
+    ledger = explain(
+        calendar,
+        clocked.limit,
+        clocked.history.clock_start_at or start,
+        clocked.pauses,
+        promised=promised,
+        finish=None if closed is None else closed.at,
+        at=whole.as_of if closed is None else None,
+    )
+    return ledger, calendar
+
+
+def plain(message: Message) -> dict[str, Any]:
+    """Return what a message told, as plain JSON values; the hash of an applicant is left out."""
+    told = to_plain(message.told)
+    told.pop("applicant_hash", None)
+    return told
+
+
+def _promised(whole: Whole, reading: Reading) -> Due | None:
+    """Return the promise that a reading accounts for, None for our own computation."""
+    clocked = whole.clocked
+    match reading:
+        case Reading.STATUTORY:
+            return None
+        case Reading.AS_SENT | Reading.EXTENDED:
+            due = clocked.due(reading)
+            return due if clocked.due_origin == "told" else None
+        case Reading.PROMISED:
+            return clocked.promised if clocked.due_origin == "told" else None
+
+
+def _found(session: ReadSession, code: str, within: Subtree, source: str | None) -> Found:
+    found = dossiers.find(session, code, lft=within.lft, rgt=within.rgt, source=source)
+    if not found:
+        raise DossierUnknown(dossier=code)
+    if len(found) > 1:
+        raise DossierAmbiguous(dossier=code, sources=", ".join(one.source for one in found))
+    return found[0]
