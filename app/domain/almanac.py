@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.errors import Invalid
@@ -135,10 +135,19 @@ class DayTable:
         return self.before[index] + min(moment, self.closes[index]) - self.opens[index]
 
 
+class DayEdges(NamedTuple):
+    """The instants at which a working day begins, closes and ends, as people and SQL read them."""
+
+    day: date
+    begins_at: datetime
+    closes_at: datetime
+    last_instant: datetime
+
+
 class Almanac:
     """The tables of one calendar, made when they are first needed."""
 
-    __slots__ = ("_calendar", "_estimated", "_sessions", "_table", "_years", "zone")
+    __slots__ = ("_calendar", "_edges", "_estimated", "_sessions", "_table", "_years", "zone")
 
     def __init__(
         self,
@@ -156,6 +165,7 @@ class Almanac:
         self._years = years
         self._estimated = estimated
         self._table: DayTable | None = None
+        self._edges = dict[int, DayEdges]()
 
     def checked(self, instant: datetime, field: str) -> int:
         """Return an instant as microseconds.
@@ -170,7 +180,18 @@ class Almanac:
         return micros(instant)
 
     def local_ordinal(self, moment: int) -> int:
-        """Return the local day in which an instant lies."""
+        """Return the local day in which an instant lies; needs no loaded year."""
+        table = self._table
+        if table is not None:
+            midnights = table.midnights
+            index = (moment - midnights[0]) // DAY
+            if _SLACK < index < len(midnights) - _SLACK:
+                # Clock changes move midnights, so the guess may be a little wrong either way.
+                while moment < midnights[index]:
+                    index -= 1
+                while moment >= midnights[index + 1]:
+                    index += 1
+                return table.low + index
         return instant_of(moment).astimezone(self.zone).toordinal()
 
     def midnight(self, ordinal: int) -> int:
@@ -228,6 +249,19 @@ class Almanac:
         """Return the close of the last session of a working day."""
         table = self.covering(ordinal)
         return table.closes[table.first_session[table.rank[ordinal - table.low] + 1] - 1]
+
+    def edges(self, ordinal: int) -> DayEdges:
+        """Return the edges of a working day; they are made once."""
+        found = self._edges.get(ordinal)
+        if found is None:
+            found = DayEdges(
+                date.fromordinal(ordinal),
+                instant_of(self.midnight(ordinal)),
+                instant_of(self.last_close(ordinal)),
+                instant_of(self.midnight(ordinal + 1) - 1),
+            )
+            self._edges[ordinal] = found
+        return found
 
     def half(self, ordinal: int) -> int:
         """Return the instant at which half of a working day is over.
@@ -406,5 +440,6 @@ class Almanac:
         return [(opened, closed) for opened, closed in spans if opened < closed]
 
 
+_SLACK: Final = 5
 _FIRST_ORDINAL: Final = date(FIRST_YEAR, 1, 1).toordinal()
 _END_ORDINAL: Final = date(LAST_YEAR + 1, 1, 1).toordinal()

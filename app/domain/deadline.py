@@ -204,14 +204,9 @@ def paused_from(almanac: Almanac, moment: int) -> int:
 
 
 def _day_due(almanac: Almanac, due_on: int, *, rests_from: int) -> Due:
-    return Due(
-        due_on=date.fromordinal(due_on),
-        due_at=instant_of(almanac.last_close(due_on)),
-        early_before=instant_of(almanac.midnight(due_on)),
-        on_time_until=instant_of(almanac.midnight(due_on + 1) - 1),
-        provisional=almanac.is_estimated(min(rests_from, due_on), due_on),
-        by_instant=False,
-    )
+    day, begins_at, closes_at, last_instant = almanac.edges(due_on)
+    provisional = almanac.is_estimated(min(rests_from, due_on), due_on)
+    return Due(day, closes_at, begins_at, last_instant, provisional, by_instant=False)
 
 
 def _instant_due(almanac: Almanac, due_on: int, due_at: int, *, rests_from: int) -> Due:
@@ -649,8 +644,10 @@ def _last_close_if_known(calendar: WorkCalendar, ordinal: int) -> datetime | Non
     return instant_of(almanac.last_close(ordinal)) if almanac.is_working(ordinal) else None
 
 
-def _pass_span(calendar: WorkCalendar, course: _Course, span: PauseSpan, end: int) -> None:
-    course.pass_over(micros(span.started_at), end, restart=span.policy is PausePolicy.RESTART)
+def _pass_span(
+    calendar: WorkCalendar, course: _Course, span: PauseSpan, begin: int, end: int
+) -> None:
+    course.pass_over(begin, end, restart=span.policy is PausePolicy.RESTART)
     if isinstance(course, _PromisedCourse) and span.new_due_at is not None:
         by_instant = course.due().by_instant
         course.named(promise(calendar, span.new_due_at, by_instant=by_instant))
@@ -664,12 +661,13 @@ def _effective(
     An open span is yielded and not moved over.
     """
     for span in spans:
-        if micros(span.started_at) > course.until():
+        begin = micros(span.started_at)
+        if begin > course.until():
             return
         yield span
         if span.ended_at is None:
             return
-        _pass_span(calendar, course, span, micros(span.ended_at))
+        _pass_span(calendar, course, span, begin, micros(span.ended_at))
 
 
 def clock_start(calendar: WorkCalendar, limit: TimeLimit, received_at: datetime) -> datetime:
@@ -841,7 +839,7 @@ def suspension(
         return None
     begin, before = micros(pending.started_at), course.due()
     days, spent = course.left(begin, restart=pending.policy is PausePolicy.RESTART)
-    _pass_span(calendar, course, pending, max(begin, resumed))
+    _pass_span(calendar, course, pending, begin, max(begin, resumed))
     time_left = None if spent is None else timedelta(microseconds=spent)
     return Suspended(pending, before, course.due(), days, time_left)
 

@@ -142,6 +142,8 @@ def without_replaced(pauses: Iterable[Pause]) -> tuple[Pause, ...]:
     """Drop each inferred pause that an explicit one of its kind overlaps."""
     pauses = tuple(pauses)
     explicit = [pause for pause in pauses if not pause.inferred]
+    if len(explicit) == len(pauses):
+        return pauses
     return tuple(
         pause
         for pause in pauses

@@ -347,6 +347,19 @@ class TestWorkingTime:
         assert moved == instant or moved in {opened for opened, _ in sessions}
         assert office.working_time_between(instant, moved) == timedelta()
 
+    def test_a_day_that_a_zone_leaves_out_is_no_working_day(self) -> None:
+        whole = (Session.parse("00:00", "24:00"),)
+        samoa = calendar(week=(whole,) * 7, zone="Pacific/Apia")
+
+        assert samoa.sessions_on(date(2011, 12, 30)) == ()
+        assert samoa.next_working_day(date(2011, 12, 29)) == date(2011, 12, 31)
+        opened, closed = samoa.sessions_on(date(2012, 3, 1))[0]
+        assert (
+            samoa.local_date(opened)
+            == samoa.local_date(closed - timedelta(microseconds=1))
+            == date(2012, 3, 1)
+        )
+
     @given(st.sampled_from(ZONES), days)
     def test_days_follow_one_another_without_a_gap(self, zone: str, day: date) -> None:
         always = calendar(week=((Session.parse("00:00", "24:00"),),) * 7, zone=zone)
