@@ -27,6 +27,8 @@ from app.domain.duration import read_duration
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
+GREATEST: Final = 10_000
+"""The greatest number of days or hours that a limit may have."""
 _INSTANT = re.compile(
     r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(Z|z|[+-]\d\d:\d\d)?", re.ASCII
 )
@@ -55,6 +57,11 @@ def refuse(code: str, **params: object) -> PydanticCustomError:
 
 def read_instant(value: object) -> datetime:
     """Read an instant of RFC 3339 with its offset, into UTC."""
+    return read_told_instant(value).astimezone(UTC)
+
+
+def read_told_instant(value: object) -> datetime:
+    """Read an instant of RFC 3339 and keep the offset that it came with."""
     if isinstance(value, datetime):
         return value
     if not isinstance(value, str):
@@ -66,10 +73,10 @@ def read_instant(value: object) -> datetime:
         raise refuse("field.no_offset")
     try:
         instant = datetime.fromisoformat(value.strip().upper())
-        _check_year(instant.year)
-        return instant.astimezone(UTC)
-    except (ValueError, OverflowError) as error:
+    except ValueError as error:
         raise refuse("field.not_instant") from error
+    _check_year(instant.year)
+    return instant
 
 
 def read_day(value: object) -> date:
@@ -110,6 +117,8 @@ def read_period(value: object) -> timedelta:
     found = read_duration(value) if isinstance(value, str) else None
     if found is None:
         raise refuse("field.not_duration")
+    if found > timedelta(hours=GREATEST):
+        raise refuse("field.too_great", limit=f"PT{GREATEST}H")
     return found
 
 
@@ -119,6 +128,8 @@ def read_number(value: object) -> Fraction:
         return value
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise refuse("field.not_number")
+    if abs(value) > GREATEST:
+        raise refuse("field.too_great", limit=GREATEST)
     return Fraction(Decimal(repr(value)))
 
 
@@ -146,6 +157,13 @@ Instant = Annotated[
     _schema(type="string", format="date-time", examples=["2026-08-03T09:10:00+07:00"]),
 ]
 """An instant with its offset; kept in UTC."""
+
+ToldInstant = Annotated[
+    datetime,
+    _reader(read_told_instant),
+    _schema(type="string", format="date-time", examples=["2026-08-03T09:10:00+07:00"]),
+]
+"""An instant with the offset that it came with, in which the answer is given too."""
 
 Day = Annotated[
     date, _reader(read_day), _schema(type="string", format="date", examples=["2026-08-03"])

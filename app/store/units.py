@@ -154,6 +154,22 @@ def ancestors(session: ReadSession, row: UnitRow) -> tuple[UnitRow, ...]:
     return _rows(session, _select().where(above).order_by(unit.c.depth.desc()))
 
 
+def lineages(session: ReadSession, ids: Iterable[int]) -> dict[int, tuple[int, ...]]:
+    """Return for each unit the numbers from its topmost ancestor down to itself."""
+    wanted = sa.any_(sa.bindparam("ids", list(ids), type_=ARRAY(sa.Integer)))
+    above = unit.alias("above")
+    rows = session.execute(
+        sa.select(unit.c.id, above.c.id.label("above_id"))
+        .join_from(unit, above, sa.and_(above.c.lft <= unit.c.lft, above.c.rgt >= unit.c.rgt))
+        .where(unit.c.id == wanted)
+        .order_by(unit.c.id, above.c.depth)
+    )
+    found: dict[int, list[int]] = {}
+    for number, above_id in rows:
+        found.setdefault(number, []).append(above_id)
+    return {number: tuple(chain) for number, chain in found.items()}
+
+
 def page(
     session: ReadSession,
     *,
