@@ -300,7 +300,7 @@ def parse(text: str, kind: Kind) -> Expression:
     reader = _Reader(_tokens(text))
     expression = reader.whole()
     if expression.kind is not kind:
-        raise ExpressionRefused("wrong_kind", text=text, wanted=kind.value)
+        raise ExpressionRefused(f"not_{kind}", text=text)
     return Expression(expression.tree, kind, expression.names, text.strip())
 
 
@@ -463,7 +463,7 @@ class _Reader:
 
 def _of(expression: Expression, kind: Kind) -> Expression:
     if expression.kind is not kind:
-        raise ExpressionRefused("wrong_kind", text=expression.text or "…", wanted=kind.value)
+        raise ExpressionRefused(f"not_{kind}", text=expression.text or "…")
     return expression
 
 

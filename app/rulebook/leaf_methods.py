@@ -60,7 +60,7 @@ def _linear(entry: Entry, compare: Compare) -> Linear:
         entry.fault("not_positive", "target")
         target = None
     floor = entry.number_or_none("floor")
-    if floor is not None:
+    if entry.has("floor"):
         entry.need("below")
     elif entry.has("below"):
         entry.fault("below_without_floor", "below")

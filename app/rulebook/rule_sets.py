@@ -18,7 +18,7 @@ import yaml
 
 from app.domain.errors import NotFound
 from app.domain.expression import Kind
-from app.domain.lint import Finding, Severity, lint, overlapping
+from app.domain.lint import Finding, lint, overlapping
 from app.domain.method import Method
 from app.domain.rounding import Rounding, Stage
 from app.domain.rule_set import (
@@ -131,34 +131,41 @@ def parse_rule_set(text: str, *, file: str, metrics: Metrics) -> RuleSet:
     """
     rule_set, findings = examine(text, metrics=metrics)
     refuse(file, findings)
+    if rule_set is None:
+        raise ValueError("a text without faults is a rule set")
     return rule_set
 
 
-def examine(text: str, *, metrics: Metrics) -> tuple[RuleSet, tuple[Finding, ...]]:
-    """Return what a text says and everything that is wrong with it; with errors, do not use it."""
+def examine(text: str, *, metrics: Metrics) -> tuple[RuleSet | None, tuple[Finding, ...]]:
+    """Return what a text says, None when it cannot be read, and everything wrong with it.
+
+    A rule set that comes with errors of lint is given back to be shown, and must not be used.
+    """
     findings: list[Finding] = []
-    root = Entry(_parsed(text, findings), "", findings)
+    parsed = _parsed(text, findings)
+    if parsed is None:
+        return None, tuple(findings)
     digest = hashlib.sha256(text.encode()).hexdigest()
-    rule_set = _RuleSetReader(root, metrics, digest).read()
-    if not any(finding.severity is Severity.ERROR for finding in findings):
-        findings.extend(lint(rule_set))
-    return rule_set, tuple(findings)
+    rule_set = _RuleSetReader(Entry(parsed, "", findings), metrics, digest).read()
+    if findings:
+        return None, tuple(findings)
+    return rule_set, lint(rule_set)
 
 
 # ---------------------------------------------------------------- YAML as texts
 
 
 def _parsed(text: str, findings: list[Finding]) -> object:
-    """Return mappings, lists and texts; a fault is noted and reads as an empty mapping."""
+    """Return mappings, lists and texts, or None with the fault noted."""
     fault = _dangerous(text)
     if fault is not None:
         findings.append(fault)
-        return {}
+        return None
     try:
         node = yaml.compose(text, Loader=yaml.BaseLoader)
     except yaml.YAMLError as error:
         findings.append(_unreadable(error))
-        return {}
+        return None
     return _plain(node, "", findings)
 
 
@@ -485,10 +492,11 @@ def _title_or_id(entry: Entry) -> Title:
 
 
 def _positive(entry: Entry, key: str) -> Fraction:
-    value = entry.number(key)
-    if value <= 0:
+    entry.need(key)
+    value = entry.number_or_none(key)
+    if value is not None and value <= 0:
         entry.fault("not_positive", key)
-    return value
+    return Fraction(1) if value is None else value
 
 
 def _stage(entry: Entry, key: str) -> Stage | None:
