@@ -28,7 +28,6 @@ from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable
 from app.usecases import outbox, runs
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
-from app.usecases.overdue import state_calendar
 from app.usecases.runs import Duty
 
 log = logging.getLogger(__name__)
@@ -166,7 +165,7 @@ def owner_name() -> str:
 
 def duty_of(clock: Callable[[], datetime] = system_clock) -> Duty:
     """Return what nights need, for this process."""
-    return Duty(calendars=state_calendar, clock=clock, owner=owner_name())
+    return Duty(clock=clock, owner=owner_name())
 
 
 def courier_of(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Courier:

@@ -4,10 +4,12 @@ from datetime import date, datetime
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import Query, Request, Response
+from pydantic import Field
 
 from app.api.doors import doors
+from app.api.fields import Instant, Out
+from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.alerts import AlertRow
@@ -24,7 +26,7 @@ Reader = Annotated[Principal, needs("dossiers:read")]
 Manager = Annotated[Principal, needs("alerts:manage")]
 
 
-class AlertOut(BaseModel):
+class AlertOut(Out):
     """One alert: a stage of an episode of a dossier, raised once."""
 
     id: UUID = Field(description="Stable: the same dossier, episode and stage give the same id.")
@@ -67,7 +69,7 @@ class AlertOut(BaseModel):
         )
 
 
-class AlertsOut(BaseModel):
+class AlertsOut(Out):
     """A page of alerts, newest first."""
 
     alerts: list[AlertOut]
@@ -81,6 +83,8 @@ class AlertsOut(BaseModel):
     responses=problems(UnitUnknown, CursorInvalid),
 )
 def list_alerts(
+    request: Request,
+    response: Response,
     session: Reading,
     who: Reader,
     page: Page,
@@ -91,7 +95,7 @@ def list_alerts(
         str | None, Query(max_length=40, description="Mốc cảnh báo. / For example `overdue+1`.")
     ] = None,
     since: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(description="Phát từ thời điểm này. / Raised at or after this instant."),
     ] = None,
 ) -> AlertsOut:
@@ -114,6 +118,7 @@ def list_alerts(
         if has_more
         else None
     )
+    link_next(request, response, after)
     return AlertsOut(alerts=[AlertOut.of(row) for row in found], next_cursor=after)
 
 

@@ -4,10 +4,12 @@ from datetime import date, datetime
 from typing import Annotated
 from urllib.parse import quote
 
-from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, Field
+from fastapi import Query, Request, Response
+from pydantic import Field
 
 from app.api.doors import doors
+from app.api.fields import Instant, Out
+from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
 from app.domain.timeliness import Reading as DueReading
@@ -16,7 +18,7 @@ from app.store.units import UnitUnknown
 from app.usecases import overdue
 from app.usecases.access import Principal
 from app.usecases.outbox import told
-from app.usecases.overdue import LateDossier, MomentToCome, state_calendar
+from app.usecases.overdue import LateDossier, MomentToCome
 from app.usecases.subtree import subtree_of
 
 router = doors("/v1/overdue", tag="alerts")
@@ -24,14 +26,14 @@ router = doors("/v1/overdue", tag="alerts")
 Reader = Annotated[Principal, needs("dossiers:read")]
 
 
-class HolderOut(BaseModel):
+class HolderOut(Out):
     """Who holds a dossier now."""
 
     unit: str = Field(examples=["H44.100"])
     leg: str | None = Field(description="Of a joint dossier, the leg that is being worked on.")
 
 
-class LateDossierOut(BaseModel):
+class LateDossierOut(Out):
     """One overdue dossier."""
 
     code: str = Field(examples=["H44.100-260803-0012"])
@@ -76,7 +78,7 @@ class LateDossierOut(BaseModel):
         )
 
 
-class OverdueOut(BaseModel):
+class OverdueOut(Out):
     """A page of the overdue dossiers, worst first."""
 
     as_of: datetime
@@ -93,6 +95,8 @@ class OverdueOut(BaseModel):
     responses=problems(UnitUnknown, CursorInvalid, MomentToCome),
 )
 def list_overdue(
+    request: Request,
+    response: Response,
     session: Reading,
     who: Reader,
     now: Now,
@@ -101,7 +105,7 @@ def list_overdue(
         str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
     ] = None,
     as_of: Annotated[
-        AwareDatetime | None,
+        Instant | None,
         Query(description="Thời điểm xét, mặc định hiện tại. / The moment; the present if absent."),
     ] = None,
     reading: Annotated[
@@ -119,18 +123,19 @@ def list_overdue(
         lft=within.lft,
         rgt=within.rgt,
         reading=reading,
-        calendars=state_calendar,
         now=now,
         as_of=as_of,
         after=_place(page.position(**filters)),
         limit=page.limit,
     )
+    cursor = page.cursor_after(_spelled(found.after), **filters) if found.after else None
+    link_next(request, response, cursor)
     return OverdueOut(
         as_of=found.as_of,
         reading=found.reading.value,
         total=found.total,
         dossiers=[LateDossierOut.of(late) for late in found.dossiers],
-        next_cursor=page.cursor_after(_spelled(found.after), **filters) if found.after else None,
+        next_cursor=cursor,
     )
 
 

@@ -1,12 +1,14 @@
 """Runs of the nightly job: when, as of when, what they found; and doing one now."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import Query
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import Query, Request, Response
+from pydantic import Field
 
 from app.api.doors import doors
+from app.api.fields import Day, In, Out
+from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Here, Page, Reading, needs
 from app.domain.night import NightToCome
@@ -14,7 +16,6 @@ from app.store.runs import Run, RunBusy, RunLost
 from app.usecases import runs
 from app.usecases.access import Principal
 from app.usecases.outbox import told
-from app.usecases.overdue import state_calendar
 from app.usecases.runs import Duty
 
 router = doors("/v1/runs", tag="alerts")
@@ -22,16 +23,14 @@ router = doors("/v1/runs", tag="alerts")
 Manager = Annotated[Principal, needs("alerts:manage")]
 
 
-class RunIn(BaseModel):
+class RunIn(In):
     """A run to be done now."""
 
-    model_config = ConfigDict(extra="forbid")
-
     job: Literal["nightly"] = "nightly"
-    as_of: date = Field(description="The local day whose night is done.", examples=["2026-08-10"])
+    as_of: Day = Field(description="The local day whose night is done.", examples=["2026-08-10"])
 
 
-class RunOut(BaseModel):
+class RunOut(Out):
     """One run of a job."""
 
     job: str = Field(examples=["nightly"])
@@ -61,7 +60,7 @@ class RunOut(BaseModel):
         )
 
 
-class RunsOut(BaseModel):
+class RunsOut(Out):
     """A page of runs, newest first."""
 
     runs: list[RunOut]
@@ -76,6 +75,8 @@ class RunsOut(BaseModel):
     dependencies=[needs("dossiers:read")],
 )
 def list_runs(
+    request: Request,
+    response: Response,
     session: Reading,
     page: Page,
     job: Annotated[
@@ -94,6 +95,7 @@ def list_runs(
         limit=page.limit,
     )
     after = page.cursor_after([told(found[-1].as_of), found[-1].job], job=job) if has_more else None
+    link_next(request, response, after)
     return RunsOut(runs=[RunOut.of(run) for run in found], next_cursor=after)
 
 
@@ -108,5 +110,5 @@ def do_run(body: RunIn, here: Here, who: Manager) -> RunOut:
 
     Does the night of a day; doing it again raises no alert twice.
     """
-    duty = Duty(calendars=state_calendar, clock=here.clock, owner=who.actor)
+    duty = Duty(clock=here.clock, owner=who.actor)
     return RunOut.of(runs.run_named_night(here.database, body.as_of, duty))

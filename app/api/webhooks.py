@@ -4,10 +4,12 @@ from datetime import datetime, timedelta
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from fastapi import Query, Request, Response
+from pydantic import Field
 
 from app.api.doors import doors
+from app.api.fields import In, Instant, Out, UnitCode
+from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Here, Installation, Now, Page, Reading, Writing, needs
 from app.senders.guard import UrlAddressRefused, UrlMalformed, UrlNotHttps, UrlPortRefused
@@ -21,7 +23,7 @@ from app.usecases.outbox import OVERDUE, told
 from app.usecases.subtree import subtree_of
 from app.usecases.webhooks import (
     LONGEST_OVERLAP_HOURS,
-    OVERLAP,
+    OVERLAP_HOURS,
     EventUnknown,
     NewWebhook,
     ReplayUnbounded,
@@ -34,24 +36,20 @@ Reader = Annotated[Principal, needs("dossiers:read")]
 Manager = Annotated[Principal, needs("alerts:manage")]
 
 
-class WebhookIn(BaseModel):
+class WebhookIn(In):
     """A receiver to be registered."""
-
-    model_config = ConfigDict(extra="forbid")
 
     url: str = Field(
         min_length=1, max_length=2000, examples=["https://mot-cua.example.gov.vn/dung-han"]
     )
-    unit: str = Field(
-        min_length=1,
-        max_length=100,
+    unit: UnitCode = Field(
         description="Events of this unit and of all below it are sent.",
         examples=["H44"],
     )
     events: list[str] = Field(default=[OVERDUE], min_length=1, max_length=20)
 
 
-class WebhookOut(BaseModel):
+class WebhookOut(Out):
     """A receiver; its secret is shown only when it is made."""
 
     id: UUID
@@ -86,50 +84,34 @@ class NewWebhookOut(WebhookOut):
         return cls(**_shown(new.webhook), secret=new.secret)
 
 
-class WebhooksOut(BaseModel):
+class WebhooksOut(Out):
     """A page of receivers, oldest first."""
 
     webhooks: list[WebhookOut]
     next_cursor: str | None
 
 
-class RotationIn(BaseModel):
-    """How a secret is changed."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    overlap_hours: int = Field(
-        default=int(OVERLAP.total_seconds()) // 3600,
-        ge=0,
-        le=LONGEST_OVERLAP_HOURS,
-        strict=True,
-        description="For so long the old secret signs as well.",
-    )
-
-
-class ReplayIn(BaseModel):
+class ReplayIn(In):
     """What is to be sent again: one event, or those queued in a span of time."""
 
-    model_config = ConfigDict(extra="forbid")
-
-    event_id: UUID | None = None
-    since: AwareDatetime | None = None
-    until: AwareDatetime | None = Field(default=None, description="Exclusive.")
+    event_id: UUID | None = Field(default=None, strict=False)
+    since: Instant | None = None
+    until: Instant | None = Field(default=None, description="Exclusive.")
 
 
-class TrialOut(BaseModel):
+class TrialOut(Out):
     """A test event that is on its way."""
 
     event_id: UUID
 
 
-class ReplayOut(BaseModel):
+class ReplayOut(Out):
     """How many events are on their way again."""
 
     queued: int
 
 
-class DeliveryOut(BaseModel):
+class DeliveryOut(Out):
     """One attempt to deliver one event."""
 
     event_id: UUID = Field(description="The `webhook-id` of the request.")
@@ -161,7 +143,7 @@ class DeliveryOut(BaseModel):
         )
 
 
-class DeliveriesOut(BaseModel):
+class DeliveriesOut(Out):
     """A page of the delivery log, newest first."""
 
     deliveries: list[DeliveryOut]
@@ -204,6 +186,8 @@ def add_webhook(
     responses=problems(UnitUnknown, CursorInvalid),
 )
 def list_webhooks(
+    request: Request,
+    response: Response,
     session: Reading,
     who: Reader,
     page: Page,
@@ -227,6 +211,7 @@ def list_webhooks(
         if has_more
         else None
     )
+    link_next(request, response, after)
     return WebhooksOut(webhooks=[WebhookOut.of(row) for row in found], next_cursor=after)
 
 
@@ -281,7 +266,19 @@ def test_webhook(webhook_id: UUID, session: Writing, who: Manager, now: Now) -> 
     responses=problems(WebhookUnknown),
 )
 def rotate_webhook_secret(
-    webhook_id: UUID, body: RotationIn, session: Writing, here: Here, who: Manager, now: Now
+    webhook_id: UUID,
+    session: Writing,
+    here: Here,
+    who: Manager,
+    now: Now,
+    overlap_hours: Annotated[
+        int,
+        Query(
+            ge=0,
+            le=LONGEST_OVERLAP_HOURS,
+            description="Số giờ khóa cũ còn ký. / For so long the old secret signs as well.",
+        ),
+    ] = OVERLAP_HOURS,
 ) -> NewWebhookOut:
     """Cấp khóa ký mới; trong thời gian chuyển tiếp mỗi bản tin mang cả hai chữ ký.
 
@@ -291,7 +288,7 @@ def rotate_webhook_secret(
         session,
         sealer_of(here),
         webhook_id,
-        overlap=timedelta(hours=body.overlap_hours),
+        overlap=timedelta(hours=overlap_hours),
         who=who,
         now=now,
     )
@@ -304,7 +301,14 @@ def rotate_webhook_secret(
     summary="Show the delivery log of a receiver",
     responses=problems(WebhookUnknown, CursorInvalid),
 )
-def list_deliveries(webhook_id: UUID, session: Reading, who: Reader, page: Page) -> DeliveriesOut:
+def list_deliveries(
+    request: Request,
+    response: Response,
+    webhook_id: UUID,
+    session: Reading,
+    who: Reader,
+    page: Page,
+) -> DeliveriesOut:
     """Từng lần gửi, kết quả và trạng thái hiện nay của bản tin, mới nhất trước.
 
     Every attempt with its answer and the present state of its event, newest first.
@@ -321,6 +325,7 @@ def list_deliveries(webhook_id: UUID, session: Reading, who: Reader, page: Page)
     if has_more:
         last = found[-1]
         after = page.cursor_after([told(last.at), str(last.event.event_id), last.attempt])
+    link_next(request, response, after)
     return DeliveriesOut(deliveries=[DeliveryOut.of(each) for each in found], next_cursor=after)
 
 

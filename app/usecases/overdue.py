@@ -1,7 +1,7 @@
 """Overdue dossiers: flagged once by the nightly job, and listed whenever asked."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -18,15 +18,12 @@ from app.domain.alert import (
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
 from app.domain.errors import Invalid
 from app.domain.timeliness import Reading
-from app.rulebook.calendars import load_state_calendar
 from app.store import alerts, overdue, runs
 from app.store.overdue import OverdueRow, Place
 from app.store.runs import Claim
 from app.store.session import ReadSession, WriteSession
 from app.usecases import outbox
-
-Calendars = Callable[[ReadSession, int], WorkCalendar]
-"""What gives the working calendar of a unit by its number."""
+from app.usecases.calendars import calendars_of
 
 BATCH: Final = 500
 ADDED_UP: Final = ("raised", "digest_only", "queued")
@@ -87,11 +84,6 @@ class OverduePage:
     after: Place | None
 
 
-def state_calendar(session: ReadSession, unit_id: int) -> WorkCalendar:  # noqa: ARG001 -- Calendars
-    """Return the calendar of the state, which every unit without one of its own follows."""
-    return load_state_calendar()
-
-
 # ---------------------------------------------------------------- flagging
 
 
@@ -106,7 +98,6 @@ def flag_overdue(
     *,
     claim: Claim,
     step: Step,
-    calendars: Calendars,
     now: datetime,
     batch: int = BATCH,
     stages: Sequence[Stage] = STAGES,
@@ -125,9 +116,7 @@ def flag_overdue(
         after=step.after,
         limit=batch,
     )
-    deserved, not_computable = _deserved(
-        session, found.overdue, as_of=claim.as_of, calendars=calendars, stages=stages
-    )
+    deserved, not_computable = _deserved(session, found.overdue, as_of=claim.as_of, stages=stages)
     new = alerts.add(session, deserved, run=claim.slot, now=now)
     raised = [alert for alert in deserved if alert.id in new]
     to_send = [alert for alert in raised if not alert.is_digest_only]
@@ -153,17 +142,15 @@ def _deserved(
     late: Sequence[Overdue],
     *,
     as_of: datetime,
-    calendars: Calendars,
     stages: Sequence[Stage],
 ) -> tuple[list[Alert], int]:
     """Return the alerts that the dossiers deserve, and how many no calendar can judge."""
     former = alerts.former(session, [each.key for each in late])
-    known: dict[int, WorkCalendar] = {}
+    calendars = calendars_of(session, {each.key.unit_id for each in late})
     deserved: list[Alert] = []
     not_computable = 0
     for each in late:
-        unit_id = each.key.unit_id
-        calendar = known.get(unit_id) or known.setdefault(unit_id, calendars(session, unit_id))
+        calendar = calendars[each.key.unit_id]
         before = former.get(each.key, {})
         try:
             deserved += alerts_of(calendar, each, as_of=as_of, former=before, stages=stages)
@@ -181,7 +168,6 @@ def list_overdue(
     lft: int,
     rgt: int,
     reading: Reading,
-    calendars: Calendars,
     now: datetime,
     as_of: datetime | None,
     after: Place | None,
@@ -207,16 +193,14 @@ def list_overdue(
     )
     shown = rows[:limit]
     legs = overdue.open_legs(session, [row.key for row in shown])
-    known: dict[int, WorkCalendar] = {}
+    calendars = calendars_of(session, {row.key.unit_id for row in shown})
     lines = []
     for row in shown:
-        unit_id = row.key.unit_id
-        calendar = known.get(unit_id) or known.setdefault(unit_id, calendars(session, unit_id))
         held_by, leg = legs.get((row.key.source_id, row.key.code), (row.unit, row.leg))
         lines.append(
             LateDossier(
                 row=row,
-                late_working_days=_days_late(calendar, row, moment),
+                late_working_days=_days_late(calendars[row.key.unit_id], row, moment),
                 holder=Holder(held_by, leg),
                 apology=_apology(row, moment),
             )

@@ -10,7 +10,7 @@ from app.store import runs
 from app.store.runs import Claim, Run
 from app.store.session import Database, ReadSession, WriteSession
 from app.usecases import overdue
-from app.usecases.overdue import BATCH, Calendars
+from app.usecases.overdue import BATCH
 
 MANY_NIGHTS: Final = 7
 """More missed nights than this are worth a warning."""
@@ -18,9 +18,8 @@ MANY_NIGHTS: Final = 7
 
 @dataclass(frozen=True, slots=True)
 class Duty:
-    """What working on a run needs beside the database: calendars, the present, a name."""
+    """What working on a run needs beside the database: the present, and a name to work under."""
 
-    calendars: Calendars
     clock: Callable[[], datetime]
     owner: str
     batch: int = BATCH
@@ -62,7 +61,6 @@ def work(database: Database, claim: Claim, duty: Duty) -> None:
                 session,
                 claim=claim,
                 step=step,
-                calendars=duty.calendars,
                 now=duty.clock(),
                 batch=duty.batch,
             )

@@ -22,7 +22,7 @@ from app.usecases.outbox import EVENTS, TEST, trial_payload
 from app.usecases.subtree import Subtree, unit_of
 
 SECRET_BYTES: Final = 32
-OVERLAP: Final = timedelta(hours=24)
+OVERLAP_HOURS: Final = 24
 LONGEST_OVERLAP_HOURS: Final = 336
 
 

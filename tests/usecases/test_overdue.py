@@ -16,7 +16,7 @@ from app.store.session import Database, WriteSession
 from app.store.tables import alert, dossier, dossier_reading, job_slot, outbox, webhook
 from app.store.units import UnitRow
 from app.usecases import overdue, runs
-from app.usecases.overdue import Apology, MomentToCome, OverduePage, state_calendar
+from app.usecases.overdue import Apology, MomentToCome, OverduePage
 from app.usecases.runs import Duty
 from tests.factories import (
     Course,
@@ -55,7 +55,7 @@ def world(database: Database) -> World:
 
 def duty(at: datetime | None = None, *, batch: int = 500) -> Duty:
     now = at or local("2026-08-20", 2)
-    return Duty(calendars=state_calendar, clock=lambda: now, owner="test", batch=batch)
+    return Duty(clock=lambda: now, owner="test", batch=batch)
 
 
 def night(world: World, day: date, *, batch: int = 500) -> dict[str, object]:
@@ -188,7 +188,6 @@ class TestFlagging:
                     session,
                     claim=claim,
                     step=overdue.first_step(claim),
-                    calendars=state_calendar,
                     now=local("2026-08-20"),
                     stages=stages,
                 )
@@ -339,7 +338,6 @@ class TestList:
                 lft=within.lft,
                 rgt=within.rgt,
                 reading=reading,
-                calendars=state_calendar,
                 now=now or local("2026-08-10", 1),
                 as_of=as_of,
                 after=after,

@@ -19,7 +19,6 @@ from app.store.runs import RunBusy
 from app.store.session import Database
 from app.store.tables import alert, job_slot, outbox, webhook
 from app.usecases import runs
-from app.usecases.overdue import state_calendar
 from app.usecases.runs import Duty
 from tests.factories import add_dossiers, dossier_row, local, make_source, make_unit
 
@@ -33,7 +32,6 @@ import sys
 from datetime import datetime
 from app.store.session import Database
 from app.usecases import runs
-from app.usecases.overdue import state_calendar
 
 now = datetime.fromisoformat(sys.argv[2])
 
@@ -41,14 +39,14 @@ def clock():
     print("tick", flush=True)
     return now
 
-duty = runs.Duty(calendars=state_calendar, clock=clock, owner="killed", batch=10)
+duty = runs.Duty(clock=clock, owner="killed", batch=10)
 runs.run_due_nights(Database(sys.argv[1]), duty)
 print("done", flush=True)
 """
 
 
 def duty(owner: str = "test", at: datetime = NOW, batch: int = 500) -> Duty:
-    return Duty(calendars=state_calendar, clock=lambda: at, owner=owner, batch=batch)
+    return Duty(clock=lambda: at, owner=owner, batch=batch)
 
 
 def fill(database: Database, count: int) -> None:
