@@ -67,7 +67,7 @@ def records(draw: st.DrawFn, units: tuple[str, ...] = ("A",)) -> Message:
         told["status"] = draw(st.sampled_from(Status))
     for name in ("received_at", "due_at", "finished_at", "submitted_at", "ended_at", "returned_at"):
         if draw(st.integers(0, 2)):
-            told[name] = draw(st.one_of(st.none(), instants) if name != "due_at" else instants)  # type: ignore[literal-required]  # the names are facts
+            told[name] = draw(st.one_of(st.none(), instants) if name != "due_at" else instants)
     if draw(st.booleans()):
         told["pauses"] = draw(pauses())
     if draw(st.integers(0, 3)) == 0:

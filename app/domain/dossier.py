@@ -90,13 +90,14 @@ class Stay:
 
 @dataclass(frozen=True, slots=True)
 class Promise:
-    """One due date that was held as the promise, with the reason for which it replaced another."""
+    """One due date that was told as the promise, or as its correction."""
 
     due_at: datetime
     reason: str
     document: str | None
     learned_at: datetime
     told_at: datetime
+    is_approved: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ class History:
     pauses: tuple[PauseTold, ...]
     inferred: tuple[PauseTold, ...]
     extensions: tuple[ExtensionTold, ...]
-    promises: tuple[Promise, ...]
+    promise: Promise | None
     corrections: tuple[Promise, ...]
     voided_at: datetime | None
     status_at: datetime | None
@@ -425,7 +426,7 @@ def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = N
         reader.read(message)
     closings = reader.closings()
     explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
-    promises, corrections = _promises(messages)
+    promise, corrections = _promises(messages)
     return History(
         facts=reader.facts,
         stays=_stays(reader.stays, nowhere),
@@ -437,7 +438,7 @@ def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = N
             if not any(_overlap(pause, other) for other in explicit if other.kind == pause.kind)
         ),
         extensions=tuple(sorted(reader.extensions, key=lambda one: one.issued_at)),
-        promises=promises,
+        promise=promise,
         corrections=corrections,
         voided_at=reader.voided_at,
         status_at=reader.statuses[-1][0] if reader.statuses else None,
@@ -470,35 +471,41 @@ def _overlap(one: PauseTold, other: PauseTold) -> bool:
     )
 
 
-def _promises(messages: Sequence[Message]) -> tuple[tuple[Promise, ...], tuple[Promise, ...]]:
-    """Return the promises held one after the other by order of learning, and the corrections.
+def _promises(messages: Sequence[Message]) -> tuple[Promise | None, tuple[Promise, ...]]:
+    """Return the promise that is held after all was learned, and the corrections.
 
     The first by source time is the promise. An older record that arrives after the held promise
     has passed and would move it later replaces nothing.
     """
     held: Message | None = None
-    found: list[Promise] = []
+    found: Promise | None = None
     corrections: list[Promise] = []
     for message in messages:
         due_at = message.told.get("due_at")
-        if due_at is None:
+        if due_at is None or message.kind not in _NAMES_DUE:
             continue
-        document = message.told.get("document")
-        if message.kind is MessageKind.CORRECTION:
-            reason = "approved" if message.told.get("approved") else "correction"
-            corrections.append(
-                Promise(due_at, reason, document, message.recorded_at, message.source_updated_at)
-            )
-        if message.kind is not MessageKind.RECORD:
-            continue
-        if held is not None:
-            held_due = found[-1].due_at
-            if not message.order < held.order:
-                continue
-            if _local(message.recorded_at) > _local(held_due) and due_at > held_due:
-                continue
-        held = message
-        found.append(
-            Promise(due_at, "initial", document, message.recorded_at, message.source_updated_at)
+        told = Promise(
+            due_at,
+            message.kind.value,
+            message.told.get("document"),
+            message.recorded_at,
+            message.source_updated_at,
+            is_approved=bool(message.told.get("approved")),
         )
-    return tuple(found), tuple(corrections)
+        if message.kind is MessageKind.CORRECTION:
+            corrections.append(told)
+        elif held is None or found is None or _replaces(message, held, found.due_at):
+            held, found = message, told
+    return found, tuple(sorted(corrections, key=lambda one: (one.learned_at, one.told_at)))
+
+
+_NAMES_DUE = frozenset({MessageKind.RECORD, MessageKind.CORRECTION})
+
+
+def _replaces(message: Message, held: Message, held_due: datetime) -> bool:
+    """Tell whether a record that arrives later is the earlier promise."""
+    if not message.order < held.order:
+        return False
+    due_at = message.told.get("due_at")
+    moves_later = due_at is not None and due_at > held_due
+    return not (moves_later and _local(message.recorded_at) > _local(held_due))

@@ -180,11 +180,11 @@ class _Clerk:
     def _promise(self) -> tuple[Due | None, str]:
         if self.history.received_at is None:
             return None, "none"
-        if not self.history.promises:
+        held = self.history.promise
+        if held is None:
             computed = self._computed()
             self._revise(None, computed, "initial", self.history.first_recorded_at)
             return computed, "none" if computed is None else "computed"
-        held = self.history.promises[-1]
         due = self._told(held.due_at)
         self._revise(None, due, "initial", held.learned_at, held.document)
         for correction in self.history.corrections:
@@ -211,7 +211,7 @@ class _Clerk:
         """Move the promise by a correction learned in time, or approved by a superior."""
         held = self._phases(due, told=True)[-1].due or due
         passed = correction.learned_at > held.on_time_until
-        approved = correction.reason == "approved"
+        approved = correction.is_approved
         if passed:
             self.issues.add(
                 Issue.LATE_BEFORE_CORRECTION if approved else Issue.DUE_CHANGED_AFTER_PASSING

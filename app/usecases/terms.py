@@ -9,11 +9,11 @@ from app.domain.dossier import History
 from app.domain.procedure import Procedure
 from app.domain.reading import Terms
 from app.domain.record import Told as TypedFacts
-from app.rulebook.calendars import load_state_calendar
 from app.rulebook.intake import intake_rule_at
 from app.store import access, mappings, procedures, units
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
+from app.usecases.calendars import calendars_of
 from app.usecases.catalogue import ProcedureSpec
 
 NOWHERE = ""
@@ -127,7 +127,7 @@ def _lexicon(
         unit_ids=ids,
         by_id=rows,
         procedures=_procedures(session, words.procedures),
-        calendars=dict.fromkeys(rows, load_state_calendar()),
+        calendars=calendars_of(session, rows),
     )
 
 
