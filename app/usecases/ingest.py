@@ -210,9 +210,9 @@ class _Batch:
         ]
         settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
         writing = [one for one in planned if self._writes(one, wanted)]
+        parents = self._parents(writing, kept)
         folded = {
-            one.key: _Folded.of(one, kept.get(one.key), lexicon, self._parents(writing, kept))
-            for one in writing
+            one.key: _Folded.of(one, kept.get(one.key), lexicon, parents) for one in writing
         }
         won = dossiers.claim(
             self.session,
