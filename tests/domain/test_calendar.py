@@ -136,7 +136,7 @@ class TestRefusals:
         with pytest.raises(ExceptionSessionsInvalid):
             calendar([sunday])
 
-    @pytest.mark.parametrize("text", ["13-01", "02-30", "9-2", "2026-09-02", "", "09/02"])
+    @pytest.mark.parametrize("text", ["13-01", "02-30", "9-2", "2026-09-02", "", "09/02", "W01-1"])
     def test_a_yearly_day_that_is_none_is_refused(self, text: str) -> None:
         with pytest.raises(YearlyOffInvalid):
             yearly_days([text])
@@ -243,6 +243,10 @@ class TestDays:
         assert week.working_days_between(date(2026, 8, 7), date(2026, 8, 10)) == 1
         assert week.working_days_between(date(2026, 8, 10), date(2026, 8, 7)) == -1
         assert week.working_days_between(date(2026, 8, 8), date(2026, 8, 9)) == 0
+
+    def test_a_working_day_is_its_own_first_one(self) -> None:
+        assert calendar().working_day_on_or_after(date(2026, 8, 7)) == date(2026, 8, 7)
+        assert calendar().working_day_on_or_after(date(2026, 8, 8)) == date(2026, 8, 10)
 
 
 class TestWorkingTime:
@@ -353,6 +357,7 @@ class TestWorkingTime:
 
         assert samoa.sessions_on(date(2011, 12, 30)) == ()
         assert samoa.next_working_day(date(2011, 12, 29)) == date(2011, 12, 31)
+        samoa.sessions_on(date(2015, 6, 1))
         opened, closed = samoa.sessions_on(date(2012, 3, 1))[0]
         assert (
             samoa.local_date(opened)
@@ -471,9 +476,23 @@ class TestYears:
         office = calendar()
 
         assert office.working_days_between(date(2026, 1, 1), date(2026, 12, 31)) == 260
+        assert office.working_days_between(date(2020, 12, 31), date(2026, 12, 31)) == 1565
         assert office.working_days_between(date(1990, 1, 1), date(1990, 12, 31)) == 260
         assert office.working_days_between(date(2100, 1, 1), date(2100, 12, 31)) == 260
         assert office.next_working_day(date(2101, 1, 7)) == date(2101, 1, 10)
+        far = office.working_days_between(date(2100, 12, 31), date(2110, 12, 31))
+        assert far == sum(
+            office.working_days_between(date(year - 1, 12, 31), date(year, 12, 31))
+            for year in range(2101, 2111)
+        )
+
+    def test_the_local_day_is_right_where_winter_lies_in_july(self) -> None:
+        sydney = calendar(zone="Australia/Sydney")
+        sydney.is_working_day(date(2026, 1, 5))
+
+        assert sydney.local_date(datetime(2026, 7, 5, 13, 30, tzinfo=UTC)) == date(2026, 7, 5)
+        assert sydney.local_date(datetime(2026, 7, 5, 14, 0, tzinfo=UTC)) == date(2026, 7, 6)
+        assert sydney.local_date(datetime(2026, 12, 5, 13, 0, tzinfo=UTC)) == date(2026, 12, 6)
 
     def test_calendars_with_the_same_content_are_equal(self) -> None:
         assert calendar(off("2026-04-30")) == calendar(off("2026-04-30"))

@@ -594,6 +594,34 @@ class TestSuspension:
         assert same_day.due_if_ended is not None
         assert same_day.due_if_ended.due_on == date(2026, 8, 4)
 
+    def test_a_supplement_leaves_the_whole_limit_whatever_its_kind(self) -> None:
+        waiting = (restart(at("2026-08-05 10:00"), None),)
+        start, now = at("2026-08-03 09:10"), at("2026-08-12 08:00")
+        told = promise(calendar(), at("2026-08-06 17:00"), by_instant=False)
+        half = TimeLimit.working_days(Fraction(7, 2))
+
+        in_days = suspension(calendar(), TimeLimit.calendar_days(9), start, waiting, at=now)
+        promised = suspension(calendar(), None, start, waiting, at=now, promised=told)
+        in_halves = suspension(calendar(), half, start, waiting, at=now)
+        shifted_half = suspension(
+            calendar(), half, start, (shift(at("2026-08-05 10:00"), None),), at=now
+        )
+
+        assert in_days is not None
+        assert in_days.days_left == 9
+        assert promised is not None
+        assert promised.days_left == 3
+        assert in_halves is not None
+        assert in_halves.days_left == Fraction(7, 2)
+        assert shifted_half is not None
+        assert shifted_half.days_left == Fraction(5, 2)
+
+    def test_a_pause_that_begins_at_the_due_moment_leaves_nothing_and_moves_nothing(self) -> None:
+        limit, start = TimeLimit.working_hours(HOUR), at("2026-08-03 09:00")
+        waiting = shift(at("2026-08-03 10:00"), at("2026-08-03 15:00"))
+
+        assert due(calendar(), limit, start, waiting).due_at == at("2026-08-03 10:00")
+
     def test_a_pause_that_ended_or_began_too_late_suspends_nothing(self) -> None:
         start, now = at("2026-08-03 09:10"), at("2026-08-20 08:00")
         ended = shift(at("2026-08-05 10:00"), at("2026-08-06 10:00"))
@@ -762,6 +790,43 @@ class TestPromise:
         assert under(fee) == at("2026-08-03 17:00")
         assert under(papers) == at("2026-08-04 11:30")
         assert under(replace(papers, new_due_at=at("2026-08-04 09:00"))) == at("2026-08-04 09:00")
+
+    def test_a_named_instant_shortens_what_runs_again_later(self) -> None:
+        told = promise(calendar(), at("2026-08-03 15:00"), by_instant=True)
+        first = replace(
+            shift(at("2026-08-03 10:00"), at("2026-08-03 14:00")),
+            new_due_at=at("2026-08-03 16:00"),
+        )
+        second = restart(at("2026-08-03 15:30"), at("2026-08-04 07:30"))
+
+        moved = promise_under_pauses(
+            calendar(), told, at("2026-08-03 09:00"), (first, second), limit=None
+        )
+
+        assert moved.due_at == at("2026-08-04 10:30")
+
+    def test_a_date_named_for_a_same_day_promise_counts_if_it_is_the_earlier(self) -> None:
+        told = promise(calendar(), at("2026-08-03 17:00"), by_instant=False)
+        pause = restart(at("2026-08-03 10:00"), at("2026-08-05 15:30"))
+
+        def under(named: str) -> date:
+            found = (replace(pause, new_due_at=at(named)),)
+            return promise_under_pauses(
+                calendar(), told, at("2026-08-03 09:00"), found, limit=TimeLimit.same_day()
+            ).due_on
+
+        assert under("2026-08-05 17:00") == date(2026, 8, 5)
+        assert under("2026-08-07 17:00") == date(2026, 8, 6)
+        left = suspension(
+            calendar(),
+            TimeLimit.same_day(),
+            at("2026-08-03 09:00"),
+            (shift(at("2026-08-03 10:00"), None),),
+            at=at("2026-08-05 09:00"),
+            promised=told,
+        )
+        assert left is not None
+        assert (left.days_left, left.time_left) == (None, None)
 
     def test_a_half_day_promise_keeps_its_half(self) -> None:
         told = promise(calendar(), at("2026-08-05 11:30"), by_instant=True)

@@ -197,7 +197,16 @@ def test_an_open_pause_is_taken_to_end_at_the_instant_asked_for() -> None:
         waiting,
         at=at("2026-08-06 09:00"),
     )
+    closed = (shift(at("2026-08-04 09:00"), at("2026-08-06 09:00")),)
+    again = explain(
+        calendar(),
+        TimeLimit.working_days(2),
+        at("2026-08-03 09:00"),
+        closed,
+        at=at("2026-08-09 09:00"),
+    )
 
+    assert (again.suspended, again.rows) == (None, ledger.rows)
     assert ledger.suspended is not None
     assert ledger.suspended.days_left == 2
     assert ledger.due is not None
