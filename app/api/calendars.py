@@ -11,7 +11,7 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
 from app.api.problems import PreconditionFailed, at, problems
 from app.api.units import CatalogueWriter, reach_of
-from app.deps import AnyKey, Now, Reading, Writing
+from app.deps import AnyKey, Language, Now, Reading, Writing
 from app.domain.calendar import (
     WEEKDAYS,
     CalendarWithoutSessions,
@@ -29,7 +29,9 @@ from app.domain.calendar import (
     week_of,
     yearly_days,
 )
-from app.i18n import Language, phrase
+from app.feeds.calendar_file import to_icalendar
+from app.i18n import Language as LanguageCode
+from app.i18n import phrase
 from app.store.calendars import CalendarRow
 from app.store.session import WriteSession
 from app.store.units import UnitUnknown
@@ -97,8 +99,8 @@ class ExceptionIn(In):
             kind=self.kind,
             sessions=sessions,
             like=None if self.like is None else WEEKDAYS.index(self.like),
-            title_vi=self.title or phrase(Language.VI, untitled),
-            title_en=self.title_en or self.title or phrase(Language.EN, untitled),
+            title_vi=self.title or phrase(LanguageCode.VI, untitled),
+            title_en=self.title_en or self.title or phrase(LanguageCode.EN, untitled),
             document=self.document,
             estimated=self.estimated,
         )
@@ -282,6 +284,32 @@ def _check(request: Request, session: WriteSession, calendar_id: str, within: Su
         conditions.check(request, None)
     else:
         conditions.check(request, CalendarOut.of(held, row))
+
+
+@router.get(
+    "/{id}.ics",
+    operation_id="getCalendarFile",
+    summary="Read the exceptions of a calendar as iCalendar",
+    response_class=Response,
+    responses={
+        200: {"content": {"text/calendar": {}}, "description": "iCalendar (RFC 5545)."},
+        **problems(CalendarUnknown),
+    },
+)
+def get_calendar_file(
+    id: CodeInPath,  # noqa: A002 - the name in the path is part of the contract
+    session: Reading,
+    who: AnyKey,
+    now: Now,
+    language: Language,
+) -> Response:
+    """Ngày nghỉ, làm bù, đổi giờ để nạp vào phần mềm lịch.
+
+    Days off, make-up days and changed hours, for any calendar software.
+    """
+    held = calendars.calendar_by_id(session, id, within=reach_of(who))
+    text = to_icalendar(held, stamped_at=now, language=language.value)
+    return Response(text, media_type="text/calendar; charset=utf-8")
 
 
 @router.get(
