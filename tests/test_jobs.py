@@ -1,0 +1,148 @@
+"""The ticker: what a process does beside serving."""
+
+import queue
+import threading
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+import sqlalchemy as sa
+
+from app.domain.delivery import Answer, Letter, answered
+from app.jobs import Worker, courier_of, duty_of, owner_name, worker_of
+from app.senders.seal import Sealer
+from app.settings import Settings
+from app.store import outbox, webhooks
+from app.store.outbox import Event, Post
+from app.store.session import Database
+from app.store.tables import alert, job_slot
+from app.store.units import UnitRow
+from app.usecases.outbox import Courier
+from app.usecases.runs import Duty
+from app.usecases.webhooks import new_secret
+from tests.factories import add_dossier, local, make_source, make_unit
+from tests.fakes import RecordingSender
+
+NOW = local("2026-08-07", 8)
+SEALER = Sealer(b"k" * 32)
+
+
+def worker_on(
+    database: Database, sender: RecordingSender | None = None, now: datetime = NOW
+) -> Worker:
+    return Worker(
+        database,
+        duty=Duty(clock=lambda: now, owner="test"),
+        courier=Courier(sender or RecordingSender(), SEALER, lambda: now),
+    )
+
+
+def add_receiver(database: Database, unit: UnitRow, url: str, events: int) -> UUID:
+    webhook_id = uuid4()
+    with database.begin() as session:
+        webhooks.add(
+            session,
+            webhook_id=webhook_id,
+            unit_id=unit.id,
+            url=url,
+            events=["dossier.overdue"],
+            secret=SEALER.seal(new_secret(), owner=str(webhook_id)),
+            now=NOW,
+        )
+        posts = [
+            Post(Event(unit.id, uuid4(), webhook_id), "dossier.overdue", {"n": n})
+            for n in range(events)
+        ]
+        outbox.append(session, posts, now=NOW)
+    return webhook_id
+
+
+def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
+    with database.begin() as session:
+        add_dossier(session, make_unit(session), make_source(session), "A")
+
+    for _ in range(2):
+        worker_on(database).do_nights()
+
+    with database.read() as session:
+        assert session.execute(sa.select(alert.c.code)).scalars().all() == ["A"]
+        assert session.execute(sa.select(job_slot.c.state)).scalars().all() == ["done"]
+
+
+def test_a_night_that_breaks_is_given_back_and_the_ticker_lives(
+    database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with database.begin() as session:
+        add_dossier(
+            session, make_unit(session), make_source(session), "A", edge_state=[30, 31], due_at=None
+        )
+
+    worker_on(database).do_nights()
+
+    with database.read() as session:
+        assert session.execute(sa.select(job_slot.c.state)).scalars().all() == ["failed"]
+    assert "night failed" in caplog.messages
+
+
+def test_a_database_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
+    away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+    worker = worker_on(away)
+
+    worker.do_nights()
+    worker.send_post()
+
+    assert caplog.messages == ["nights wait for the database", "the post waits for the database"]
+    away.dispose()
+
+
+def test_a_slow_receiver_keeps_nobody_waiting(fresh_database: Database) -> None:
+    """P16 in small: one receiver holds its courier, the others get their post meanwhile."""
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+    release = threading.Event()
+    arrived: queue.Queue[str] = queue.Queue()
+
+    def answer(letter: Letter) -> Answer:
+        if "slow" in letter.url:
+            release.wait(20)
+        else:
+            arrived.put(letter.url)
+        return answered(200, milliseconds=1)
+
+    add_receiver(fresh_database, unit, "https://slow.example/", 30)
+    for n in range(3):
+        add_receiver(fresh_database, unit, f"https://well.example/{n}", 10)
+
+    worker = worker_on(fresh_database, RecordingSender(answer))
+    try:
+        with worker:
+            seen = [arrived.get(timeout=15) for _ in range(30)]
+            with fresh_database.read() as reader:
+                waiting = outbox.backlog(reader, now=NOW, dead_for=timedelta(days=1)).pending
+            release.set()
+    finally:
+        release.set()
+
+    assert len(seen) == 30
+    assert waiting >= 30
+
+
+def test_a_courier_of_the_settings_may_go_where_they_say(
+    monkeypatch: pytest.MonkeyPatch, database: Database
+) -> None:
+    monkeypatch.setenv("DUNGHAN_HASH_KEY", "k" * 32)
+    monkeypatch.setenv("DUNGHAN_WEBHOOK_ALLOW_NETWORKS", "10.0.0.0/8")
+    settings = Settings()
+
+    def fixed() -> datetime:
+        return datetime(2026, 8, 7, tzinfo=UTC)
+
+    worker = worker_of(settings, database, clock=fixed)
+    courier = courier_of(settings, fixed)
+
+    sealed = courier.sealer.seal("whsec_eA==", owner="one")
+    assert SEALER.open(sealed, owner="one") == "whsec_eA=="
+    assert courier.clock() == duty_of(fixed).clock() == fixed()
+    assert worker.owner != owner_name()
+    assert replace(courier, start=3).start == 3
