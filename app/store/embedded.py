@@ -222,8 +222,8 @@ class EmbeddedPostgres:
         """Start or join until the server answers: one that is just dying looks alive."""
         deadline = time.monotonic() + START_SECONDS
         while True:
-            self._start_or_join(sole=sole)
-            found = self._wait_until_ready()
+            launched = self._start_or_join(sole=sole)
+            found = self._wait_until_ready(launched=launched)
             if found is None:
                 continue
             self._socket_dir = found.socket_dir
@@ -234,7 +234,8 @@ class EmbeddedPostgres:
                     raise EmbeddedFailed(step="connect", log=_tail(self.log)) from error
                 time.sleep(0.05)
 
-    def _start_or_join(self, *, sole: bool) -> None:
+    def _start_or_join(self, *, sole: bool) -> bool:
+        """Make sure that a server runs, and tell whether it is one that we just launched."""
         running = _postmaster(self.cluster)
         if running and sole and not self._same_settings():
             self._stop_server()
@@ -243,8 +244,10 @@ class EmbeddedPostgres:
             if not sole:  # somebody uses a server that we cannot see: another container, perhaps
                 raise EmbeddedInUse(data_dir=str(self.data_dir))
             self._launch()
-        elif not self._same_settings():
+            return True
+        if not self._same_settings():
             raise EmbeddedInUse(data_dir=str(self.data_dir))
+        return False
 
     def _launch(self) -> None:
         self._clear_remains()
@@ -319,16 +322,16 @@ class EmbeddedPostgres:
             raise EmbeddedFailed(step="initdb", log=made.stderr[-2000:])
         half_made.rename(self.cluster)
 
-    def _wait_until_ready(self) -> Postmaster | None:
+    def _wait_until_ready(self, *, launched: bool) -> Postmaster | None:
         """Wait for the server to accept connections; None when one that we joined is gone."""
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
             found = _postmaster(self.cluster)
             if found and found.ready:
                 return found
-            if found is None and self._child is None:
+            if found is None and not launched:
                 return None
-            if self._child is not None and self._child.poll() is not None:
+            if launched and self._child is not None and self._child.poll() is not None:
                 break
             time.sleep(0.01)
         if self._socket_dir is not None:
@@ -367,7 +370,7 @@ class EmbeddedPostgres:
                 break
             with contextlib.suppress(ProcessLookupError):
                 os.kill(found.pid, sent)
-            if self._gone(patience):
+            if self._gone(found.pid, patience):
                 _remove_socket_dir(found.socket_dir)
                 break
         else:
@@ -380,10 +383,10 @@ class EmbeddedPostgres:
             self._child.wait(STOP_SECONDS)
             self._child = None
 
-    def _gone(self, patience: float) -> bool:
+    def _gone(self, pid: int, patience: float) -> bool:
         deadline = time.monotonic() + patience
         while time.monotonic() < deadline:
-            if _postmaster(self.cluster) is None:
+            if not _is_server_of(pid, self.cluster):
                 return True
             time.sleep(0.01)
         return False
