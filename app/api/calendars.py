@@ -1,7 +1,8 @@
 """Working calendars: the state's and those of units, as told and as they hold."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from datetime import datetime
+from typing import Annotated, Any, Final, Literal
 
 from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
@@ -35,7 +36,8 @@ from app.i18n import phrase
 from app.store.calendars import CalendarRow
 from app.store.session import WriteSession
 from app.store.units import UnitUnknown
-from app.usecases import calendars
+from app.usecases import calendar_change, calendars
+from app.usecases.access import Principal
 from app.usecases.calendars import CalendarBound, CalendarSpec, CalendarUnknown
 from app.usecases.catalogue import Change, SharedCatalogue
 from app.usecases.subtree import Subtree
@@ -368,7 +370,13 @@ def put_calendar(
     calendars.hold(session)
     _check(request, session, id, within)
     with at(""):
-        done = calendars.put_calendar(session, id, spec, actor=who.actor, now=now, within=within)
+        done, _ = calendar_change.apply(
+            session,
+            lambda inner: calendars.put_calendar(
+                inner, id, spec, actor=who.actor, now=now, within=within
+            ),
+            now=now,
+        )
     created = done.change is Change.CREATED
     out = CalendarOut.of(done.calendar, done.row)
     return conditions.document(request, out, status=201 if created else 200)
@@ -398,9 +406,27 @@ def put_exceptions(
     calendars.hold(session)
     _check(request, session, id, within)
     with at(""):
-        done = calendars.put_exceptions(
+        done, _ = calendar_change.apply(
+            session, _changing(id, body, fresh, who, now=now, within=within), now=now
+        )
+    return conditions.document(request, CalendarOut.of(done.calendar, done.row))
+
+
+def _changing(
+    calendar_id: str,
+    body: ExceptionsIn,
+    fresh: tuple[DayException, ...],
+    who: Principal,
+    *,
+    now: datetime,
+    within: Subtree,
+) -> calendar_change.Change:
+    """Return what saves exceptions, to be shown first or applied."""
+
+    def change(session: WriteSession) -> calendars.CalendarPut:
+        return calendars.put_exceptions(
             session,
-            id,
+            calendar_id,
             fresh,
             removed=body.removed,
             document=body.document,
@@ -408,4 +434,75 @@ def put_exceptions(
             now=now,
             within=within,
         )
-    return conditions.document(request, CalendarOut.of(done.calendar, done.row))
+
+    return change
+
+
+class MovedOut(Out):
+    """An open dossier whose due date the change moves."""
+
+    code: str
+    unit: str
+    old_due_on: Day
+    due_on: Day
+    old_state: str | None
+    state: str | None
+    flips: bool = Field(description="Đổi trạng thái ngay. / In another state at once.")
+
+    @classmethod
+    def of(cls, one: calendar_change.MovedDossier) -> "MovedOut":
+        """Return a dossier that moves."""
+        return cls(
+            code=one.code,
+            unit=one.unit,
+            old_due_on=one.old_due_on,
+            due_on=one.due_on,
+            old_state=None if one.old_state is None else one.old_state.word,
+            state=None if one.state is None else one.state.word,
+            flips=one.flips,
+        )
+
+
+class PreviewOut(Out):
+    """What a change of a calendar would do; nothing is saved."""
+
+    looked_at: int = Field(description="Hồ sơ đang mở có hạn tự tính. / Open, due date computed.")
+    moves: int
+    flips: int
+    dossiers: list[MovedOut] = Field(description="Tối đa 500 hồ sơ đầu. / The first 500.")
+
+
+MOST_SHOWN: Final = 500
+
+
+@router.post(
+    "/{id}/preview",
+    operation_id="previewCalendarExceptions",
+    summary="Show whom a change of exceptions would move, and save nothing",
+    responses=problems(CalendarUnknown, SharedCatalogue, *WRONG),
+)
+def preview_exceptions(
+    id: CodeInPath,  # noqa: A002 - the name in the path is part of the contract
+    body: ExceptionsIn,
+    session: Writing,
+    who: CatalogueWriter,
+    now: Now,
+) -> PreviewOut:
+    """Xem trước khi lưu: hồ sơ nào đổi hạn, hồ sơ nào đổi trạng thái. Hạn nguồn đã báo không đổi.
+
+    Before saving: which open dossiers move, which change their state at once. Promises that a
+    sender told and finished dossiers never move.
+    """
+    within = reach_of(who)
+    fresh = exceptions_of(body.exceptions)
+    calendars.hold(session)
+    with at(""):
+        found = calendar_change.preview(
+            session, _changing(id, body, fresh, who, now=now, within=within), now=now
+        )
+    return PreviewOut(
+        looked_at=found.looked_at,
+        moves=len(found.moved),
+        flips=found.flips,
+        dossiers=[MovedOut.of(one) for one in found.moved[:MOST_SHOWN]],
+    )

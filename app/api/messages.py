@@ -153,7 +153,9 @@ RECORD: Final[Schema] = {
     "examples": [RECORD_EXAMPLE],
 }
 
-EVENT_KINDS: Final = tuple(kind for kind in MessageKind if kind is not MessageKind.RECORD)
+EVENT_KINDS: Final = tuple(
+    kind for kind in MessageKind if kind not in {MessageKind.RECORD, MessageKind.CALENDAR_CHANGE}
+)
 
 EVENT_EXAMPLE: Final[Schema] = {
     "kind": "pause",

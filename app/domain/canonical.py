@@ -260,6 +260,7 @@ _READERS: dict[str, Callable[[object], object]] = {
             "ended_at",
             "returned_at",
             "entered_at",
+            "old_due_at",
         ),
         _instant,
     ),

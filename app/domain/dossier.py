@@ -101,6 +101,16 @@ class Promise:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarChange:
+    """A calendar that was changed while the dossier was open, and the promise that it moved."""
+
+    old_due_at: datetime
+    due_at: datetime
+    document: str | None
+    learned_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """What the messages say, put in order and read once; no calendar, no law."""
 
@@ -120,6 +130,8 @@ class History:
     last_recorded_at: datetime
     source_updated_at: datetime
     root: int
+    rules_known_at: datetime
+    calendar_changes: tuple[CalendarChange, ...]
     issues: frozenset[Issue]
 
     @property
@@ -447,7 +459,9 @@ def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = N
         first_recorded_at=min(message.recorded_at for message in messages),
         last_recorded_at=max(message.recorded_at for message in messages),
         source_updated_at=news[-1].source_updated_at,
-        root=news[-1].root,
+        root=next((one.root for one in reversed(news) if "procedure" in one.told), news[0].root),
+        rules_known_at=_rules_known_at(messages),
+        calendar_changes=_calendar_changes(messages),
         issues=frozenset(reader.issues),
     )
 
@@ -458,6 +472,29 @@ def _stays(told: list[Stay], nowhere: int | None) -> tuple[Stay, ...]:
     if nowhere is None:
         raise KeyError("no message names a unit")
     return (Stay(nowhere, None),)
+
+
+def _rules_known_at(messages: Sequence[Message]) -> datetime:
+    """Return the moment whose calendars hold for the dossier.
+
+    They are those that were known when its receipt was first told, so that a later change of a
+    calendar moves nothing by itself; applying the change to the dossier moves the moment.
+    """
+    applied = [one.recorded_at for one in messages if one.kind is MessageKind.CALENDAR_CHANGE]
+    if applied:
+        return max(applied)
+    receipts = [one.recorded_at for one in messages if one.told.get("received_at") is not None]
+    return min(receipts or [one.recorded_at for one in messages])
+
+
+def _calendar_changes(messages: Sequence[Message]) -> tuple[CalendarChange, ...]:
+    return tuple(
+        CalendarChange(old, new, one.told.get("document"), one.recorded_at)
+        for one in messages
+        if one.kind is MessageKind.CALENDAR_CHANGE
+        and (old := one.told.get("old_due_at")) is not None
+        and (new := one.told.get("due_at")) is not None
+    )
 
 
 def _local(instant: datetime) -> date:

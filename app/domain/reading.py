@@ -41,8 +41,8 @@ class Terms:
 class Revision:
     """One change of the promise: old and new due date, and why.
 
-    ``reason`` is initial, pause_shift, supplement_restart, extension, correction or
-    silent_change; ``at`` is when it takes effect and ``learned_at`` when we learned it, None for
+    ``reason`` is initial, pause_shift, supplement_restart, extension, correction,
+    silent_change or calendar_change; ``at`` is when it takes effect and ``learned_at`` when we learned it, None for
     what follows from a pause and the calendar.
     """
 
@@ -183,13 +183,22 @@ class _Clerk:
         held = self.history.promise
         if held is None:
             computed = self._computed()
-            self._revise(None, computed, "initial", self.history.first_recorded_at)
+            self._revise_computed(computed)
             return computed, "none" if computed is None else "computed"
         due = self._told(held.due_at)
         self._revise(None, due, "initial", held.learned_at, held.document)
         for correction in self.history.corrections:
             due = self._corrected(due, correction)
         return due, "told"
+
+    def _revise_computed(self, computed: Due | None) -> None:
+        """List the promise that was computed first, and each calendar that moved it since."""
+        changes = self.history.calendar_changes
+        first = self._told(changes[0].old_due_at) if changes else computed
+        self._revise(None, first, "initial", self.history.first_recorded_at)
+        for change in changes:
+            old, new = self._told(change.old_due_at), self._told(change.due_at)
+            self._revise(old, new, "calendar_change", change.learned_at, change.document)
 
     def _computed(self) -> Due | None:
         if self.limit is None or self.start is None:

@@ -73,7 +73,10 @@ class ReturnMethod(StrEnum):
 
 
 class MessageKind(StrEnum):
-    """A full record as the source sees it now, or one event."""
+    """A full record as the source sees it now, or one event.
+
+    ``calendar_change`` is ours: no sender tells it.
+    """
 
     RECORD = "record"
     STEP = "step"
@@ -85,6 +88,7 @@ class MessageKind(StrEnum):
     REOPENING = "reopening"
     VOID = "void"
     APOLOGY = "apology"
+    CALENDAR_CHANGE = "calendar_change"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ class Told(TypedDict, total=False):
     reason: str | None
     exempt: bool | None
     approved: bool | None
+    old_due_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)

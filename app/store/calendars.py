@@ -68,6 +68,30 @@ def every(session: ReadSession) -> tuple[CalendarRow, ...]:
     return tuple(CalendarRow(**row) for row in rows)
 
 
+def every_version(session: ReadSession) -> tuple[CalendarRow, ...]:
+    """Return every version of every calendar, by id, oldest first."""
+    statement = (
+        sa.select(
+            calendar.c.id,
+            calendar.c.unit_id,
+            unit.c.code.label("unit_code"),
+            unit.c.lft.label("unit_lft"),
+            calendar_version.c.version,
+            calendar_version.c.spec,
+            calendar_version.c.actor,
+            calendar_version.c.document,
+            calendar_version.c.recorded_at,
+        )
+        .select_from(
+            calendar.join(
+                calendar_version, calendar_version.c.calendar_id == calendar.c.id
+            ).outerjoin(unit, unit.c.id == calendar.c.unit_id)
+        )
+        .order_by(calendar.c.id.collate("C"), calendar_version.c.version)
+    )
+    return tuple(CalendarRow(**row) for row in session.execute(statement).mappings())
+
+
 def lock(session: WriteSession) -> None:
     """Let no other transaction change calendars until this one ends."""
     session.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))

@@ -363,6 +363,19 @@ def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
     return {(row.source_id, row.code) for row in rows}
 
 
+def open_computed(session: ReadSession, *, lft: int, rgt: int) -> list[Key]:
+    """Return the open dossiers of a subtree whose promise was computed, not told by the sender."""
+    rows = session.execute(
+        text(
+            "SELECT d.source_id, d.code FROM dossier d WHERE d.is_current AND d.is_open"
+            " AND d.due_origin = 'computed' AND d.unit_lft BETWEEN :lft AND :rgt"
+            " ORDER BY d.source_id, d.code"
+        ),
+        {"lft": lft, "rgt": rgt},
+    )
+    return [(row.source_id, row.code) for row in rows]
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """A dossier as a reader meets it: its row now, with the names of its catalogue entries."""

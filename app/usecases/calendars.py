@@ -200,6 +200,11 @@ def _composed(chain: Chain) -> WorkCalendar:
     return spec.layer(calendar_id, str(version)).inherit(_composed(chain[:-1]))
 
 
+def composed(rows: Iterable[CalendarRow]) -> WorkCalendar:
+    """Return the calendar of versions laid over each other, the lowest first."""
+    return _composed(_chain(rows))
+
+
 def _chain(rows: Iterable[CalendarRow]) -> Chain:
     return tuple(
         (row.id, row.version, orjson.dumps(row.spec, option=orjson.OPT_SORT_KEYS)) for row in rows

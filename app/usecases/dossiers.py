@@ -100,7 +100,7 @@ def get_dossier(
     located = dossiers.locate(session, [key])
     messages = dossiers.records(session, located)[key].messages
     lexicon = terms.lexicon_for_reading(
-        session, terms.words_in((message.root, message.told) for message in messages)
+        session, terms.words_in([[(message.root, message.told) for message in messages]])
     )
     history = gather(
         messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))

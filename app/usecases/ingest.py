@@ -211,9 +211,7 @@ class _Batch:
         settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
         writing = [one for one in planned if self._writes(one, wanted)]
         parents = self._parents(writing, kept)
-        folded = {
-            one.key: _Folded.of(one, kept.get(one.key), lexicon, parents) for one in writing
-        }
+        folded = {one.key: _Folded.of(one, kept.get(one.key), lexicon, parents) for one in writing}
         won = dossiers.claim(
             self.session,
             [
@@ -234,11 +232,10 @@ class _Batch:
     def _words(
         self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
     ) -> terms.Words:
-        fresh = [(self.root, one.told) for incoming in wanted.values() for one in incoming]
-        known = [
-            (message.root, message.told) for record in kept.values() for message in record.messages
-        ]
-        return terms.words_in([*fresh, *known, (self.root, {})])
+        told = {key: [(self.root, one.told) for one in found] for key, found in wanted.items()}
+        for key, record in kept.items():
+            told[key] = [(one.root, one.told) for one in record.messages] + told[key]
+        return terms.words_in(told.values())
 
     def _planned(
         self,
@@ -387,7 +384,7 @@ class _Folded:
         messages = list(record.messages) if record else []
         messages += [message for _, message, _ in one.fresh]
         history = gather(
-            messages, lexicon.unit_ids, nowhere=lexicon.unit_ids[messages[0].root, NOWHERE]
+            messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))
         )
         parent = history.facts.get("parent")
         clocked = read(

@@ -1,10 +1,9 @@
 """What no sender tells, gathered for a batch: units behind words, procedures, calendars."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from app.domain.calendar import WorkCalendar
 from app.domain.dossier import History
 from app.domain.procedure import Procedure
 from app.domain.reading import Terms
@@ -13,7 +12,8 @@ from app.rulebook.intake import intake_rule_at
 from app.store import access, mappings, procedures, units
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
-from app.usecases.calendars import calendars_of
+from app.usecases import calendar_book
+from app.usecases.calendar_book import CalendarBook
 from app.usecases.catalogue import ProcedureSpec
 
 NOWHERE = ""
@@ -47,16 +47,22 @@ class Lexicon:
     unit_ids: Mapping[Told, int]
     by_id: Mapping[int, UnitRow]
     procedures: Mapping[Told, KnownProcedure]
-    calendars: Mapping[int, WorkCalendar]
+    calendars: CalendarBook
 
     def procedure_of(self, history: History) -> KnownProcedure | None:
         """Return the procedure of a dossier, None if it is unknown."""
         return self.procedures.get((history.root, history.facts.get("procedure") or ""))
 
-    def terms(self, history: History, *, parent_known: bool) -> Terms:
-        """Return the terms under which a history is read: those of the unit that holds it."""
+    def terms(
+        self, history: History, *, parent_known: bool, known_at: datetime | None = None
+    ) -> Terms:
+        """Return the terms under which a history is read: those of the unit that holds it.
+
+        ``known_at`` asks for the calendars of another moment than the dossier's own.
+        """
         known = self.procedure_of(history)
-        calendar = self.calendars[history.stays[-1].unit]
+        moment = history.rules_known_at if known_at is None else known_at
+        calendar = self.calendars.at(history.stays[-1].unit, moment)
         handed_in = history.facts.get("submitted_at") or history.source_updated_at
         return Terms(
             calendar=calendar,
@@ -66,16 +72,14 @@ class Lexicon:
         )
 
 
-def words_in(told: Iterable[tuple[int, TypedFacts]]) -> Words:
-    """Gather the words of messages, each given with the root of its sender."""
+def words_in(dossiers: Iterable[Sequence[tuple[int, TypedFacts]]]) -> Words:
+    """Gather the words of dossiers, each given as its messages with the roots of their senders."""
     units: set[Told] = set()
     procedures: set[Told] = set()
-    for root, facts in told:
-        units.add((root, NOWHERE))
-        if "unit" in facts:
-            units.add((root, facts["unit"]))
-        if "procedure" in facts:
-            procedures.add((root, facts["procedure"]))
+    for told in dossiers:
+        named = {(root, facts["unit"]) for root, facts in told if "unit" in facts}
+        units |= named or {(root, NOWHERE) for root, _ in told[:1]}
+        procedures |= {(root, facts["procedure"]) for root, facts in told if "procedure" in facts}
     return Words(frozenset(units), frozenset(procedures))
 
 
@@ -115,19 +119,21 @@ def _lexicon(
         mapped = mappings.targets(session, "unit", told, root=root)
         asked = {mapped.get(word, word) for word in told if word}
         found = units.resolve_many(session, asked, lft=lft, rgt=rgt)
-        place = bucket(row)
         rows |= units.by_id(session, set(found.values()))
+        meant = {word: found.get(mapped.get(word, word)) for word in told}
+        place = bucket(row) if None in meant.values() else None
         if place is not None:
             rows[place.id] = place
-        for word in told:
-            number = found.get(mapped.get(word, word), None if place is None else place.id)
+        for word, number in meant.items():
             if number is not None:
                 ids[root, word] = number
+            elif place is not None:
+                ids[root, word] = place.id
     return Lexicon(
         unit_ids=ids,
         by_id=rows,
         procedures=_procedures(session, words.procedures),
-        calendars=calendars_of(session, rows),
+        calendars=calendar_book.of_units(session, rows),
     )
 
 
