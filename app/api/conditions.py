@@ -18,10 +18,18 @@ def etag_of(body: bytes) -> str:
 def document(request: Request, model: BaseModel, *, status: int = 200) -> Response:
     """Return a document with its ETag, or 304 when the caller has it already."""
     body = orjson.dumps(model.model_dump(mode="json", by_alias=True))
-    tag = etag_of(body)
+    return answered(request, body, tag=etag_of(body), status=status)
+
+
+def answered(request: Request, body: bytes, *, tag: str, status: int = 200) -> Response:
+    """Return a body under a tag, or 304 when the caller has it already.
+
+    A weak tag (``W/"…"``) is for a body that may differ in what does not matter.
+    """
     headers = {"ETag": tag, "Cache-Control": "private, no-cache", "Vary": "Authorization"}
     asked = request.headers.get("if-none-match")
-    if request.method in {"GET", "HEAD"} and asked is not None and _names(asked, tag):
+    is_known = asked is not None and _names(asked, tag.removeprefix("W/"))
+    if request.method in {"GET", "HEAD"} and is_known:
         return Response(status_code=304, headers=headers)
     return Response(body, status_code=status, media_type="application/json", headers=headers)
 

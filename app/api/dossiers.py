@@ -18,7 +18,7 @@ from app.api.pages import link_next
 from app.api.problems import MEDIA_TYPE, Problem, Refused, document, problems
 from app.deps import CursorInvalid, Here, Installation, Language, Now, Page, Reading, Writing, needs
 from app.domain.errors import Invalid
-from app.domain.period import ObservedAfterEnd, Period, PeriodReversed
+from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
 from app.domain.record import Message
 from app.domain.tally import Count
 from app.domain.timeliness import Reading as DueReading
@@ -450,7 +450,14 @@ AsOf = Annotated[
     "",
     operation_id="listDossiers",
     summary="List dossiers, or exactly those behind a figure",
-    responses=problems(UnitUnknown, CursorInvalid, PeriodReversed, ObservedAfterEnd, KnownInFuture),
+    responses=problems(
+        UnitUnknown,
+        CursorInvalid,
+        PeriodReversed,
+        ObservedAfterEnd,
+        ObservedBeforeBegin,
+        KnownInFuture,
+    ),
 )
 def list_dossiers(
     request: Request,
@@ -480,6 +487,8 @@ def list_dossiers(
     field: Annotated[str | None, Query(max_length=100)] = None,
     channel: Annotated[str | None, Query(max_length=40)] = None,
     applicant_type: Annotated[str | None, Query(max_length=40)] = None,
+    level: Annotated[str | None, Query(max_length=40, description="Cấp đơn vị.")] = None,
+    online_level: Annotated[str | None, Query(max_length=40, description="Mức trực tuyến.")] = None,
     exclude_same_day: Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày.")] = False,
 ) -> DossiersOut:
     """Danh sách hồ sơ của một kỳ; với `count` là đúng những hồ sơ đã được đếm trong số liệu ấy.
@@ -499,6 +508,8 @@ def list_dossiers(
         field=field,
         channel=channel,
         applicant_type=applicant_type,
+        level=level,
+        online_level=online_level,
     )
     filters = {name: value for name, value in request.query_params.items() if name not in _PAGING}
     position = page.position(**filters)

@@ -30,6 +30,15 @@ class ObservedAfterEnd(Invalid):
     ends: datetime
 
 
+@dataclass(eq=False, kw_only=True)
+class ObservedBeforeBegin(Invalid):
+    """The moment of observation lies before the period."""
+
+    code: ClassVar[str] = "period.observed_before_begin"
+    as_of: datetime
+    begins: datetime
+
+
 class Step(StrEnum):
     """The calendar parts into which a period may be cut."""
 
@@ -68,8 +77,11 @@ class Period:
         """Return T, exclusive: the end of the period, or ``as_of`` or now if earlier.
 
         :raises ObservedAfterEnd: if ``as_of`` lies after the end.
+        :raises ObservedBeforeBegin: if ``as_of`` lies before the first day.
         """
         if as_of is not None:
+            if as_of < self.begins:
+                raise ObservedBeforeBegin(as_of=as_of, begins=self.begins)
             if as_of > self.ends:
                 raise ObservedAfterEnd(as_of=as_of, ends=self.ends)
             return as_of

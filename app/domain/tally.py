@@ -145,6 +145,16 @@ CHANNELS = (
     Count.RECEIVED_UNKNOWN_CHANNEL,
 )
 
+ADDING_OVER_TIME = (
+    *CAME[1:],
+    *CHANNELS,
+    *LEFT,
+    Count.WITHDRAWN_LATE,
+    Count.REFUSED_AT_INTAKE,
+    Count.INTAKE_LATE,
+)
+"""Counts of events, which add over the parts of a period; what is held at an instant does not."""
+
 
 def identities(tally: Tally) -> dict[str, int]:
     """Return what is left over of each sum that must hold within one row; 0 means it holds.

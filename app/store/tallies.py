@@ -19,6 +19,9 @@ from app.domain.tally import Count, Tally
 from app.domain.timeliness import Flow, Reading, State
 from app.store.session import ReadSession
 
+UNKNOWN = "~unknown"
+"""The value of a filter by procedure, field or online level for dossiers that have none."""
+
 
 class Dimension(StrEnum):
     """What a table of figures may be broken down by; time is broken down by the caller."""
@@ -37,7 +40,8 @@ class Dimension(StrEnum):
 class Scope:
     """Which dossiers are counted: those held in a span of the unit tree, with filters.
 
-    ``known_at`` None is what is known now; otherwise what was known then.
+    ``known_at`` None is what is known now; otherwise what was known then. A filter that is
+    ``UNKNOWN`` asks for what the catalogue does not know.
     """
 
     lft: int
@@ -49,6 +53,8 @@ class Scope:
     field: str | None = None
     channel: str | None = None
     applicant_type: str | None = None
+    level: str | None = None
+    online_level: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,17 +268,28 @@ def _known(scope: Scope) -> str:
 
 
 _FILTERS = {
-    "procedure": "p.code = :procedure",
-    "field": "p.field = :field",
-    "channel": "k.channel = :channel",
-    "applicant_type": "k.applicant_type = :applicant_type",
+    "procedure": "p.code",
+    "field": "p.field",
+    "online_level": "p.online_level",
+    "level": "u.level",
+    "channel": "k.channel",
+    "applicant_type": "k.applicant_type",
 }
+
+
+def _filters(scope: Scope) -> list[str]:
+    found = []
+    for name, column in _FILTERS.items():
+        value = getattr(scope, name)
+        if value is not None:
+            found.append(f"{column} IS NULL" if value == UNKNOWN else f"{column} = :{name}")
+    return found
 
 
 def _placed(scope: Scope) -> str:
     """Return the known dossiers with the positions of the period among their edges."""
     wanted = ["k.edge_at[1] < :ends"]
-    wanted += [where for name, where in _FILTERS.items() if getattr(scope, name) is not None]
+    wanted += _filters(scope)
     if scope.exclude_same_day:
         wanted.append("k.limit_kind IS DISTINCT FROM 'same_day'")
     return f"""
@@ -282,7 +299,7 @@ def _placed(scope: Scope) -> str:
       FROM known k
       JOIN unit u ON u.id = k.unit_id
       LEFT JOIN procedure p ON p.id = k.procedure_id
-     WHERE {" AND ".join(wanted)}"""
+     WHERE {" AND ".join(wanted)}"""  # noqa: S608  # built from the constants above
 
 
 _HELD = """
@@ -294,7 +311,7 @@ _HELD = """
            edge_state[width_bucket(supplement_at[1] - interval '1 microsecond', edge_at)]
                AS supplement_state,
            (SELECT count(*) FROM unnest(supplement_at) s WHERE s < :ends) AS supplements
-      FROM placed""".format(
+      FROM placed""".format(  # noqa: S608  # built from the constants above
     withdrawn_late=f"{Flow.WITHDRAWN_LATE:d}",
     no_due=f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}",
     entered=_ENTERED,
@@ -378,7 +395,7 @@ def listed(
       FROM {condition.relation} x JOIN source s ON s.id = x.source_id
      WHERE {" AND ".join(where)}
      ORDER BY x.unit_id, x.source_id, x.code, x.edge_index
-     LIMIT :limit"""
+     LIMIT :limit"""  # noqa: S608  # built from the constants above
     parameters = _parameters(scope, span) | {
         "state": None if state is None else int(state),
         "limit": limit,
@@ -416,9 +433,9 @@ def _count_statement(scope: Scope, relation: str, by: Sequence[Dimension]) -> st
         if condition.relation == relation
     ]
     group = ", ".join(f"key_{at}" for at in range(len(by)))
-    return f"{_with(scope, relation)} SELECT {', '.join(keys + sums)} FROM {relation}" + (
-        f" GROUP BY {group}" if by else ""
-    )
+    chosen = ", ".join(keys + sums)
+    statement = f"{_with(scope, relation)} SELECT {chosen} FROM {relation}"  # noqa: S608  # built from the constants above
+    return f"{statement} GROUP BY {group}" if by else statement
 
 
 def _names(relation: str) -> list[str]:
@@ -442,6 +459,8 @@ def _parameters(scope: Scope, span: Span) -> dict[str, Any]:
         "field": scope.field,
         "channel": scope.channel,
         "applicant_type": scope.applicant_type,
+        "level": scope.level,
+        "online_level": scope.online_level,
         "begins": span.begins,
         "ends": span.ends,
         "before_begin": span.begins - _STEP,

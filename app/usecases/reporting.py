@@ -5,15 +5,16 @@ with its counts, its definitions, the moment it was observed at and the moment o
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from itertools import pairwise
 from typing import ClassVar
 
 from app.domain.errors import Invalid
 from app.domain.period import Period, Step
 from app.domain.rate import Rate, RateDefinition
-from app.domain.tally import Count, Tally, identities
+from app.domain.tally import ADDING_OVER_TIME, COUNTS, IN_HAND, Count, Tally, identities
 from app.domain.timeliness import JUST, Reading, State
 from app.rulebook.metrics import Metrics
 from app.store import tallies, units
@@ -40,6 +41,14 @@ class GroupingUnknown(Invalid):
     code: ClassVar[str] = "statistics.grouping_unknown"
     group_by: str
     known: str
+
+
+@dataclass(eq=False, kw_only=True)
+class GroupingTwice(Invalid):
+    """A table is broken down by one word, or by time, only once."""
+
+    code: ClassVar[str] = "statistics.grouping_twice"
+    group_by: str
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,6 +81,8 @@ class Question:
     field: str | None = None
     channel: str | None = None
     applicant_type: str | None = None
+    level: str | None = None
+    online_level: str | None = None
 
     def scope(self) -> tallies.Scope:
         """Return the dossiers asked about, as the store finds them."""
@@ -86,6 +97,8 @@ class Question:
             field=self.field,
             channel=self.channel,
             applicant_type=self.applicant_type,
+            level=self.level,
+            online_level=self.online_level,
         )
 
 
@@ -124,7 +137,12 @@ def figures(
 ) -> Figures:
     """Count a period, broken down as asked, with rates and checked identities.
 
+    The total also carries what only several rows can show: with a breakdown by time ``I3``, what
+    was in hand at the end of a part against what the next one carried over; ``I4``, the sum of the
+    rows against the whole.
+
     :raises GroupingUnknown: a word of ``group_by`` is no dimension and no part of time.
+    :raises GroupingTwice: a word occurs twice, or two words cut the time.
     :raises ObservedAfterEnd: ``as_of`` lies after the period.
     :raises KnownInFuture: ``known_at`` has not come.
     :raises TooManyParts: the period is cut too finely.
@@ -152,7 +170,44 @@ def figures(
         as_of=as_of,
         known_at=question.known_at or now,
         rows=tuple(rows),
-        total=_cell({}, question.period, total, definitions),
+        total=replace(
+            _cell({}, question.period, total, definitions),
+            identities=identities(total) | _between(rows, total, step),
+        ),
+    )
+
+
+def _between(rows: Sequence[Cell], total: Tally, step: Step | None) -> dict[str, int]:
+    """Return what is left over of the sums between rows, 0 where they hold."""
+    if not rows:
+        return {}
+    whole = Tally.total(row.tally for row in rows)
+    adding = COUNTS if step is None else ADDING_OVER_TIME
+    found = {"I4": max(abs(whole[count] - total[count]) for count in adding)}
+    if step is not None:
+        found["I3"] = _handed_over(rows, step)
+    return found
+
+
+def _handed_over(rows: Sequence[Cell], step: Step) -> int:
+    """Return the greatest gap between one part's stock at its end and the next one's at its start.
+
+    A line of the table that is missing in a part held nothing in it.
+    """
+    periods = sorted({row.period for row in rows}, key=lambda period: period.first)
+    lines: dict[tuple[str | None, ...], dict[Period, Tally]] = {}
+    for row in rows:
+        keys = tuple(value for name, value in row.keys.items() if name != step.value)
+        lines.setdefault(keys, {})[row.period] = row.tally
+    nothing = Tally()
+    return max(
+        (
+            abs(line.get(after, nothing)[Count.CARRIED_OVER] - held.sum(IN_HAND))
+            for line in lines.values()
+            for before, after in pairwise(periods)
+            for held in (line.get(before, nothing),)
+        ),
+        default=0,
     )
 
 
@@ -209,8 +264,11 @@ def unit_of(session: ReadSession, code: str) -> UnitRow:
 def _dimensions(group_by: Sequence[str]) -> tuple[list[Dimension], Step | None]:
     by: list[Dimension] = []
     step: Step | None = None
-    for word in group_by:
-        if word in {one.value for one in Step}:
+    for place, word in enumerate(group_by):
+        is_step = word in {one.value for one in Step}
+        if word in group_by[:place] or (is_step and step is not None):
+            raise GroupingTwice(group_by=word)
+        if is_step:
             step = Step(word)
         elif word in {one.value for one in Dimension}:
             by.append(Dimension(word))

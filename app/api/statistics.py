@@ -1,0 +1,364 @@
+"""Figures of a period with their rates, their checks and the lists behind them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, ClassVar, Final
+from urllib.parse import urlencode
+
+import orjson
+from fastapi import Query, Request, Response
+from pydantic import ConfigDict, Field, JsonValue
+
+from app.api import conditions
+from app.api.doors import doors
+from app.api.fields import Day, Instant, Out
+from app.api.problems import problems
+from app.deps import Now, Reading, needs
+from app.domain.errors import Invalid
+from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
+from app.domain.rate import Rate
+from app.domain.tally import CATALOGUE_COUNTS, COUNTS
+from app.domain.timeliness import Reading as DueReading
+from app.rulebook.metrics import UnknownDefinition, load_metrics
+from app.store.tallies import UNKNOWN
+from app.store.units import UnitUnknown
+from app.usecases import reporting
+from app.usecases.access import Principal
+from app.usecases.reporting import (
+    Cell,
+    Extent,
+    Figures,
+    GroupingTwice,
+    GroupingUnknown,
+    KnownInFuture,
+    Question,
+    TooManyParts,
+)
+from app.usecases.subtree import unit_of
+
+router = doors("/v1/statistics", tag="statistics")
+
+StatisticsReader = Annotated[Principal, needs("statistics:read")]
+
+AS_NOW: Final = "as_now"
+
+
+@dataclass(eq=False, kw_only=True)
+class UnitsNotAsWas(Invalid):
+    """Figures can be asked for by today's units only: no succession has been recorded yet."""
+
+    code: ClassVar[str] = "statistics.units_not_as_was"
+    supported: str = AS_NOW
+
+
+class RateOut(Out):
+    """A rate with both its numbers."""
+
+    definition: str = Field(examples=["on_time_of_finished@1"])
+    numerator: int
+    denominator: int
+    percent: str | None = Field(
+        description="Hai chữ số thập phân; null khi mẫu số bằng 0. / Null when nothing to divide.",
+        examples=["97.96"],
+    )
+
+    @classmethod
+    def of(cls, rate: Rate) -> "RateOut":
+        """Return a rate as it is shown."""
+        return cls(
+            definition=rate.definition,
+            numerator=rate.numerator,
+            denominator=rate.denominator,
+            percent=rate.percent,
+        )
+
+
+class CellOut(Out):
+    """The figures of one set of dossiers."""
+
+    counts: dict[str, int] = Field(
+        description="Mọi số liệu theo tên. / Every count by its name; see /v1/definitions."
+    )
+    rates: list[RateOut]
+    identities: dict[str, int] = Field(
+        description="Phần dư của từng đẳng thức; 0 là khớp. / What is left over; 0 means it holds."
+    )
+    dossiers: str = Field(
+        description="Danh sách hồ sơ; thêm `&count=<tên>` để mở đúng một số liệu. / The list; add "
+        "`&count=<name>` for exactly the dossiers that one figure counted."
+    )
+    links: dict[str, str] | None = Field(
+        None, description="Danh sách sau từng số liệu. / The list behind each count."
+    )
+
+
+class RowOut(CellOut):
+    """One row of a table: only the keys that were asked for, null for what is not known."""
+
+    unit: str | None = None
+    child: str | None = Field(None, description="Null: do chính đơn vị giữ. / Held by the unit.")
+    level: str | None = None
+    field: str | None = None
+    procedure: str | None = None
+    channel: str | None = None
+    applicant_type: str | None = None
+    online_level: str | None = None
+    day: str | None = None
+    month: str | None = Field(None, examples=["2026-08"])
+    quarter: str | None = Field(None, examples=["2026-Q3"])
+    year: str | None = None
+
+
+class StatisticsOut(Out):
+    """A table of figures with all that is needed to compute it again."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "as_of": "2026-08-31T17:00:00Z",
+                    "known_at": "2026-09-03T02:00:00Z",
+                    "reading": "promised",
+                    "units": "as_now",
+                    "rows": [
+                        {
+                            "unit": "H44.100",
+                            "month": "2026-08",
+                            "counts": {"received": 147, "finished_on_time": 144},
+                            "rates": [
+                                {
+                                    "definition": "on_time_of_finished@1",
+                                    "numerator": 144,
+                                    "denominator": 147,
+                                    "percent": "97.96",
+                                }
+                            ],
+                            "identities": {"I1": 0, "I2": 0},
+                            "dossiers": "/v1/dossiers?unit=H44.100&from=2026-08-01&to=2026-08-31",
+                        }
+                    ],
+                    "total": {"counts": {}, "rates": [], "identities": {"I1": 0, "I4": 0}},
+                }
+            ]
+        }
+    )
+
+    as_of: Instant = Field(description="T, không kể chính thời điểm này. / T, exclusive.")
+    known_at: Instant
+    reading: str
+    units: str
+    rows: list[RowOut] = Field(description="Trống khi không nhóm. / Empty without `group_by`.")
+    total: CellOut
+
+
+Flag = Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày. / Without same-day limits.")]
+
+
+@router.get(
+    "",
+    operation_id="getStatistics",
+    summary="Count a period, with rates and the lists behind them",
+    response_model=StatisticsOut,
+    responses={
+        304: {"description": "The figures are those that the caller has."},
+        **problems(
+            UnitUnknown,
+            UnknownDefinition,
+            PeriodReversed,
+            ObservedAfterEnd,
+            ObservedBeforeBegin,
+            KnownInFuture,
+            GroupingUnknown,
+            GroupingTwice,
+            TooManyParts,
+            UnitsNotAsWas,
+        ),
+    },
+)
+def get_statistics(
+    request: Request,
+    session: Reading,
+    who: StatisticsReader,
+    now: Now,
+    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
+    first: Annotated[
+        Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")
+    ],
+    last: Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")],
+    scope: Annotated[
+        Extent, Query(description="Cả nhánh hay riêng đơn vị. / The whole branch, or alone.")
+    ] = Extent.SUBTREE,
+    as_of: Annotated[
+        Instant | None,
+        Query(description="Thời điểm xem, trong kỳ. / Observed at; the end of the period or now."),
+    ] = None,
+    known_at: Annotated[
+        Instant | None, Query(description="Như đã biết lúc đó. / As it was known then.")
+    ] = None,
+    group_by: Annotated[
+        str,
+        Query(
+            max_length=200,
+            description="Các chiều, cách nhau bằng dấu phẩy. / Comma list of unit, child, level, "
+            "field, procedure, channel, applicant_type, online_level, day, month, quarter, year.",
+            examples=["unit,month"],
+        ),
+    ] = "",
+    reading: Annotated[
+        DueReading, Query(description="Cách đọc hạn trả. / Which due date judges.")
+    ] = DueReading.PROMISED,
+    definitions: Annotated[
+        str,
+        Query(
+            max_length=1000,
+            description="Các định nghĩa tỷ lệ, cách nhau bằng dấu phẩy, có thể kèm @phiên bản. / "
+            "Comma list of rates, `id` or `id@version`; see /v1/definitions.",
+            examples=["on_time_of_finished,on_time_of_received"],
+        ),
+    ] = "",
+    units: Annotated[
+        str, Query(max_length=20, description="Cây đơn vị: `as_now`. / The tree of units.")
+    ] = AS_NOW,
+    exclude_same_day: Flag = False,
+    procedure: Annotated[
+        str | None, Query(max_length=100, description=f"`{UNKNOWN}`: chưa rõ. / Not known.")
+    ] = None,
+    field: Annotated[
+        str | None, Query(max_length=100, description=f"`{UNKNOWN}`: chưa rõ. / Not known.")
+    ] = None,
+    channel: Annotated[str | None, Query(max_length=40)] = None,
+    applicant_type: Annotated[str | None, Query(max_length=40)] = None,
+    level: Annotated[
+        str | None, Query(max_length=40, description="Cấp đơn vị. / Level of the units.")
+    ] = None,
+    online_level: Annotated[
+        str | None, Query(max_length=40, description=f"`{UNKNOWN}`: chưa rõ. / Not known.")
+    ] = None,
+    links: Annotated[
+        bool, Query(description="Kèm danh sách sau từng số liệu ở mỗi dòng. / In every row too.")
+    ] = False,
+) -> Response:
+    """Số liệu của một kỳ: mỗi con số kèm định nghĩa, tử số, mẫu số và danh sách hồ sơ đã đếm.
+
+    The figures of a period. Each rate names its definition with both numbers, each row opens the
+    list of exactly the dossiers that it counted, and the identities show that nothing is lost.
+    The `ETag` is that of the figures: it stays while they do.
+    """
+    if units != AS_NOW:
+        raise UnitsNotAsWas
+    question = Question(
+        unit=unit_of(session, who, unit),
+        period=Period(first, last),
+        extent=scope,
+        reading=reading,
+        as_of=as_of,
+        known_at=known_at,
+        exclude_same_day=exclude_same_day,
+        procedure=procedure,
+        field=field,
+        channel=channel,
+        applicant_type=applicant_type,
+        level=level,
+        online_level=online_level,
+    )
+    figures = reporting.figures(
+        session,
+        question,
+        group_by=words_of(group_by),
+        definitions=reporting.definitions_of(load_metrics(), words_of(definitions), last),
+        now=now,
+    )
+    body = statistics_out(figures, links=links).model_dump(mode="json", exclude_unset=True)
+    return conditions.answered(request, orjson.dumps(body), tag=tag_of(body, as_of, known_at))
+
+
+def words_of(text: str) -> list[str]:
+    """Return the words of a comma list."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def statistics_out(figures: Figures, *, links: bool) -> StatisticsOut:
+    """Return a table as it is shown."""
+    return StatisticsOut(
+        as_of=figures.as_of,
+        known_at=figures.known_at,
+        reading=figures.question.reading.value,
+        units=AS_NOW,
+        rows=[
+            RowOut(**row.keys, **_cell(figures, row, links=links))
+            for row in figures.rows
+            if row.keys
+        ],
+        total=CellOut(**_cell(figures, figures.total, links=True)),
+    )
+
+
+def _cell(figures: Figures, cell: Cell, *, links: bool) -> dict[str, object]:
+    address = address_of(figures, cell)
+    found: dict[str, object] = {
+        "counts": cell.tally.to_dict(),
+        "rates": [RateOut.of(rate) for rate in cell.rates],
+        "identities": dict(cell.identities),
+        "dossiers": address,
+    }
+    if links:
+        found["links"] = {
+            count.value: f"{address}&count={count.value}"
+            for count in COUNTS
+            if count not in CATALOGUE_COUNTS
+        }
+    return found
+
+
+NARROWED: Final = (*("procedure", "field", "channel", "applicant_type", "level", "online_level"),)
+"""Dimensions under which a list is narrowed by the filter of the same name."""
+
+
+def address_of(figures: Figures, cell: Cell) -> str:
+    """Return the address of the list of a row, pinned to what was known for its figures."""
+    question = figures.question
+    keys = cell.keys
+    unit, extent = question.unit.code, question.extent
+    if keys.get("child") is not None:
+        unit = str(keys["child"])
+    elif "child" in keys:
+        extent = Extent.OWN
+    if "unit" in keys:
+        unit, extent = str(keys["unit"]), Extent.OWN
+    query: dict[str, str] = {
+        "unit": unit,
+        "scope": extent.value,
+        "from": cell.period.first.isoformat(),
+        "to": cell.period.last.isoformat(),
+        "as_of": told(min(figures.as_of, cell.period.ends)),
+        "known_at": told(figures.known_at),
+        "reading": question.reading.value,
+    }
+    if question.exclude_same_day:
+        query["exclude_same_day"] = "true"
+    for name in NARROWED:
+        value = getattr(question, name)
+        if name in keys:
+            value = UNKNOWN if keys[name] is None else keys[name]
+        if value is not None:
+            query[name] = value
+    return f"/v1/dossiers?{urlencode(query)}"
+
+
+def told(moment: datetime) -> str:
+    """Write an instant as it stands in an address."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def tag_of(body: Mapping[str, JsonValue], *pinned: datetime | None) -> str:
+    """Return a weak tag of the figures: not of the moments at which the same were seen again."""
+    rows, total = body["rows"], body["total"]
+    cells = [*(rows if isinstance(rows, list) else []), total]
+    kept = [
+        {name: value for name, value in cell.items() if name not in {"dossiers", "links"}}
+        for cell in cells
+        if isinstance(cell, dict)
+    ]
+    basis = orjson.dumps([body["reading"], body["units"], [str(one) for one in pinned], kept])
+    return f"W/{conditions.etag_of(basis)}"
