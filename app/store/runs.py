@@ -134,25 +134,6 @@ def claim_named(
     return claim
 
 
-def reopen(session: WriteSession, slot: Slot) -> None:
-    """Ask for a slot to be worked on (again) by whoever works next.
-
-    :raises RunBusy: another process is working on it.
-    """
-    asked = (
-        insert(job_slot)
-        .values(job=slot.job, slot=slot.key, as_of=slot.as_of)
-        .on_conflict_do_update(
-            index_elements=[job_slot.c.job, job_slot.c.slot],
-            set_={"state": "new", "lease_until": None, "finished_at": None},
-            where=~_BUSY,
-        )
-        .returning(job_slot.c.slot)
-    )
-    if session.scalar(asked) is None:
-        raise RunBusy(job=slot.job, slot=slot.key)
-
-
 def renew(
     session: WriteSession, claim: Claim, *, found: Mapping[str, int], lease: timedelta = LEASE
 ) -> None:

@@ -64,18 +64,6 @@ def test_a_done_slot_is_taken_again_only_by_name(session: WriteSession) -> None:
     assert (again.fence, again.found) == (2, {"raised": 1})
 
 
-def test_a_slot_can_be_asked_for_again(session: WriteSession) -> None:
-    runs.reopen(session, NIGHT)
-    claim = runs.claim_oldest(session, NIGHTLY, owner="one", now=NOW)
-
-    assert claim is not None
-    with pytest.raises(RunBusy):
-        runs.reopen(session, NIGHT)
-    runs.finish(session, claim, found={})
-    runs.reopen(session, NIGHT)
-    assert runs.claim_oldest(session, NIGHTLY, owner="one", now=NOW) is not None
-
-
 def test_a_slot_that_always_fails_is_left_to_an_operator(session: WriteSession) -> None:
     runs.plan(session, [NIGHT])
     tries = 0
