@@ -1,4 +1,4 @@
-"""Write the reference pages that come from the code: settings and commands."""
+"""Write the reference pages that come from the code: settings, commands, rates, rule sets."""
 
 from pathlib import Path
 from typing import Annotated, Final
@@ -6,6 +6,9 @@ from typing import Annotated, Final
 import typer
 
 from app.cli import build, tell
+from app.rulebook.metrics import load_metrics
+from app.rulebook.pages import metrics_page, rule_sets_page
+from app.rulebook.rule_sets import load_rule_sets
 from app.settings import Settings, file_name_of, is_secret, variable_of
 
 FOLDER: Final = Path(__file__).resolve().parents[2] / "docs" / "reference"
@@ -19,7 +22,7 @@ def reference(
     *,
     check: Annotated[bool, typer.Option(help="Write nothing; fail when a page is stale.")] = False,
 ) -> None:
-    """Write the reference pages of settings and commands into docs/reference."""
+    """Write the pages of settings, commands, rates and rule sets into docs/reference."""
     stale = [path for path, page in pages().items() if _text(path) != page]
     if check and stale:
         tell("reference.stale", pages=", ".join(path.name for path in stale))
@@ -31,7 +34,12 @@ def reference(
 
 def pages() -> dict[Path, str]:
     """Return the text of each generated page by its path."""
-    return {FOLDER / "settings.md": settings_page(), FOLDER / "commands.md": commands_page()}
+    return {
+        FOLDER / "settings.md": settings_page(),
+        FOLDER / "commands.md": commands_page(),
+        FOLDER / "metrics.md": metrics_page(load_metrics()),
+        FOLDER / "rule-sets.md": rule_sets_page(load_rule_sets()),
+    }
 
 
 def settings_page() -> str:

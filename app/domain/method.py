@@ -48,11 +48,37 @@ class OutOfRange(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Share:
+    """A number that people read in percent."""
+
+    value: Fraction
+
+
+Told = Number | str | Share
+"""A number of an explanation; it is written out only when somebody reads it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Branch:
     """Which way a rule went: a code whose sentence is in the catalogues, with its numbers."""
 
     code: str
-    params: Mapping[str, str] = field(default_factory=dict)
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+    @property
+    def params(self) -> dict[str, str]:
+        """Return the placeholders of the sentence."""
+        return {name: _written(value) for name, value in self.told.items()}
+
+
+def _written(value: Told) -> str:
+    match value:
+        case str():
+            return value
+        case Share(share):
+            return percent(max(Fraction(0), share)) or ""
+        case _:
+            return plain(Fraction(value))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +98,10 @@ class Recovery:
 
 @dataclass(frozen=True, slots=True)
 class Earned:
-    """The exact points of one leaf, why, and what is missing to more."""
+    """The exact points of one leaf and why."""
 
     points: Fraction
     branch: Branch
-    recovery: tuple[Recovery, ...] = ()
     warnings: tuple[str, ...] = ()
 
 
@@ -322,27 +347,37 @@ def _linear(method: Linear, most: Fraction, env: Environment) -> Earned:
     num, den = method.num.number(env), method.den.number(env)
     if den == 0:
         raise DividedByZero
-    share = Fraction(num, den)
-    full = most if method.times is None else method.times
+    if num < 0 or den < 0:
+        raise OutOfRange
+    share, full, target = Fraction(num, den), _full(method, most), method.target
+    warnings: tuple[str, ...] = ()
     if method.floor is not None:
-        exact, printed = share >= method.floor, _printed_reaches(share, method.floor)
+        exact, printed = _reaches(share, method.floor), _printed_reaches(share, method.floor)
         warnings = ("warning.printed_reaches_floor",) if printed and not exact else ()
         if not (printed if method.compare is Compare.PRINTED else exact):
-            branch = Branch("branch.linear.below_floor", _shown(share, method.floor))
-            points = full * min(Fraction(1), method.floor / method.target)
-            return Earned(method.below, branch, _to(method, method.floor, points, env), warnings)
-    else:
-        warnings = ()
-    if share >= method.target:
-        return Earned(
-            full, Branch("branch.linear.full", _shown(share, method.target)), (), warnings
-        )
-    return Earned(
-        full * share / method.target,
-        Branch("branch.linear.share", _shown(share, method.target)),
-        _to(method, method.target, full, env),
-        warnings,
+            told = _against(share, method.floor)
+            return Earned(method.below, Branch("branch.linear.below_floor", told), warnings)
+    told = _against(share, target)
+    if _reaches(share, target):
+        return Earned(full, Branch("branch.linear.full", told), warnings)
+    points = Fraction(
+        full.numerator * target.denominator * share.numerator,
+        full.denominator * target.numerator * share.denominator,
     )
+    return Earned(points, Branch("branch.linear.share", told), warnings)
+
+
+def _against(share: Fraction, threshold: Fraction) -> dict[str, Told]:
+    return {"share": Share(share), "threshold": threshold * 100}
+
+
+def _full(method: Linear, most: Fraction) -> Fraction:
+    return most if method.times is None else method.times
+
+
+def _reaches(share: Fraction, threshold: Fraction) -> bool:
+    # as a comparison of fractions, without what it costs to be one
+    return share.numerator * threshold.denominator >= threshold.numerator * share.denominator
 
 
 def _printed_reaches(share: Fraction, floor: Fraction) -> bool:
@@ -350,61 +385,17 @@ def _printed_reaches(share: Fraction, floor: Fraction) -> bool:
     return printed is not None and Fraction(printed) >= floor * 100
 
 
-def _shown(share: Fraction, threshold: Fraction) -> dict[str, str]:
-    return {"share": percent(share) or "", "threshold": plain(threshold * 100)}
-
-
-def _to(
-    method: Linear, threshold: Fraction, points: Fraction, env: Environment
-) -> tuple[Recovery, ...]:
-    num, den = method.num.number(env), method.den.number(env)
-    reaches = "floor" if threshold == method.floor else "full"
-    return (
-        Recovery(
-            name=method.num.text,
-            more=ceil(threshold * den - num),
-            points=points,
-            reaches=reaches,
-            among_new=(ceil((threshold * den - num) / (1 - threshold)) if threshold < 1 else None),
-        ),
-    )
-
-
 def _bands(method: Bands, most: Fraction, env: Environment) -> Earned:
     value = method.of.number(env)
-    above: Band | None = None
     for band in method.table:
         if value >= band.ge:
             earned = earn(band.then, most, Facts(env))
-            params = {"value": plain(Fraction(value)), "threshold": plain(band.ge)}
-            branch = Branch("branch.bands.reached", params)
-            return Earned(earned.points, branch, _to_band(method, above, most, env))
-        above = band
+            told: dict[str, Told] = {"value": value, "threshold": band.ge}
+            return Earned(earned.points, Branch("branch.bands.reached", told), earned.warnings)
     if method.otherwise is None:
         raise NoBranch
-    params = {"value": plain(Fraction(value)), "note": method.otherwise.note or ""}
-    branch = Branch("branch.bands.none", params)
-    return Earned(method.otherwise.points, branch, _to_band(method, above, most, env))
-
-
-def _to_band(
-    method: Bands, band: Band | None, most: Fraction, env: Environment
-) -> tuple[Recovery, ...]:
-    """Say what lifts the value into the next band: dossiers, if it is a share of two counts."""
-    if band is None:
-        return ()
-    points = band.then.points if isinstance(band.then, Fixed) else most * band.ge
-    match method.of.tree:
-        case Arithmetic("/", left, right):
-            more = ceil(band.ge * right.number(env) - left.number(env))
-            return (Recovery(_text(left), more, points, "band"),)
-        case _:
-            short = band.ge - method.of.number(env)
-            return (Recovery(method.of.text, short, points, "band"),)
-
-
-def _text(expression: Expression) -> str:
-    return expression.text or " ".join(expression.names)
+    told = {"value": value, "note": method.otherwise.note or ""}
+    return Earned(method.otherwise.points, Branch("branch.bands.none", told))
 
 
 def _cases(method: Cases, env: Environment) -> Earned:
@@ -431,23 +422,22 @@ def _first(method: First, most: Fraction, facts: Facts, per_case: Stage | None) 
 
 
 def _increments(method: Increments, most: Fraction, env: Environment) -> Earned:
-    value, start = Fraction(method.of.number(env)), Fraction(method.start.number(env))
-    cap = most if method.cap is None else min(method.cap, most)
-    beyond = (start - value) if method.down else (value - start)
-    params = {"value": plain(value), "start": plain(start)}
-    steps = max(Fraction(0), beyond / method.step)
+    value, start = method.of.number(env), method.start.number(env)
+    beyond = start - value if method.down else value - start
+    told: dict[str, Told] = {"value": value, "start": start}
+    if beyond <= 0:
+        return Earned(method.base, Branch("branch.increments.base", told))
+    steps = Fraction(beyond, method.step)
     if not method.partial:
         steps = Fraction(steps.numerator // steps.denominator)
-    points = method.base + steps * method.points
+    points, cap = method.base + steps * method.points, _cap(method, most)
     if points >= cap:
-        return Earned(cap, Branch("branch.increments.capped", params))
-    needed = (cap - method.base) / method.points
-    if not method.partial:
-        needed = Fraction(ceil(needed))
-    more = needed * method.step - beyond
-    recovery = Recovery(method.of.text, -more if method.down else more, cap, "full")
-    code = "branch.increments.beyond" if beyond > 0 else "branch.increments.base"
-    return Earned(points, Branch(code, params), (recovery,))
+        return Earned(cap, Branch("branch.increments.capped", told))
+    return Earned(points, Branch("branch.increments.beyond", told))
+
+
+def _cap(method: Increments, most: Fraction) -> Fraction:
+    return most if method.cap is None else min(method.cap, most)
 
 
 def _per_case(method: PerCase, facts: Facts, stage: Stage | None) -> Earned:
@@ -465,40 +455,34 @@ def _per_case(method: PerCase, facts: Facts, stage: Stage | None) -> Earned:
         judged += 1
     if not judged:
         raise NothingToScore
-    params = {"judged": str(judged), "left_out": str(len(rows) - judged)}
-    return Earned(total / judged, Branch("branch.per_case", params))
+    told: dict[str, Told] = {"judged": judged, "left_out": len(rows) - judged}
+    return Earned(total / judged, Branch("branch.per_case", told))
 
 
 def _per_item(method: PerItem, most: Fraction, env: Environment) -> Earned:
     count = method.count.number(env)
-    params = {"count": plain(Fraction(count)), "each": plain(method.each)}
-    points = method.each * count
-    if points >= most:
-        return Earned(most, Branch("branch.per_item", params))
-    recovery = Recovery(method.count.text, ceil((most - points) / method.each), most, "full")
-    return Earned(points, Branch("branch.per_item", params), (recovery,))
+    told: dict[str, Told] = {"count": count, "each": method.each}
+    return Earned(min(most, method.each * count), Branch("branch.per_item", told))
 
 
 def _deduct(method: Deduct, env: Environment) -> Earned:
-    taken, recovery = Fraction(0), []
-    for item in method.items:
-        count = item.count.number(env)
-        off = item.each * count
-        off = off if item.cap is None else min(item.cap, off)
-        taken += off
-        if off:
-            recovery.append(Recovery(item.count.text, -count, off, "deduction"))
+    taken = sum((_taken(item, env) for item in method.items), Fraction(0))
     points = max(method.least, method.start - taken)
-    params = {"start": plain(method.start), "taken": plain(taken)}
-    return Earned(points, Branch("branch.deduct", params), tuple(recovery))
+    told: dict[str, Told] = {"start": method.start, "taken": taken}
+    return Earned(points, Branch("branch.deduct", told))
+
+
+def _taken(item: Deduction, env: Environment) -> Fraction:
+    off = item.each * item.count.number(env)
+    return off if item.cap is None else min(item.cap, off)
 
 
 def _tiers(method: Tiers, most: Fraction, env: Environment) -> Earned:
     grade = _plain_input(method.of, env)
     for name, share in method.options:
         if name == grade:
-            params = {"grade": name, "share": plain(share * 100)}
-            return Earned(most * share, Branch("branch.tiers", params))
+            told: dict[str, Told] = {"grade": name, "share": share * 100}
+            return Earned(most * share, Branch("branch.tiers", told))
     raise NoBranch
 
 
@@ -506,8 +490,8 @@ def _peer_rank(method: PeerRank, env: Environment) -> Earned:
     place = method.of.number(env)
     for top, points in method.groups:
         if top is None or place <= top:
-            params = {"place": plain(Fraction(place)), "top": "" if top is None else str(top)}
-            return Earned(points, Branch("branch.peer_rank", params))
+            told: dict[str, Told] = {"place": place, "top": "" if top is None else top}
+            return Earned(points, Branch("branch.peer_rank", told))
     raise NoBranch
 
 
@@ -516,8 +500,8 @@ def _survey(method: Survey, most: Fraction, env: Environment) -> Earned:
     if isinstance(mean, str) or not method.lowest <= mean <= method.highest:
         raise OutOfRange
     share = Fraction(method.transform.number({"mean": mean}))
-    params = {"mean": plain(Fraction(mean)), "share": percent(max(Fraction(0), share)) or ""}
-    return Earned(most * min(Fraction(1), max(Fraction(0), share)), Branch("branch.survey", params))
+    told: dict[str, Told] = {"mean": mean, "share": Share(share)}
+    return Earned(most * min(Fraction(1), max(Fraction(0), share)), Branch("branch.survey", told))
 
 
 def _given(method: External | YesNo, most: Fraction, env: Environment) -> Earned:
@@ -541,6 +525,99 @@ def _plain_input(name: str, env: Environment) -> Number | str:
     if value is None:
         raise InputNotApplicable(name)
     return value
+
+
+# ---------------------------------------------------------------- what would bring the rest
+
+
+def recover(method: Method, most: Fraction, facts: Facts) -> tuple[Recovery, ...]:
+    """Return what would bring more points, empty where a method cannot tell or all are earned.
+
+    :raises Unanswerable: as ``earn``, for facts from which nothing is earned either.
+    """
+    match method:
+        case Linear():
+            return _recover_line(method, most, facts.env)
+        case Bands():
+            return _recover_band(method, most, facts.env)
+        case First():
+            return _recover_first(method, most, facts)
+        case Increments():
+            return _recover_steps(method, most, facts.env)
+        case PerItem():
+            return _recover_items(method, most, facts.env)
+        case Deduct():
+            return _recover_deductions(method, facts.env)
+        case _:
+            return ()
+
+
+def _recover_line(method: Linear, most: Fraction, env: Environment) -> tuple[Recovery, ...]:
+    num, den = method.num.number(env), method.den.number(env)
+    share, full = Fraction(num, den), _full(method, most)
+    threshold, reaches, points = method.target, "full", full
+    if method.floor is not None and not _reaches(share, method.floor):
+        threshold, reaches = method.floor, "floor"
+        points = full * min(Fraction(1), method.floor / method.target)
+    short = threshold * den - num
+    if short <= 0:
+        return ()
+    among_new = ceil(short / (1 - threshold)) if threshold < 1 else None
+    return (Recovery(method.num.text, ceil(short), points, reaches, among_new),)
+
+
+def _recover_band(method: Bands, most: Fraction, env: Environment) -> tuple[Recovery, ...]:
+    """Say what lifts the value into the next band: dossiers, if it is a share of two counts."""
+    value = method.of.number(env)
+    above = [band for band in method.table if value < band.ge]
+    if not above:
+        return ()
+    band = above[-1]
+    points = band.then.points if isinstance(band.then, Fixed) else _full(band.then, most) * band.ge
+    match method.of.tree:
+        case Arithmetic("/", left, right):
+            more = ceil(band.ge * right.number(env) - left.number(env))
+            return (Recovery(" ".join(left.names), more, points, "band"),)
+        case _:
+            return (Recovery(method.of.text, band.ge - value, points, "band"),)
+
+
+def _recover_first(method: First, most: Fraction, facts: Facts) -> tuple[Recovery, ...]:
+    for alternative in method.alternatives:
+        if alternative.when is None or alternative.when.truth(facts.env):
+            return recover(alternative.method, most, facts)
+    return ()
+
+
+def _recover_items(method: PerItem, most: Fraction, env: Environment) -> tuple[Recovery, ...]:
+    short = most - method.each * method.count.number(env)
+    if short <= 0:
+        return ()
+    return (Recovery(method.count.text, ceil(short / method.each), most, "full"),)
+
+
+def _recover_steps(method: Increments, most: Fraction, env: Environment) -> tuple[Recovery, ...]:
+    value, start = method.of.number(env), method.start.number(env)
+    beyond, cap = (start - value if method.down else value - start), _cap(method, most)
+    needed = (cap - method.base) / method.points
+    if not method.partial:
+        needed = Fraction(ceil(needed))
+    more = needed * method.step - beyond
+    if more <= 0:
+        return ()
+    return (Recovery(method.of.text, -more if method.down else more, cap, "full"),)
+
+
+def _recover_deductions(method: Deduct, env: Environment) -> tuple[Recovery, ...]:
+    taken = [(item, item.count.number(env), _taken(item, env)) for item in method.items]
+    total = sum((off for _, _, off in taken), Fraction(0))
+    return tuple(
+        Recovery(
+            item.count.text, -count, max(method.least, method.start - total + off), "deduction"
+        )
+        for item, count, off in taken
+        if off > 0
+    )
 
 
 # ---------------------------------------------------------------- what a method reads and can give

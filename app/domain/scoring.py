@@ -31,6 +31,7 @@ from app.domain.method import (
     Survey,
     earn,
     names,
+    recover,
 )
 from app.domain.rounding import Stage
 from app.domain.rule_set import (
@@ -89,11 +90,23 @@ class LeafScore:
     exact: Fraction
     points: Fraction
     max: Fraction
-    inputs: tuple[tuple[str, Scalar | None], ...]
     branch: Branch
-    recovery: tuple[Recovery, ...] = ()
+    method: Method
+    facts: Facts
     warnings: tuple[str, ...] = ()
     missing: str | None = None
+
+    @property
+    def inputs(self) -> tuple[tuple[str, Scalar | None], ...]:
+        """Return the inputs that the line reads, as far as they are known."""
+        env = self.facts.env
+        return tuple((name, env[name]) for name in names(self.method) if name in env)
+
+    @property
+    def recovery(self) -> tuple[Recovery, ...]:
+        """Return what would bring more points, for a line that was judged by its method."""
+        judged = self.branch.code.startswith("branch.") and self.points < self.max
+        return recover(self.method, self.leaf.max, self.facts) if judged else ()
 
     @property
     def lost(self) -> Fraction:
@@ -231,6 +244,7 @@ class _Scorer:
             if isinstance(binding, ByLevel) and subject.level in binding.values
         }
         self.env: Environment = {**subject.env, **self._fixed}
+        self._own = Facts(self.env, subject.rows)
 
     def node(self, node: Node) -> NodeScore:
         children = tuple(
@@ -242,7 +256,7 @@ class _Scorer:
         points = sum((self._worth(child) for child in children), _NONE)
         if self._numbers.nodes is not None:
             points = self._numbers.nodes.of(points)
-        return NodeScore(node, points, sum((child.max for child in children), _NONE), children)
+        return NodeScore(node, points, _present(node, children), children)
 
     def _worth(self, child: NodeScore | LeafScore) -> Fraction:
         if isinstance(child, LeafScore) and self._numbers.node is NodeSum.EXACT_SUM:
@@ -280,23 +294,24 @@ class _Scorer:
         return PoolScore(points if pool.cap is None else min(points, pool.cap), items)
 
     def leaf(self, leaf: Leaf) -> LeafScore:
-        env: Environment = self.env
+        facts = self._own
         if leaf.inherit is not None and leaf.inherit is not self._subject.level:
-            env = {**self._subject.above.get(leaf.inherit, {}), **self._fixed}
+            above = self._subject.above.get(leaf.inherit, {})
+            facts = Facts({**above, **self._fixed}, self._subject.rows)
+        line = _Line(leaf, leaf.method, facts, self._stage(leaf))
         if self._subject.level in leaf.na_by_level:
-            return self._not_applicable(leaf, env)
+            return line.not_applicable(self._subject.level)
         try:
-            method = self._method(leaf)
-            earned = earn(method, leaf.max, Facts(env, self._subject.rows), self._numbers.case)
+            line.method = self._method(leaf)
+            return line.scored(earn(line.method, leaf.max, facts, self._numbers.case))
         except InputMissing as gap:
-            return self._missing(leaf, env, gap.name)
+            return line.missing(gap.name)
         except (InputNotApplicable, NothingToScore):
-            return self._not_applicable(leaf, env)
+            return line.not_applicable(self._subject.level)
         except DividedByZero:
-            return self._nothing_to_divide_by(leaf, env)
+            return line.nothing_to_divide_by(self._subject.level)
         except (NoBranch, OutOfRange, InputOfWrongKind) as fault:
-            return _failed(leaf, env, FAULTS[type(fault)])
-        return self._scored(leaf, env, earned, method)
+            return line.failed(FAULTS[type(fault)])
 
     def _stage(self, leaf: Leaf) -> Stage:
         return self._numbers.leaf if leaf.stage is None else leaf.stage
@@ -307,79 +322,85 @@ class _Scorer:
                 return variant.method
         return leaf.method
 
-    def _scored(
-        self, leaf: Leaf, env: Environment, earned: Earned, method: Method | None = None
-    ) -> LeafScore:
-        points = self._stage(leaf).of(earned.points)
+
+@dataclass(slots=True)
+class _Line:
+    """One leaf being scored, and the ways in which it can come out."""
+
+    leaf: Leaf
+    method: Method
+    facts: Facts
+    stage: Stage
+
+    def scored(self, earned: Earned) -> LeafScore:
         return LeafScore(
-            leaf=leaf,
-            state=State.SCORED,
-            exact=earned.points,
-            points=points,
-            max=leaf.max,
-            inputs=_read(leaf.method if method is None else method, env),
-            branch=earned.branch,
-            recovery=earned.recovery if points < leaf.max else (),
-            warnings=earned.warnings,
+            self.leaf,
+            State.SCORED,
+            earned.points,
+            self.stage.of(earned.points),
+            self.leaf.max,
+            earned.branch,
+            self.method,
+            self.facts,
+            earned.warnings,
         )
 
-    def _missing(self, leaf: Leaf, env: Environment, name: str) -> LeafScore:
-        if isinstance(leaf.method, Survey):
-            match leaf.absent:
-                case Absent.EXCLUDE_AND_RESCALE:
-                    return _out(leaf, env, State.EXCLUDED, "excluded.survey_absent")
-                case Absent.ZERO:
-                    return self._scored(leaf, env, Earned(_NONE, Branch("zero.survey_absent")))
-                case Absent.PENDING:
-                    pass
-        return LeafScore(
-            leaf=leaf,
-            state=State.PENDING,
-            exact=_NONE,
-            points=_NONE,
-            max=leaf.max,
-            inputs=_read(leaf.method, env),
-            branch=Branch("pending.input_missing", {"name": name}),
-            missing=name,
-        )
+    def missing(self, name: str) -> LeafScore:
+        absent = self.leaf.absent if isinstance(self.method, Survey) else Absent.PENDING
+        match absent:
+            case Absent.EXCLUDE_AND_RESCALE:
+                return self._out(State.EXCLUDED, "excluded.survey_absent")
+            case Absent.ZERO:
+                return self.scored(Earned(_NONE, Branch("zero.survey_absent")))
+            case Absent.PENDING:
+                branch = Branch("pending.input_missing", {"name": name})
+                return replace(self._without(State.PENDING, branch, self.leaf.max), missing=name)
 
-    def _not_applicable(self, leaf: Leaf, env: Environment) -> LeafScore:
-        match leaf.na_by_level.get(self._subject.level, leaf.na):
+    def not_applicable(self, level: Level) -> LeafScore:
+        match self.leaf.na_by_level.get(level, self.leaf.na):
             case NaPolicy.AWARD_MAX:
-                return self._scored(leaf, env, Earned(leaf.max, Branch("na.award_max")))
+                return self.scored(Earned(self.leaf.max, Branch("na.award_max")))
             case NaPolicy.ZERO:
-                return self._scored(leaf, env, Earned(_NONE, Branch("na.zero")))
+                return self.scored(Earned(_NONE, Branch("na.zero")))
             case NaPolicy.EXCLUDE_AND_RESCALE:
-                return _out(leaf, env, State.EXCLUDED, "na.excluded")
+                return self._out(State.EXCLUDED, "na.excluded")
             case None:
-                return _failed(leaf, env, "failed.na_without_policy")
+                return self.failed("failed.na_without_policy")
 
-    def _nothing_to_divide_by(self, leaf: Leaf, env: Environment) -> LeafScore:
-        match leaf.zero_den:
+    def nothing_to_divide_by(self, level: Level) -> LeafScore:
+        match self.leaf.zero_den:
             case ZeroDen.ZERO:
-                return self._scored(leaf, env, Earned(_NONE, Branch("zero_den.zero")))
+                return self.scored(Earned(_NONE, Branch("zero_den.zero")))
             case ZeroDen.FULL:
-                return self._scored(leaf, env, Earned(leaf.max, Branch("zero_den.full")))
+                return self.scored(Earned(self.leaf.max, Branch("zero_den.full")))
             case ZeroDen.NA:
-                return self._not_applicable(leaf, env)
+                return self.not_applicable(level)
             case ZeroDen.REDISTRIBUTE:
-                return _out(leaf, env, State.REDISTRIBUTED, "zero_den.redistributed")
+                return self._out(State.REDISTRIBUTED, "zero_den.redistributed")
             case ZeroDen.ERROR | None:
-                return _failed(leaf, env, "failed.zero_den")
+                return self.failed("failed.zero_den")
+
+    def failed(self, code: str) -> LeafScore:
+        return self._without(State.FAILED, Branch(code), self.leaf.max)
+
+    def _out(self, state: State, code: str) -> LeafScore:
+        return self._without(state, Branch(code), _NONE)
+
+    def _without(self, state: State, branch: Branch, most: Fraction) -> LeafScore:
+        return LeafScore(self.leaf, state, _NONE, _NONE, most, branch, self.method, self.facts)
 
 
-def _read(method: Method, env: Environment) -> tuple[tuple[str, Scalar | None], ...]:
-    return tuple((name, env[name]) for name in names(method) if name in env)
+def _present(node: Node, children: Iterable[NodeScore | LeafScore]) -> Fraction:
+    """Return the maximum of what was there to earn; the node's own unless something was left out.
+
+    The maxima of the children add up to that of the node in every set that passed lint.
+    """
+    whole = all(child.max is _max_of(child) for child in children)
+    return node.max if whole else sum((child.max for child in children), _NONE)
 
 
-def _out(leaf: Leaf, env: Environment, state: State, code: str) -> LeafScore:
-    inputs = _read(leaf.method, env)
-    return LeafScore(leaf, state, _NONE, _NONE, _NONE, inputs, Branch(code))
-
-
-def _failed(leaf: Leaf, env: Environment, code: str) -> LeafScore:
-    inputs = _read(leaf.method, env)
-    return LeafScore(leaf, State.FAILED, _NONE, _NONE, leaf.max, inputs, Branch(code))
+def _max_of(child: NodeScore | LeafScore) -> Fraction:
+    return child.leaf.max if isinstance(child, LeafScore) else child.node.max
 
 
 def _redistributed(child: NodeScore | LeafScore) -> TypeGuard[LeafScore]:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
 from typing import ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from app.domain.errors import Invalid
 from app.domain.expression import Environment, Scalar
@@ -392,10 +392,12 @@ class _Shown:
         self._rule_set = rule_set
         self._asked = asked
         self._of_leaf: dict[str, RateDefinition] = {}
+        self._lists: dict[str, str] = {}
         for leaf in rule_set.leaves:
             found = self._measured(leaf, metrics)
             if found is not None:
                 self._of_leaf[leaf.id] = found
+                self._lists[leaf.id] = self._list_of(found)
 
     @property
     def definitions(self) -> list[str]:
@@ -456,20 +458,25 @@ class _Shown:
                 for recovery in leaf.recovery
             ],
             "warnings": list(leaf.warnings),
-            "evidence": None if definition is None else self._evidence(one.unit, definition),
+            "evidence": None if definition is None else self._evidence(one.unit, leaf.leaf.id),
         }
 
-    def _evidence(self, unit: str, definition: RateDefinition) -> str:
-        """Return the list of dossiers that cost points, or, where no count has them, of all."""
+    def _evidence(self, unit: str, leaf_id: str) -> str:
+        return f"/v1/dossiers?unit={quote(unit, safe='')}&{self._lists[leaf_id]}"
+
+    def _list_of(self, definition: RateDefinition) -> str:
+        """Return the list of dossiers that cost points, or, where no count has them, of all.
+
+        The unit is left open, for the link is the same for every unit but for that.
+        """
         above = set(definition.numerator)
         against = [count for count in definition.denominator if count not in above]
         asked = self._asked
         query = {
-            "unit": unit,
             "count": (against or list(definition.denominator))[0].value,
             "from": f"{asked.year}-01-01",
             "to": f"{asked.year}-12-31",
             "as_of": _told(asked.as_of),
             "known_at": _told(asked.known_at),
         }
-        return f"/v1/dossiers?{urlencode(query)}"
+        return urlencode(query)

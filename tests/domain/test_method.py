@@ -31,6 +31,7 @@ from app.domain.method import (
     PeerRank,
     PerCase,
     PerItem,
+    Recovery,
     Survey,
     Tiers,
     YesNo,
@@ -38,10 +39,12 @@ from app.domain.method import (
     earn,
     expressions,
     names,
+    recover,
 )
 from app.domain.rounding import Stage
 
 MOST = Fraction(6)
+TWO = Fraction(2)
 
 
 def num(text: str) -> Expression:
@@ -60,6 +63,10 @@ def earned(method: Method, **env: Scalar | None) -> Earned:
     return earn(method, MOST, Facts(env))
 
 
+def recovery_of(method: Method, **env: Scalar | None) -> list[Recovery]:
+    return list(recover(method, MOST, Facts(env)))
+
+
 class TestLinear:
     LINE = Linear(num("a"), num("b"), target=Fraction("0.8"))
 
@@ -69,7 +76,7 @@ class TestLinear:
         assert earned(self.LINE, a=9, b=10).points == MOST
 
     def test_what_is_missing_to_the_target_is_told(self) -> None:
-        (recovery,) = earned(self.LINE, a=4, b=10).recovery
+        (recovery,) = recovery_of(self.LINE, a=4, b=10)
 
         assert (recovery.name, recovery.more, recovery.among_new) == ("a", 4, 20)
 
@@ -79,6 +86,14 @@ class TestLinear:
 
         assert earned(exact, a=94_996, b=100_000).points == 0
         assert earned(printed, a=94_996, b=100_000).points > 5
+
+    def test_nothing_is_missing_where_all_is_earned(self) -> None:
+        assert recovery_of(self.LINE, a=9, b=10) == []
+
+    @pytest.mark.parametrize(("a", "b"), [(-1, 10), (1, -10)])
+    def test_counts_below_zero_are_refused(self, a: int, b: int) -> None:
+        with pytest.raises(OutOfRange):
+            earned(self.LINE, a=a, b=b)
 
     def test_points_below_the_floor_are_those_that_the_rule_names(self) -> None:
         line = Linear(num("a"), num("b"), floor=Fraction("0.5"), below=Fraction(1))
@@ -107,14 +122,14 @@ class TestBands:
         assert earned(self.TABLE, a=a, b=10).points == points
 
     def test_the_way_to_the_next_band_is_told_in_dossiers(self) -> None:
-        (recovery,) = earned(self.TABLE, a=6, b=10).recovery
+        (recovery,) = recovery_of(self.TABLE, a=6, b=10)
 
         assert (recovery.more, recovery.points, recovery.reaches) == (2, Fraction(6), "band")
 
     def test_or_as_a_value_where_it_is_no_share(self) -> None:
         bands = Bands(num("a"), (Band(Fraction(5), fixed("6")), Band(Fraction(0), fixed("0"))))
 
-        (recovery,) = earned(bands, a=Fraction("4.5")).recovery
+        (recovery,) = recovery_of(bands, a=Fraction("4.5"))
 
         assert recovery.more == Fraction("0.5")
 
@@ -159,6 +174,13 @@ class TestFirst:
         assert earned(first, a=2, c=0).points == 0
         assert earned(first, a=0, b=3).points == Fraction("1.5")
 
+    def test_what_is_missing_is_that_of_the_alternative_taken(self) -> None:
+        first = First((Alternative(when("a == 1"), PerItem(num("b"), Fraction(1))),))
+
+        assert [recovery.more for recovery in recovery_of(first, a=1, b=4)] == [2]
+        assert recovery_of(first, a=1, b=9) == []
+        assert recovery_of(first, a=2, b=4) == []
+
     def test_none_is_an_error(self) -> None:
         with pytest.raises(NoBranch):
             earned(First((Alternative(when("a == 1"), fixed("6")),)), a=0)
@@ -189,17 +211,17 @@ class TestIncrements:
             num("a"), num("4.5"), Fraction(3), Fraction(1), Fraction(1), partial=True, down=True
         )
 
-        found = earned(method, a=Fraction("3.1"))
+        (recovery,) = recovery_of(method, a=Fraction("3.1"))
 
-        assert found.points == Fraction("4.4")
-        assert [recovery.more for recovery in found.recovery] == [Fraction("-1.6")]
+        assert earned(method, a=Fraction("3.1")).points == Fraction("4.4")
+        assert recovery.more == Fraction("-1.6")
 
     def test_whole_steps_are_missing_where_parts_do_not_count(self) -> None:
         method = Increments(
             num("a"), num("0"), Fraction(0), Fraction(10), Fraction(4), partial=False
         )
 
-        (recovery,) = earned(method, a=5).recovery
+        (recovery,) = recovery_of(method, a=5)
 
         assert recovery.more == 15
 
@@ -231,7 +253,7 @@ class TestItems:
 
         assert earned(method, a=3).points == Fraction("1.5")
         assert earned(method, a=50).points == MOST
-        assert [recovery.more for recovery in earned(method, a=3).recovery] == [9]
+        assert [recovery.more for recovery in recovery_of(method, a=3)] == [9]
 
     def test_deductions_have_caps_and_may_go_below_zero(self) -> None:
         method = Deduct(
@@ -247,6 +269,15 @@ class TestItems:
         assert earned(method, a=9, b=0).points == Fraction("0.5")
         assert earned(method, a=9, b=1).points == Fraction("-0.5")
         assert earned(method, a=9, b=9).points == -1
+
+    def test_each_deduction_says_what_its_end_would_bring(self) -> None:
+        method = Deduct(
+            Fraction(1), (Deduction(num("a"), Fraction("0.1")), Deduction(num("b"), TWO)), -TWO
+        )
+
+        assert [(r.name, r.more, r.points) for r in recovery_of(method, a=3, b=0)] == [
+            ("a", -3, Fraction(1))
+        ]
 
 
 class TestGrades:
