@@ -36,7 +36,7 @@ from app.i18n import phrase
 from app.store.calendars import CalendarRow
 from app.store.session import WriteSession
 from app.store.units import UnitUnknown
-from app.usecases import calendar_change, calendars
+from app.usecases import calendars, rule_change
 from app.usecases.access import Principal
 from app.usecases.calendars import CalendarBound, CalendarSpec, CalendarUnknown
 from app.usecases.catalogue import Change, SharedCatalogue
@@ -370,10 +370,12 @@ def put_calendar(
     calendars.hold(session)
     _check(request, session, id, within)
     with at(""):
-        done, _ = calendar_change.apply(
+        done, _ = rule_change.apply(
             session,
-            lambda inner: calendars.put_calendar(
-                inner, id, spec, actor=who.actor, now=now, within=within
+            rule_change.of_calendar(
+                lambda inner: calendars.put_calendar(
+                    inner, id, spec, actor=who.actor, now=now, within=within
+                )
             ),
             now=now,
         )
@@ -406,7 +408,7 @@ def put_exceptions(
     calendars.hold(session)
     _check(request, session, id, within)
     with at(""):
-        done, _ = calendar_change.apply(
+        done, _ = rule_change.apply(
             session, _changing(id, body, fresh, who, now=now, within=within), now=now
         )
     return conditions.document(request, CalendarOut.of(done.calendar, done.row))
@@ -420,7 +422,7 @@ def _changing(
     *,
     now: datetime,
     within: Subtree,
-) -> calendar_change.Change:
+) -> rule_change.Change[calendars.CalendarPut]:
     """Return what saves exceptions, to be shown first or applied."""
 
     def change(session: WriteSession) -> calendars.CalendarPut:
@@ -435,7 +437,7 @@ def _changing(
             within=within,
         )
 
-    return change
+    return rule_change.of_calendar(change)
 
 
 class MovedOut(Out):
@@ -443,14 +445,14 @@ class MovedOut(Out):
 
     code: str
     unit: str
-    old_due_on: Day
+    old_due_on: Day | None
     due_on: Day
     old_state: str | None
     state: str | None
     flips: bool = Field(description="Đổi trạng thái ngay. / In another state at once.")
 
     @classmethod
-    def of(cls, one: calendar_change.MovedDossier) -> "MovedOut":
+    def of(cls, one: rule_change.MovedDossier) -> "MovedOut":
         """Return a dossier that moves."""
         return cls(
             code=one.code,
@@ -497,7 +499,7 @@ def preview_exceptions(
     fresh = exceptions_of(body.exceptions)
     calendars.hold(session)
     with at(""):
-        found = calendar_change.preview(
+        found = rule_change.preview(
             session, _changing(id, body, fresh, who, now=now, within=within), now=now
         )
     return PreviewOut(

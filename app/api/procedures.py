@@ -22,7 +22,7 @@ from app.domain.limits import (
 )
 from app.domain.procedure import OnlineLevel
 from app.store.procedures import ProcedureRow, ProcedureUnknown
-from app.usecases import catalogue
+from app.usecases import catalogue, rule_change
 from app.usecases.catalogue import (
     LimitTwice,
     ProcedureSpec,
@@ -163,7 +163,13 @@ def put_procedure(
     catalogue.hold_procedures(session)
     before = catalogue.find_procedure(session, code)
     conditions.check(request, None if before is None else ProcedureOut.of(before))
-    done = catalogue.put_procedure(session, spec, actor=who.actor, now=now)
+    (done,), _ = rule_change.apply(
+        session,
+        rule_change.of_procedures(
+            lambda inner: (catalogue.put_procedure(inner, spec, actor=who.actor, now=now),)
+        ),
+        now=now,
+    )
     return conditions.document(
         request, ProcedureOut.of(done.row), status=201 if before is None else 200
     )
@@ -239,7 +245,13 @@ def put_procedures(
         for index, one in enumerate(body.procedures):
             with at(f"/procedures/{index}"):
                 specs.append(one.to_spec(one.code))
-        done = catalogue.put_procedures(session, specs, actor=who.actor, now=now)
+        done, _ = rule_change.apply(
+            session,
+            rule_change.of_procedures(
+                lambda inner: catalogue.put_procedures(inner, specs, actor=who.actor, now=now)
+            ),
+            now=now,
+        )
         return changes_out([(put.row.code, put.change) for put in done])
 
     return once.answer(session, who, answer, now=now)

@@ -363,15 +363,35 @@ def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
     return {(row.source_id, row.code) for row in rows}
 
 
-def open_computed(session: ReadSession, *, lft: int, rgt: int) -> list[Key]:
-    """Return the open dossiers of a subtree whose promise was computed, not told by the sender."""
+def open_computed(
+    session: ReadSession, *, lft: int, rgt: int, procedures: Iterable[int] | None = None
+) -> list[Key]:
+    """Return the open dossiers of a subtree whose promise was computed, or could not be yet.
+
+    ``procedures`` narrows to some procedures, None takes every one.
+    """
     rows = session.execute(
         text(
             "SELECT d.source_id, d.code FROM dossier d WHERE d.is_current AND d.is_open"
-            " AND d.due_origin = 'computed' AND d.unit_lft BETWEEN :lft AND :rgt"
+            " AND d.due_origin <> 'told' AND d.unit_lft BETWEEN :lft AND :rgt"
+            " AND (CAST(:procedures AS int[]) IS NULL OR d.procedure_id = ANY(:procedures))"
             " ORDER BY d.source_id, d.code"
         ),
-        {"lft": lft, "rgt": rgt},
+        {"lft": lft, "rgt": rgt, "procedures": None if procedures is None else [*procedures]},
+    )
+    return [(row.source_id, row.code) for row in rows]
+
+
+def not_understood(session: ReadSession, procedures: Iterable[int]) -> list[Key]:
+    """Return the dossiers that name one of these procedures and were read without it."""
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT d.source_id, d.code FROM dossier d"
+            " JOIN procedure p ON p.code = d.procedure_told"
+            " WHERE d.procedure_id IS NULL AND p.id = ANY(:procedures)"
+            " ORDER BY d.source_id, d.code"
+        ),
+        {"procedures": [*procedures]},
     )
     return [(row.source_id, row.code) for row in rows]
 

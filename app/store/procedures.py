@@ -60,6 +60,36 @@ def by_code(session: ReadSession, codes: Iterable[str]) -> dict[str, ProcedureRo
     return {row.code: row for row in found}
 
 
+@dataclass(frozen=True, slots=True)
+class RevisionRow:
+    """One state of a procedure, and since when it was known."""
+
+    procedure_id: int
+    code: str
+    recorded_at: datetime
+    spec: Mapping[str, Any]
+
+
+def revisions_of(session: ReadSession, codes: Iterable[str]) -> dict[str, list[RevisionRow]]:
+    """Return every state of the procedures that have these codes, oldest first."""
+    wanted = sa.any_(sa.bindparam("codes", list(codes), type_=ARRAY(sa.Text)))
+    rows = session.execute(
+        sa.select(
+            procedure_revision.c.procedure_id,
+            procedure.c.code,
+            procedure_revision.c.recorded_at,
+            procedure_revision.c.spec,
+        )
+        .join(procedure, procedure.c.id == procedure_revision.c.procedure_id)
+        .where(procedure.c.code == wanted)
+        .order_by(procedure_revision.c.procedure_id, procedure_revision.c.seq)
+    )
+    found: dict[str, list[RevisionRow]] = {}
+    for row in rows.mappings():
+        found.setdefault(row["code"], []).append(RevisionRow(**row))
+    return found
+
+
 def by_id(session: ReadSession, ids: Iterable[int]) -> dict[int, ProcedureRow]:
     """Return the procedures that have these numbers."""
     wanted = sa.any_(sa.bindparam("ids", list(ids), type_=ARRAY(sa.Integer)))

@@ -34,10 +34,15 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class KnownProcedure:
-    """A procedure of the catalogue, with its number."""
+    """A procedure of the catalogue, with its number and what was told of it over time."""
 
     id: int
-    procedure: Procedure
+    revisions: tuple[tuple[datetime, Procedure], ...]
+
+    def at(self, known_at: datetime) -> Procedure:
+        """Return the procedure as it was known at a moment, or as it was known first."""
+        known = [procedure for recorded_at, procedure in self.revisions if recorded_at <= known_at]
+        return known[-1] if known else self.revisions[0][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +63,7 @@ class Lexicon:
     ) -> Terms:
         """Return the terms under which a history is read: those of the unit that holds it.
 
-        ``known_at`` asks for the calendars of another moment than the dossier's own.
+        ``known_at`` asks for the calendars and limits of another moment than the dossier's own.
         """
         known = self.procedure_of(history)
         moment = history.rules_known_at if known_at is None else known_at
@@ -66,7 +71,7 @@ class Lexicon:
         handed_in = history.facts.get("submitted_at") or history.source_updated_at
         return Terms(
             calendar=calendar,
-            procedure=None if known is None else known.procedure,
+            procedure=None if known is None else known.at(moment),
             intake_limit=intake_rule_at(calendar.local_date(handed_in)).limit,
             parent_known=parent_known,
         )
@@ -149,9 +154,11 @@ def _procedures(session: ReadSession, told: frozenset[Told]) -> dict[Told, Known
     for root, words in _by_root(told).items():
         mapped = mappings.targets(session, "procedure", words, root=root)
         meant |= {(root, word): mapped.get(word, word) for word in words}
-    rows = procedures.by_code(session, set(meant.values()))
     known = {
-        code: KnownProcedure(row.id, ProcedureSpec.from_plain(row.spec).procedure)
-        for code, row in rows.items()
+        code: KnownProcedure(
+            rows[0].procedure_id,
+            tuple((row.recorded_at, ProcedureSpec.from_plain(row.spec).procedure) for row in rows),
+        )
+        for code, rows in procedures.revisions_of(session, set(meant.values())).items()
     }
     return {word: known[code] for word, code in meant.items() if code in known}

@@ -12,10 +12,10 @@ from app.domain.procedure import LimitVersion
 from app.domain.record import MessageKind, Status, Told
 from app.domain.timeliness import Reading, State
 from app.store.session import WriteSession
-from app.usecases import calendar_change, calendars, catalogue, dossiers, ingest
-from app.usecases.calendar_change import Change
-from app.usecases.catalogue import DatedLimit, ProcedureSpec, UnitLevel, UnitSpec
+from app.usecases import calendars, catalogue, dossiers, ingest, rule_change
+from app.usecases.catalogue import DatedLimit, ProcedurePut, ProcedureSpec, UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender
+from app.usecases.rule_change import Change
 from app.usecases.subtree import Subtree
 
 HCM = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -27,7 +27,7 @@ def at(day: int, hour: int = 9) -> datetime:
     return datetime(2026, 3, day, hour, tzinfo=HCM)
 
 
-def _closure(day: int, **more: object) -> Change:
+def _closure(day: int, **more: object) -> Change[calendars.CalendarPut]:
     exception = DayException(on=date(2026, 3, day), kind=ExceptionKind.OFF, title_vi="Nghỉ bão")
 
     def change(session: WriteSession) -> calendars.CalendarPut:
@@ -35,7 +35,7 @@ def _closure(day: int, **more: object) -> Change:
             session, "vn", [exception], document="12/CĐ-UBND", actor="test", now=at(5, 8)
         )
 
-    return change
+    return rule_change.of_calendar(change)
 
 
 @pytest.fixture
@@ -69,7 +69,7 @@ def by(session: WriteSession) -> Sender:
         ("TOLD", Told(**told, due_at=at(9, 17))),
         ("FINISHED", finished),
     ):
-        one = Incoming(0, code, MessageKind.RECORD, at(4), at(4), True, facts)  # type: ignore[arg-type]  # a union of typed dicts is a dict to mypy
+        one = Incoming(0, code, MessageKind.RECORD, at(4), at(4), True, facts)
         ingest.accept(session, [one], by=sender, door="test", now=at(4))
     return sender
 
@@ -81,7 +81,7 @@ def _due(session: WriteSession, code: str) -> date | None:
 
 
 def test_a_preview_lists_who_moves_and_saves_nothing(session: WriteSession, by: Sender) -> None:
-    found = calendar_change.preview(session, _closure(6), now=at(5, 8))
+    found = rule_change.preview(session, _closure(6), now=at(5, 8))
 
     assert (found.looked_at, len(found.moved)) == (1, 1)
     moved = found.moved[0]
@@ -97,7 +97,7 @@ def test_a_preview_lists_who_moves_and_saves_nothing(session: WriteSession, by: 
 def test_applying_moves_open_computed_dossiers_with_a_revision_and_no_other(
     session: WriteSession, by: Sender
 ) -> None:
-    calendar_change.apply(session, _closure(6), now=at(5, 8))
+    rule_change.apply(session, _closure(6), now=at(5, 8))
 
     assert _due(session, "COMPUTED") == date(2026, 3, 10)
     assert _due(session, "TOLD") == date(2026, 3, 9)
@@ -113,7 +113,7 @@ def test_applying_moves_open_computed_dossiers_with_a_revision_and_no_other(
 def test_later_news_of_a_dossier_does_not_take_up_a_change_that_passed_it_by(
     session: WriteSession, by: Sender
 ) -> None:
-    calendar_change.apply(session, _closure(6), now=at(5, 8))
+    rule_change.apply(session, _closure(6), now=at(5, 8))
     again = Told(unit="H44", procedure="P", returned_at=at(5, 10))
     one = Incoming(0, "FINISHED", MessageKind.RECORD, at(5, 10), at(5, 10), True, again)
 
@@ -125,7 +125,7 @@ def test_later_news_of_a_dossier_does_not_take_up_a_change_that_passed_it_by(
 def test_a_storm_closure_entered_after_the_day_flips_what_it_makes_punctual(
     session: WriteSession, by: Sender
 ) -> None:
-    found = calendar_change.preview(session, _closure(6), now=at(10, 8))
+    found = rule_change.preview(session, _closure(6), now=at(10, 8))
 
     assert found.flips == 1
     assert (found.moved[0].old_state, found.moved[0].state) == (
@@ -135,8 +135,42 @@ def test_a_storm_closure_entered_after_the_day_flips_what_it_makes_punctual(
 
 
 def test_the_same_change_again_moves_nobody(session: WriteSession, by: Sender) -> None:
-    calendar_change.apply(session, _closure(6), now=at(5, 8))
+    rule_change.apply(session, _closure(6), now=at(5, 8))
 
-    _, found = calendar_change.apply(session, _closure(6), now=at(5, 9))
+    _, found = rule_change.apply(session, _closure(6), now=at(5, 9))
 
     assert found.moved == ()
+
+
+def test_a_changed_limit_moves_open_computed_dossiers_alone(
+    session: WriteSession, by: Sender
+) -> None:
+    limit = DatedLimit(LimitVersion(TimeLimit.working_days(7), date(2020, 1, 1)))
+    spec = ProcedureSpec(code="P", name="Thủ tục", limits=(limit,))
+
+    def save(inner: WriteSession) -> tuple[ProcedurePut, ...]:
+        return catalogue.put_procedures(inner, [spec], actor="test", now=at(5, 8))
+
+    _, found = rule_change.apply(session, rule_change.of_procedures(save), now=at(5, 8))
+
+    assert [one.code for one in found.moved] == ["COMPUTED"]
+    assert _due(session, "COMPUTED") == date(2026, 3, 11)
+    assert _due(session, "FINISHED") == date(2026, 3, 9)
+
+
+def test_a_procedure_that_becomes_known_is_laid_over_the_dossiers_that_named_it(
+    session: WriteSession, by: Sender
+) -> None:
+    told = Told(unit="H44", procedure="NEW", received_at=at(2), status=Status.PROCESSING)
+    one = Incoming(0, "WAITING", MessageKind.RECORD, at(4), at(4), True, told)
+    ingest.accept(session, [one], by=by, door="test", now=at(4))
+    limit = DatedLimit(LimitVersion(TimeLimit.working_days(5), date(2020, 1, 1)))
+    spec = ProcedureSpec(code="NEW", name="Thủ tục mới", limits=(limit,))
+
+    def save(inner: WriteSession) -> tuple[ProcedurePut, ...]:
+        return catalogue.put_procedures(inner, [spec], actor="test", now=at(5, 8))
+
+    assert _due(session, "WAITING") is None
+    rule_change.apply(session, rule_change.of_procedures(save), now=at(5, 8))
+
+    assert _due(session, "WAITING") == date(2026, 3, 9)

@@ -1,4 +1,4 @@
-"""Change a calendar: first show who moves, then save it and tell each dossier that it moves.
+"""Change a calendar or a limit: first show who moves, then save it and tell each dossier.
 
 Only open dossiers whose promise was computed move; promises that a sender told and finished
 dossiers never do (``clock.md``, "Calendar change"). A storm closure entered afterwards takes the
@@ -6,9 +6,9 @@ same way.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
-from typing import Final, NoReturn, TypeVar
+from typing import Final, Generic, NoReturn, TypeVar
 
 from app.domain.deadline import Due
 from app.domain.dossier import History, gather
@@ -21,25 +21,76 @@ from app.store.dossiers import Key
 from app.store.session import ReadSession, WriteSession
 from app.usecases import ingest, terms
 from app.usecases.calendars import CalendarPut
+from app.usecases.catalogue import ProcedurePut
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.terms import NOWHERE, Lexicon
 
 T = TypeVar("T")
 BATCH: Final = 1_000
-Change = Callable[[WriteSession], CalendarPut]
-"""What saves the new version of the calendar."""
+Put = TypeVar("Put")
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a change saved: its name and version, its document, and whom it may concern.
+
+    ``lft`` and ``rgt`` are the units below the calendar's; ``procedures`` None is every one.
+    """
+
+    reason: str
+    document: str | None
+    lft: int
+    rgt: int
+    procedures: frozenset[int] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Change(Generic[Put]):
+    """A change of rules: what saves it, and what was saved."""
+
+    save: Callable[[WriteSession], Put]
+    rules: Callable[[ReadSession, Put], Rules]
+
+
+def of_calendar(save: Callable[[WriteSession], CalendarPut]) -> Change[CalendarPut]:
+    """Return the change of a calendar: it concerns the units below the calendar's own."""
+
+    def rules(session: ReadSession, put: CalendarPut) -> Rules:
+        lft, rgt = access.WHOLE
+        if put.row.unit_id is not None:
+            unit = units.by_id(session, [put.row.unit_id])[put.row.unit_id]
+            lft, rgt = unit.lft, unit.rgt
+        return Rules(f"{put.row.id}@{put.row.version}", put.row.document, lft, rgt)
+
+    return Change(save, rules)
+
+
+def of_procedures(
+    save: Callable[[WriteSession], tuple[ProcedurePut, ...]],
+) -> Change[tuple[ProcedurePut, ...]]:
+    """Return the change of procedures and their limits: it concerns their own dossiers."""
+
+    def rules(_: ReadSession, put: tuple[ProcedurePut, ...]) -> Rules:
+        changed = [one.row for one in put]
+        reason = ", ".join(f"{row.code}@{row.revision}" for row in changed[:3])
+        return Rules(reason, None, *access.WHOLE, frozenset(row.id for row in changed))
+
+    return Change(save, rules)
 
 
 @dataclass(frozen=True, slots=True)
 class MovedDossier:
-    """An open dossier whose due date the change moves, and whether that changes its state now."""
+    """An open dossier whose due date the change moves, and whether that changes its state now.
+
+    Without an old due date the change gives it its first one.
+    """
 
     source_id: int
     code: str
     unit: str
-    old_due_at: datetime
+    old_due_at: datetime | None
     due_at: datetime
-    old_due_on: date
+    old_due_on: date | None
     due_on: date
     old_state: State | None
     state: State | None
@@ -71,14 +122,14 @@ class _Undone(Exception):
         self.preview = preview
 
 
-def preview(session: WriteSession, change: Change, *, now: datetime) -> Preview:
-    """Return what a change of a calendar would do, and undo it.
+def preview(session: WriteSession, change: Change[Put], *, now: datetime) -> Preview:
+    """Return what a change would do, and undo it.
 
-    :raises Invalid: the calendar cannot work as told; the errors are those of ``change``.
+    :raises Invalid: the rules cannot work as told; the errors are those of the change.
     """
     try:
         with session.savepoint():
-            _undo(_looked_at(session, change(session), now))
+            _undo(_looked_at(session, change.rules(session, change.save(session)), now))
     except _Undone as undone:
         return undone.preview
 
@@ -87,43 +138,42 @@ def _undo(preview: Preview) -> NoReturn:
     raise _Undone(preview)
 
 
-def apply(session: WriteSession, change: Change, *, now: datetime) -> tuple[CalendarPut, Preview]:
-    """Save a change of a calendar and move the dossiers that it moves, each with a revision.
+def apply(session: WriteSession, change: Change[Put], *, now: datetime) -> tuple[Put, Preview]:
+    """Save a change and move the dossiers that it moves, each with a revision.
 
-    :raises Invalid: the calendar cannot work as told; the errors are those of ``change``.
+    Dossiers whose word for a procedure was not understood until now are folded again.
+
+    :raises Invalid: the rules cannot work as told; the errors are those of the change.
     """
-    put = change(session)
-    found = _looked_at(session, put, now)
+    put = change.save(session)
+    rules = change.rules(session, put)
+    found = _looked_at(session, rules, now)
+    everybody = Sender(0, None, None, *access.WHOLE)
     for source_id, moved in _by_source(found.moved).items():
-        by = Sender(source_id, None, None, *access.WHOLE)
+        by = replace(everybody, source_id=source_id)
         for some in _batches(moved):
-            ingest.accept(
-                session,
-                [_told(index, one, put, now) for index, one in enumerate(some)],
-                by=by,
-                door="calendar",
-                now=now,
-            )
+            told = [_told(index, one, rules, now) for index, one in enumerate(some)]
+            ingest.accept(session, told, by=by, door="rules", now=now)
+    if rules.procedures:
+        for keys in _batches(dossiers.not_understood(session, rules.procedures)):
+            ingest.refold(session, keys, by=everybody, now=now)
     return put, found
 
 
-def _told(index: int, one: MovedDossier, put: CalendarPut, now: datetime) -> Incoming:
-    told = Told(
-        due_at=one.due_at,
-        old_due_at=one.old_due_at,
-        reason=f"{put.row.id}@{put.row.version}",
-        document=put.row.document,
-    )
+def _told(index: int, one: MovedDossier, rules: Rules, now: datetime) -> Incoming:
+    told = Told(due_at=one.due_at, reason=rules.reason)
+    if one.old_due_at is not None:
+        told["old_due_at"] = one.old_due_at
+    if rules.document is not None:
+        told["document"] = rules.document
     return Incoming(index, one.code, MessageKind.CALENDAR_CHANGE, now, now, True, told)
 
 
-def _looked_at(session: ReadSession, put: CalendarPut, now: datetime) -> Preview:
-    """Look at the open dossiers of the units below the one whose calendar it is."""
-    lft, rgt = access.WHOLE
-    if put.row.unit_id is not None:
-        unit = units.by_id(session, [put.row.unit_id])[put.row.unit_id]
-        lft, rgt = unit.lft, unit.rgt
-    keys = dossiers.open_computed(session, lft=lft, rgt=rgt)
+def _looked_at(session: ReadSession, rules: Rules, now: datetime) -> Preview:
+    """Look at the open dossiers with a computed promise that the rules concern."""
+    keys = dossiers.open_computed(
+        session, lft=rules.lft, rgt=rules.rgt, procedures=rules.procedures
+    )
     moved = [one for some in _batches(keys) for one in _moved(session, some, now)]
     return Preview(len(keys), tuple(moved))
 
@@ -159,20 +209,20 @@ def _difference(
     now: datetime,
 ) -> MovedDossier | None:
     old, new = _due(before[1]), _due(after[1])
-    if old is None or new is None or old.on_time_until == new.on_time_until:
+    if new is None or (old is not None and old.on_time_until == new.on_time_until):
         return None
     states = [
         classify(history, terms, reading=Reading.PROMISED, as_of=now)
         for terms, _ in (before, after)
     ]
-    promised = (before[1].promised or old, after[1].promised or new)
+    was, becomes = before[1].promised, after[1].promised or new
     return MovedDossier(
         source_id=key[0],
         code=key[1],
         unit=lexicon.by_id[history.stays[-1].unit].code,
-        old_due_at=promised[0].due_at,
-        due_at=promised[1].due_at,
-        old_due_on=old.due_on,
+        old_due_at=None if was is None else was.due_at,
+        due_at=becomes.due_at,
+        old_due_on=None if old is None else old.due_on,
         due_on=new.due_on,
         old_state=None if states[0] is None else states[0][0],
         state=None if states[1] is None else states[1][0],
