@@ -4,10 +4,13 @@
 ``as_key(key)`` are the headers that present it. Time is what ``clock`` says.
 """
 
+import socket
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
@@ -92,3 +95,22 @@ def make_key(installation: Installation, clock: HandClock) -> MakeKey:
 def as_key(key: str, **headers: str) -> dict[str, str]:
     """Return the headers that present a key."""
     return {"Authorization": f"Bearer {key}", **headers}
+
+
+@pytest.fixture
+def server(app: FastAPI) -> Iterator[tuple[str, int]]:
+    """Give the address of a real server, as `serve` runs it (h11), for bytes on a socket."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    host, port = listening.getsockname()
+    running = uvicorn.Server(
+        uvicorn.Config(app, http="h11", lifespan="off", log_config=None, access_log=False)
+    )
+    thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
+    thread.start()
+    try:
+        yield str(host), int(port)
+    finally:
+        running.should_exit = True
+        thread.join(timeout=10)
+        listening.close()
+    assert not thread.is_alive()
