@@ -180,7 +180,7 @@ def get_index_feed(
     within = subtree_of(session, who, unit)
     body = index.feed(
         session,
-        rule_set=load_rule_sets().get(rule_set, asked.last_day),
+        rule_set=load_rule_sets().get(rule_set, asked.period.last),
         metrics=load_metrics(),
         asked=asked,
         lft=within.lft,

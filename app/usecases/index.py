@@ -17,6 +17,7 @@ from urllib.parse import quote, urlencode
 from app.domain.errors import Invalid
 from app.domain.expression import Environment, Scalar
 from app.domain.method import names
+from app.domain.period import Period
 from app.domain.rate import RateDefinition
 from app.domain.rounding import plain
 from app.domain.rule_set import Leaf, Level, Measure, Part, RuleSet
@@ -32,12 +33,12 @@ from app.domain.scoring import (
 )
 from app.domain.tally import Count, Tally
 from app.domain.timeliness import Reading
-from app.i18n import ZONE
 from app.rulebook.metrics import Metrics
-from app.store import tallies, units
+from app.store import units
 from app.store.session import ReadSession
-from app.store.tallies import Dimension, Scope, Span
 from app.store.units import UnitRow
+from app.usecases import reporting
+from app.usecases.reporting import Question
 
 Declared = Mapping[str, Environment]
 """Inputs that units gave themselves, by code of unit."""
@@ -82,19 +83,13 @@ class Asked:
     is_present: bool
 
     @property
-    def span(self) -> Span:
-        """Return the year up to T; due dates of the whole year belong to it."""
-        first, last = date(self.year, 1, 1), date(self.year, 12, 31)
-        return Span(_opening(self.year), self.as_of, first, last)
-
-    @property
-    def last_day(self) -> date:
-        """Return the local day that T ends, by which law is chosen."""
-        return date(self.year, 12, 31)
+    def period(self) -> Period:
+        """Return the days of the year; T may lie before their end."""
+        return _year(self.year)
 
 
-def _opening(year: int) -> datetime:
-    return datetime(year, 1, 1, tzinfo=ZONE).astimezone(UTC)
+def _year(year: int) -> Period:
+    return Period(date(year, 1, 1), date(year, 12, 31))
 
 
 def ask(
@@ -112,7 +107,7 @@ def ask(
     known = now if known_at is None else known_at
     if known > now:
         raise KnowledgeToCome(known_at=known)
-    begins, ends = _opening(year), _opening(year + 1)
+    begins, ends = _year(year).begins, _year(year).ends
     if known <= begins:
         raise YearToCome(year=year)
     moment = min(ends, known) if as_of is None else as_of
@@ -156,12 +151,19 @@ def figures(
     declared: Declared = _NOTHING_DECLARED,
 ) -> Figures:
     """Count the year for every unit of a subtree, each by itself."""
-    known_at = None if asked.is_present else asked.known_at
-    scope = Scope(lft, rgt, Reading.PROMISED, known_at)
-    rows = tallies.counts(session, scope, asked.span, by=(Dimension.UNIT,))
     within = units.subtree(session, lft, rgt)
-    own = {str(row.keys[0]): row.tally for row in rows}
-    return Figures(within, own, asked.span.first, declared)
+    seen = {row.id for row in within}
+    own: dict[str, Tally] = {}
+    for root in within:
+        if root.parent_id not in seen:
+            question = Question(
+                root,
+                asked.period,
+                as_of=asked.as_of,
+                known_at=None if asked.is_present else asked.known_at,
+            )
+            own |= reporting.by_unit(session, question, now=asked.known_at)[1]
+    return Figures(within, own, asked.period.first, declared)
 
 
 def score_units(rule_set: RuleSet, metrics: Metrics, known: Figures) -> tuple[Assessed, ...]:

@@ -12,7 +12,7 @@ from app.rulebook.metrics import load_metrics
 from app.rulebook.rule_sets import load_rule_sets
 from app.store.session import Database
 from app.store.units import UnitRow
-from app.usecases import index
+from app.usecases import index, reporting
 from app.usecases.index import (
     Assessed,
     KnowledgeToCome,
@@ -20,6 +20,7 @@ from app.usecases.index import (
     YearToCome,
     content_hash,
 )
+from app.usecases.reporting import Question
 from tests.factories import (
     add_dossier,
     finished_course,
@@ -67,7 +68,7 @@ def world(database: Database) -> World:
 
 
 def the_rule_set() -> RuleSet:
-    return load_rule_sets().get(index.DEFAULT_RULE_SET, index.ask(2026, now=NOW).last_day)
+    return load_rule_sets().get(index.DEFAULT_RULE_SET, index.ask(2026, now=NOW).period.last)
 
 
 def read(world: World, **question: datetime) -> dict[str, object]:
@@ -119,6 +120,22 @@ class TestFeed:
         line = criterion(read(world), "H44", "on_time_sum")
 
         assert (line["numerator"], line["denominator"], line["percent"]) == (37, 40, "92.50")
+
+    def test_its_figures_are_those_of_the_statistics(self, world: World) -> None:
+        line = criterion(read(world), "H44", "on_time_sum")
+
+        with world.database.read() as session:
+            question = Question(world.province, index.ask(2026, now=NOW).period)
+            found = reporting.figures(
+                session,
+                question,
+                group_by=[],
+                definitions=[load_metrics().get("on_time_of_finished@1")],
+                now=NOW,
+            )
+
+        (rate,) = found.total.rates
+        assert (line["numerator"], line["denominator"]) == (rate.numerator, rate.denominator)
 
     def test_a_criterion_leads_to_the_dossiers_that_cost_points(self, world: World) -> None:
         line = criterion(read(world), "H44.101", "on_time_sum")
@@ -212,7 +229,7 @@ class TestQuestion:
 
 class TestDeclaredInputs:
     def scored(self, world: World, declared: dict[str, dict[str, Scalar | None]]) -> Assessed:
-        rule_set = load_rule_sets().get("par-tthc.template", index.ask(2026, now=NOW).last_day)
+        rule_set = load_rule_sets().get("par-tthc.template", index.ask(2026, now=NOW).period.last)
         with world.database.read() as session:
             known = index.figures(
                 session,
