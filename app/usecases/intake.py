@@ -5,6 +5,7 @@ import hmac
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from enum import StrEnum
 from typing import Any, Protocol
 
 from app.domain.faults import Fault
@@ -21,6 +22,15 @@ Hash = Callable[[str], str]
 
 SUPERIORS_ONLY = frozenset({MessageKind.VOID})
 """Events that only a superior unit may tell, with a reason (``dossiers:correct``)."""
+
+
+class Form(StrEnum):
+    """The wire formats; a record in quarantine remembers its own."""
+
+    NATIVE = "native"
+    NATIVE_EVENT = "native-event"
+    NATIONAL = "national"
+    NATIONAL_STEP = "national-step"
 
 
 class Reader(Protocol):
@@ -68,7 +78,7 @@ def native_records(
         return native.read_record(raw, code=code, now=now, hash_applicant=hash_applicant)
 
     records = _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
-    return ingest.accept(session, records, by=sender_of(who), door="native", now=now)
+    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIVE, now=now)
 
 
 def native_events(
@@ -88,19 +98,25 @@ def native_events(
     is_superior = Scope.DOSSIERS_CORRECT in who.scopes
 
     def read(raw: object) -> EventIn | tuple[Fault, ...]:
-        event = native.read_event(raw, code=code, now=now)
-        if not isinstance(event, EventIn):
-            return event
-        if event.kind in SUPERIORS_ONLY and not is_superior:
-            return (Fault("/kind", "event.superiors_only"),)
-        if event.kind is MessageKind.CORRECTION:
-            told: Told = {**event.told, "approved": is_superior}
-            return replace(event, told=told)
-        return event
+        return _read_event(raw, code=code, is_superior=is_superior, now=now)
 
     records = _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
     by = sender_of(who, source_id=source_id if is_superior else None)
-    return ingest.accept(session, records, by=by, door="native-event", now=now)
+    return ingest.accept(session, records, by=by, door=Form.NATIVE_EVENT, now=now)
+
+
+def _read_event(
+    raw: object, *, code: str | None, is_superior: bool, now: datetime
+) -> EventIn | tuple[Fault, ...]:
+    event = native.read_event(raw, code=code, now=now)
+    if not isinstance(event, EventIn):
+        return event
+    if event.kind in SUPERIORS_ONLY and not is_superior:
+        return (Fault("/kind", "event.superiors_only"),)
+    if event.kind is MessageKind.CORRECTION:
+        told: Told = {**event.told, "approved": is_superior}
+        return replace(event, told=told)
+    return event
 
 
 def national_dossiers(
@@ -117,8 +133,12 @@ def national_dossiers(
     def read(raw: object) -> RecordIn | tuple[Fault, ...]:
         return national.read_dossier(raw, unit=unit, now=now, hash_applicant=hash_applicant)
 
-    records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
-    return ingest.accept(session, records, by=sender_of(who), door="national", now=now)
+    def strip(raw: object) -> Mapping[str, Any]:
+        kept = national.strip(raw)
+        return kept if unit is None or kept.get("DonViXuLy") else {**kept, "DonViXuLy": unit}
+
+    records = _read_all(raws, read, strip=strip, code_in=national.code_in)
+    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIONAL, now=now)
 
 
 def national_steps(
@@ -130,7 +150,45 @@ def national_steps(
         return national.read_step(raw, now=now)
 
     records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
-    return ingest.accept(session, records, by=sender_of(who), door="national-step", now=now)
+    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIONAL_STEP, now=now)
+
+
+def read_again(
+    form: Form,
+    raw: object,
+    *,
+    code: str | None,
+    who: Principal,
+    hash_applicant: Hash,
+    now: datetime,
+) -> Incoming | tuple[Fault, ...]:
+    """Read one value that was not accepted before, or say what is still wrong with it.
+
+    ``code`` is the number of the dossier as it was known then, for a value that does not name it.
+    """
+    one = _read_again(form, raw, code=code, who=who, hash_applicant=hash_applicant, now=now)
+    return _incoming(0, one) if isinstance(one, RecordIn | EventIn) else one
+
+
+def _read_again(
+    form: Form,
+    raw: object,
+    *,
+    code: str | None,
+    who: Principal,
+    hash_applicant: Hash,
+    now: datetime,
+) -> RecordIn | EventIn | tuple[Fault, ...]:
+    match form:
+        case Form.NATIVE:
+            return native.read_record(raw, code=code, now=now, hash_applicant=hash_applicant)
+        case Form.NATIVE_EVENT:
+            is_superior = Scope.DOSSIERS_CORRECT in who.scopes
+            return _read_event(raw, code=code, is_superior=is_superior, now=now)
+        case Form.NATIONAL:
+            return national.read_dossier(raw, unit=None, now=now, hash_applicant=hash_applicant)
+        case Form.NATIONAL_STEP:
+            return national.read_step(raw, now=now)
 
 
 def _code(raw: object) -> str | None:
