@@ -1,0 +1,215 @@
+"""Every operation against every place: a key sees its own units and those below, and no others.
+
+Each operation of the published description has a row: how it names a unit, or why it names none.
+A new operation without a row fails.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from app.api.openapi import doors_of
+from app.deps import Installation
+from app.main import create_app
+from app.store.session import Database
+from app.usecases import access
+from app.usecases.access import Scope
+
+NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
+UNITS = [
+    {"code": "H44", "name": "Tỉnh Phú Thọ", "level": "province"},
+    {"code": "H44.1", "name": "Sở A", "level": "department", "parent": "H44"},
+    {"code": "H44.1.1", "name": "Chi nhánh A", "level": "service_point", "parent": "H44.1"},
+    {"code": "H44.2", "name": "Sở B", "level": "department", "parent": "H44"},
+    {"code": "H15", "name": "Tỉnh Đắk Lắk", "level": "province"},
+]
+OWN = "H44.1"
+PLACES = {
+    "own": (OWN, True),
+    "child": ("H44.1.1", True),
+    "parent": ("H44", False),
+    "sibling": ("H44.2", False),
+    "other province": ("H15", False),
+    "none": ("H99", False),
+}
+
+
+@dataclass(frozen=True)
+class Probe:
+    """A request that names the unit at ``{unit}``; ``refusal`` is the status outside."""
+
+    path: str
+    body: Callable[[str], dict[str, Any]] | None = None
+    refusal: int = 404
+
+
+def query(path: str, more: str = "") -> Probe:
+    return Probe(f"{path}?unit={{unit}}{more}")
+
+
+def child(unit: str) -> dict[str, Any]:
+    return {"name": "Mới", "level": "other", "parent": unit}
+
+
+def nothing(_: str) -> dict[str, Any]:
+    return {}
+
+
+SPAN = "&from=2026-08-01&to=2026-08-31"
+PROBES: dict[str, Probe | str] = {
+    "getUnit": Probe("/v1/units/{unit}"),
+    "listUnits": query("/v1/units"),
+    "putUnit": Probe("/v1/units/{unit}.9", child, 422),
+    "putUnits": Probe(
+        "/v1/units/batch", lambda unit: {"units": [{"code": f"{unit}.9", **child(unit)}]}, 422
+    ),
+    "getCalendar": Probe("/v1/calendars/{unit}"),
+    "getCalendarFile": Probe("/v1/calendars/{unit}.ics"),
+    "putCalendar": Probe("/v1/calendars/{unit}", lambda unit: {"unit": unit}),
+    "putCalendarExceptions": Probe("/v1/calendars/{unit}/exceptions", nothing),
+    "previewCalendarExceptions": Probe("/v1/calendars/{unit}/preview", nothing),
+    "calculateDueDate": Probe(
+        "/v1/due-dates/calculate",
+        lambda unit: {
+            "calendar": {"unit": unit},
+            "limit": {"kind": "working_days", "value": 1},
+            "start": "2026-08-03T09:10:00+07:00",
+        },
+    ),
+    "measureWorkingTime": Probe(
+        "/v1/due-dates/elapsed",
+        lambda unit: {
+            "calendar": {"unit": unit},
+            "start": "2026-08-03T09:10:00+07:00",
+            "end": "2026-08-03T10:10:00+07:00",
+        },
+    ),
+    "getDossier": Probe("/v1/dossiers/D-{unit}"),
+    "getDossierTimeline": Probe("/v1/dossiers/D-{unit}/timeline"),
+    "listDossiers": query("/v1/dossiers", SPAN),
+    "getStatistics": query("/v1/statistics", SPAN),
+    "listOverdue": query("/v1/overdue"),
+    "listAlerts": query("/v1/alerts"),
+    "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
+    "listWebhooks": query("/v1/webhooks"),
+    # what names no unit, and why that leaks nothing
+    "putProcedure": "procedures belong to all units; only a whole tree may change them",
+    "putProcedures": "procedures belong to all units; only a whole tree may change them",
+    "getProcedure": "procedures belong to all units",
+    "listProcedures": "procedures belong to all units",
+    "listDefinitions": "definitions belong to all units",
+    "listRuns": "runs are of the whole installation and count no unit's dossiers apart",
+    "doRun": "a run is of the whole installation, whoever asks for it",
+}
+ELSEWHERE = {
+    "putDossier": "tests/api/test_dossiers.py: a unit outside goes to the key's unknown unit",
+    "postDossiers": "as putDossier",
+    "postDossierEvent": "as putDossier",
+    "postEvents": "as putDossier",
+    "acknowledgeAlert": "tests/api/test_alerts.py: by the id of an alert",
+    "addWebhook": "tests/api/test_webhooks.py: the unit is in the body beside an address",
+    "getWebhook": "tests/api/test_webhooks.py: by the id of a receiver",
+    "removeWebhook": "tests/api/test_webhooks.py: by the id of a receiver",
+    "testWebhook": "tests/api/test_webhooks.py: by the id of a receiver",
+    "rotateWebhookSecret": "tests/api/test_webhooks.py: by the id of a receiver",
+    "listDeliveries": "tests/api/test_webhooks.py: by the id of a receiver",
+    "replayEvents": "tests/api/test_webhooks.py: by the id of a receiver",
+}
+
+
+@pytest.fixture
+def app(database: Database) -> FastAPI:
+    return create_app(database, secret=b"x" * 32, clock=lambda: NOW, environment="test")
+
+
+@pytest.fixture
+def client(app: FastAPI) -> Iterator[TestClient]:
+    with TestClient(app, raise_server_exceptions=False) as made:
+        yield made
+
+
+def key_of(app: FastAPI, unit: str | None) -> dict[str, str]:
+    installation: Installation = app.state.installation
+    with installation.database.begin() as session:
+        key = access.issue_key(
+            session,
+            installation.keyring,
+            name="t",
+            source="t",
+            unit=unit,
+            scopes=tuple(Scope),
+            actor="t",
+            now=NOW,
+        ).key
+    return {"Authorization": f"Bearer {key}"}
+
+
+@pytest.fixture
+def own_key(app: FastAPI, client: TestClient) -> dict[str, str]:
+    """Seed units, a calendar and a dossier in each, and give the key of one unit."""
+    whole = key_of(app, None)
+    assert client.post("/v1/units/batch", json={"units": UNITS}, headers=whole).is_success
+    for unit in UNITS:
+        code = unit["code"]
+        told = {
+            "unit": code,
+            "procedure": "1.001193",
+            "status": "processing",
+            "received_at": "2026-08-03T09:10:00+07:00",
+            "source_updated_at": "2026-08-03T09:10:05+07:00",
+        }
+        made = client.put(f"/v1/calendars/{code}", json={"unit": code}, headers=whole)
+        sent = client.put(f"/v1/dossiers/D-{code}", json=told, headers=whole)
+        assert made.is_success, made.text
+        assert sent.is_success, sent.text
+    return key_of(app, OWN)
+
+
+def test_every_operation_has_a_row(app: FastAPI) -> None:
+    guarded = {door.operation_id for door in doors_of(app) if not door.guard.is_open}
+    known = PROBES.keys() | ELSEWHERE.keys()
+
+    assert guarded - known == set()
+
+
+PROBED = [name for name, row in PROBES.items() if isinstance(row, Probe)]
+
+
+@pytest.mark.parametrize("operation", PROBED)
+def test_a_key_reaches_its_own_units_and_no_others(
+    app: FastAPI, client: TestClient, own_key: dict[str, str], operation: str
+) -> None:
+    door = next(each for each in doors_of(app) if each.operation_id == operation)
+    probe = PROBES[operation]
+    assert isinstance(probe, Probe)
+    method = next(iter(door.methods or ()))
+    wrong = []
+
+    for place, (unit, is_within) in PLACES.items():
+        answer = client.request(
+            method,
+            probe.path.format(unit=unit),
+            json=None if probe.body is None else probe.body(unit),
+            headers=own_key,
+        )
+        fits = answer.is_success if is_within else answer.status_code == probe.refusal
+        if not fits:
+            wrong.append((place, answer.status_code, answer.text[:200]))
+
+    assert wrong == []
+
+
+@pytest.mark.parametrize("operation", [*PROBES, *ELSEWHERE])
+def test_without_a_key_nothing_is_reached(app: FastAPI, client: TestClient, operation: str) -> None:
+    door = next(each for each in doors_of(app) if each.operation_id == operation)
+    assert not door.guard.is_open
+
+    for method in door.methods or ():
+        answer = client.request(method, door.path, content=b"not read")
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"].startswith("Bearer")
