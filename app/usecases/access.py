@@ -237,6 +237,21 @@ def _opened(keyring: Keyring, key: str, row: KeyRow | None, *, now: datetime) ->
     fits = hmac.compare_digest(told, _NOBODY[::-1] + b"\0" if row is None else row.digest)
     if row is None or not fits or not is_live(row, now=now):
         return None
+    return _principal(row)
+
+
+def holder(session: ReadSession, prefix: str, *, now: datetime) -> Principal:
+    """Return who holds the key of a public prefix, for a door that proved the key before.
+
+    :raises Unauthenticated: unknown, expired or revoked.
+    """
+    row = access.find_key(session, prefix)
+    if row is None or not is_live(row, now=now):
+        raise Unauthenticated
+    return _principal(row)
+
+
+def _principal(row: KeyRow) -> Principal:
     return Principal(
         key_id=row.id,
         prefix=row.prefix,
