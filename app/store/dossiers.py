@@ -242,7 +242,7 @@ _PUT = text(
         AS r({_recordset(_DOSSIER_TYPES)})
      ORDER BY source_id, code, unit_id
     ON CONFLICT (unit_id, source_id, code) DO UPDATE SET
-    """  # noqa: S608  # built from the constants above
+    """
     + ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
 )
 
@@ -259,7 +259,7 @@ _PUT_READINGS = text(
     INSERT INTO dossier_reading ({_columns(_READING_TYPES)})
     SELECT {_columns(_READING_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
         AS r({_recordset(_READING_TYPES)})
-    """  # noqa: S608  # built from the constants above
+    """
 )
 
 _OLD = (
@@ -328,6 +328,62 @@ def put(
         session.execute(_PUT, {"rows": _json(rows)})
     if readings:
         session.execute(_PUT_READINGS, {"rows": _json(readings)})
+
+
+_NOT_COMPARED = frozenset({"version", "recorded_at"})
+_COMPARED = {name: kind for name, kind in _DOSSIER_TYPES.items() if name not in _NOT_COMPARED}
+
+
+def _differing(table: str, types: Mapping[str, str]) -> str:
+    columns = ", ".join(f't."{name}"' for name in types)
+    stored = (
+        f"SELECT {columns} FROM {table} t"
+        " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
+        " ON t.source_id = k.source_id AND t.code = k.code"
+    )
+    folded = (
+        f"SELECT {columns} FROM json_to_recordset(CAST(:rows AS json)) AS t({_recordset(types)})"
+    )
+    return (
+        f"SELECT DISTINCT source_id, code FROM (({stored} EXCEPT {folded})"
+        f" UNION ALL ({folded} EXCEPT {stored})) AS difference"
+    )
+
+
+_DIFFERING = (
+    text(_differing("dossier", _COMPARED)),
+    text(_differing("dossier_reading", _READING_TYPES)),
+)
+
+
+def differing(
+    session: ReadSession,
+    keys: Iterable[Key],
+    *,
+    rows: Sequence[Mapping[str, Any]],
+    readings: Sequence[Mapping[str, Any]],
+) -> set[Key]:
+    """Return the dossiers whose stored rows are not those that were folded again."""
+    wanted = sorted(set(keys))
+    of = {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]}
+    return {
+        (row.source_id, row.code)
+        for statement, folded in zip(_DIFFERING, (rows, readings), strict=True)
+        for row in session.execute(statement, of | {"rows": _json(folded)})
+    }
+
+
+def page_keys(session: ReadSession, *, after: Key | None, limit: int) -> list[Key]:
+    """Return the keys of all dossiers in order, behind a key."""
+    source, code = after or (0, "")
+    rows = session.execute(
+        text(
+            "SELECT source_id, code FROM locator WHERE (source_id, code) > (:source, :code)"
+            " ORDER BY source_id, code LIMIT :limit"
+        ),
+        {"source": source, "code": code, "limit": limit},
+    )
+    return [(row.source_id, row.code) for row in rows]
 
 
 def places(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[int, ...]]:

@@ -299,7 +299,7 @@ def _placed(scope: Scope) -> str:
       FROM known k
       JOIN unit u ON u.id = k.unit_id
       LEFT JOIN procedure p ON p.id = k.procedure_id
-     WHERE {" AND ".join(wanted)}"""  # noqa: S608  # built from the constants above
+     WHERE {" AND ".join(wanted)}"""
 
 
 _HELD = """
@@ -311,7 +311,7 @@ _HELD = """
            edge_state[width_bucket(supplement_at[1] - interval '1 microsecond', edge_at)]
                AS supplement_state,
            (SELECT count(*) FROM unnest(supplement_at) s WHERE s < :ends) AS supplements
-      FROM placed""".format(  # noqa: S608  # built from the constants above
+      FROM placed""".format(
     withdrawn_late=f"{Flow.WITHDRAWN_LATE:d}",
     no_due=f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}",
     entered=_ENTERED,
@@ -395,7 +395,7 @@ def listed(
       FROM {condition.relation} x JOIN source s ON s.id = x.source_id
      WHERE {" AND ".join(where)}
      ORDER BY x.unit_id, x.source_id, x.code, x.edge_index
-     LIMIT :limit"""  # noqa: S608  # built from the constants above
+     LIMIT :limit"""
     parameters = _parameters(scope, span) | {
         "state": None if state is None else int(state),
         "limit": limit,
@@ -434,7 +434,7 @@ def _count_statement(scope: Scope, relation: str, by: Sequence[Dimension]) -> st
     ]
     group = ", ".join(f"key_{at}" for at in range(len(by)))
     chosen = ", ".join(keys + sums)
-    statement = f"{_with(scope, relation)} SELECT {chosen} FROM {relation}"  # noqa: S608  # built from the constants above
+    statement = f"{_with(scope, relation)} SELECT {chosen} FROM {relation}"
     return f"{statement} GROUP BY {group}" if by else statement
 
 

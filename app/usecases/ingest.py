@@ -8,7 +8,7 @@ told before is unchanged. Two writers of one dossier settle by its version (``st
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
@@ -22,9 +22,11 @@ from app.domain.record import Channel, Message, MessageKind, Told
 from app.domain.timeliness import Reading
 from app.store import dossiers, quarantine
 from app.store.dossiers import Claim, Kept, Key, Located
-from app.store.session import WriteSession
+from app.store.session import ReadSession, WriteSession
 from app.usecases import terms
 from app.usecases.terms import NOWHERE, Lexicon
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ROUNDS = 4
 """A loser holds the lock of its row when it reads again, so two rounds settle any race."""
@@ -150,6 +152,37 @@ def _quarantined(
         Verdict(one.index, one.code, VerdictWord.QUARANTINED, one.faults, quarantine_id=entry.id)
         for one, entry in zip(unreadable, entries, strict=True)
     ]
+
+
+def folded_rows(
+    session: ReadSession, keys: Sequence[Key]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Return the rows that the record of some dossiers gives, without storing them."""
+    located = dossiers.locate(session, keys)
+    kept = dossiers.records(session, located)
+    lexicon = terms.lexicon_for_reading(
+        session,
+        terms.words_in(
+            [(one.root, one.told) for one in record.messages] for record in kept.values()
+        ),
+    )
+    named = {
+        (key[0], str(parent))
+        for key, record in kept.items()
+        for one in record.messages
+        if (parent := one.told.get("parent")) is not None
+    }
+    parents = dossiers.locate(session, named) if named else {}
+    rows: list[dict[str, Any]] = []
+    readings: list[dict[str, Any]] = []
+    for key, record in kept.items():
+        place = located[key]
+        known = frozenset(code for source, code in parents if source == key[0])
+        one = _Next(key, place, (), (), record.last_seq + 1)
+        projection = _Folded.of(one, record, lexicon, known)
+        rows += projection.rows(lexicon, version=place.version, now=EPOCH)
+        readings += projection.readings()
+    return rows, readings
 
 
 def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
