@@ -4,7 +4,9 @@ import re
 from datetime import timedelta
 from typing import Final
 
-_FORM: Final = re.compile(r"PT(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,10})(?:\.(\d{1,6}))?S)?")
+_FORM: Final = re.compile(
+    r"PT(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,10})(?:\.(\d{1,6}))?S)?", re.ASCII
+)
 MICROSECOND: Final = timedelta(microseconds=1)
 
 
