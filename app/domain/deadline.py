@@ -20,7 +20,7 @@ from app.domain.almanac import (
     micros,
     wall_micros,
 )
-from app.domain.calendar import WorkCalendar, YearStatus
+from app.domain.calendar import WorkCalendar
 from app.domain.errors import Invalid
 from app.domain.limits import (
     LimitKind,
@@ -638,7 +638,7 @@ def _any_course(
 
 def _last_close_if_known(calendar: WorkCalendar, ordinal: int) -> datetime | None:
     year = date.fromordinal(ordinal).year
-    if calendar.year_status(year) is YearStatus.MISSING:
+    if calendar.loaded_years is not None and year not in calendar.loaded_years:
         return None
     almanac = calendar.same_day_almanac
     return instant_of(almanac.last_close(ordinal)) if almanac.is_working(ordinal) else None

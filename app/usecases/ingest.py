@@ -187,7 +187,9 @@ def folded_rows(
 
 def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
     """Fold dossiers again from their record, for rules or mappings that changed; count them."""
-    return len(_Batch(session, by, now).settled({key: [] for key in keys}))
+    wanted: dict[Key, list[Incoming]] = {key: [] for key in keys}
+    _Batch(session, by, now).settled(wanted)
+    return len(wanted)
 
 
 class _Batch:
@@ -424,8 +426,7 @@ class _Folded:
             history,
             lexicon.terms(history, parent_known=parent is not None and parent in parents),
         )
-        edges = {reading: clocked.edges(reading) for reading in Reading}
-        return cls(one.key, one.place.home_unit_id, history, clocked, edges)
+        return cls(one.key, one.place.home_unit_id, history, clocked, _edges(clocked))
 
     @property
     def holder(self) -> int:
@@ -535,6 +536,19 @@ class _Folded:
             "issues": sorted(issues),
             "supplement_at": supplements,
         }
+
+
+def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
+    """Return the edges of every reading; those that stand as the promise are counted as it."""
+    promised = clocked.courses[Reading.PROMISED]
+    found = {Reading.PROMISED: clocked.edges(Reading.PROMISED)}
+    unchanged = all(closing.at == closing.as_sent_at for closing in promised.closings)
+    for reading, course in clocked.courses.items():
+        if reading is Reading.PROMISED:
+            continue
+        alike = course.standings == promised.standings and (unchanged or not course.by_as_sent)
+        found[reading] = found[Reading.PROMISED] if alike else clocked.edges(reading)
+    return found
 
 
 def _due_columns(due: Any) -> dict[str, Any]:
