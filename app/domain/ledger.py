@@ -18,6 +18,7 @@ from app.domain.deadline import (
     HALF,
     Due,
     Suspended,
+    compute_due,
     due_phases,
     paused_from,
     suspension,
@@ -206,11 +207,12 @@ def explain(
     :raises CalendarNeverOpens: if no working day lies ahead.
     """
     suspended = None
+    started_at = _started_at(calendar, limit, promised, received_at)
     if at is not None and finish is None:
-        suspended = suspension(calendar, limit, received_at, pauses, at=at, promised=promised)
+        suspended = suspension(calendar, limit, started_at, pauses, at=at, promised=promised)
         pauses = [_ended(pause, at) for pause in pauses]
-    phases = due_phases(calendar, limit, received_at, pauses, promised=promised, finish=finish)
-    spans = united(pauses, received_at, finish)
+    phases = due_phases(calendar, limit, started_at, pauses, promised=promised, finish=finish)
+    spans = united(pauses, started_at, finish)
     dues = [phase.due for phase in phases]
     effects = tuple(
         PauseEffect(span, True, dues[index], dues[index + 1])
@@ -227,7 +229,7 @@ def explain(
         limit=limit,
         promised=promised,
         received_at=received_at,
-        started_at=_started_at(calendar, limit, promised, received_at),
+        started_at=started_at,
         unit=_unit(limit, promised),
         rows=() if due is None else _rows(calendar, limit, promised, received_at, passed, due),
         pauses=effects,
@@ -299,13 +301,22 @@ def _rows(
     rows = _Rows()
     if _counts_time(limit, promised):
         _write_sessions(account, rows)
-    elif again and limit is not None and promised is None:
+    elif again and limit is not None and _follows_receipt(account, limit, promised):
         _write_same_day(account, rows, limit)
     elif raw and limit is not None:
         _write_calendar_days(account, rows, limit.value or NOTHING)
     else:
         _write_working_days(account, rows, ends_half=due.by_instant)
     return tuple(rows.rows)
+
+
+def _follows_receipt(account: _Account, limit: TimeLimit, promised: Due | None) -> bool:
+    """Ask whether the due day is that of the rule of receipt, whoever named it."""
+    if promised is None:
+        return True
+    received = instant_of(account.base)
+    due = compute_due(account.calendar, limit, received)
+    return due is not None and due.due_on == account.due.due_on
 
 
 def _idle(account: _Account, ordinal: int) -> tuple[Reason, Mapping[str, object]]:

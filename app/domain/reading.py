@@ -21,6 +21,8 @@ from app.domain.record import Channel, ExtensionTold, PauseTold, Status
 from app.domain.timeliness import Reading, State
 
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
+_Closed = tuple[datetime, datetime | None]
+"""When a dossier was ended, and when it was taken up again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,8 @@ class Revision:
     """One change of the promise: old and new due date, and why.
 
     ``reason`` is initial, pause_shift, supplement_restart, extension, correction,
-    silent_change or calendar_change; ``at`` is when it takes effect and ``learned_at`` when we learned it, None for
-    what follows from a pause and the calendar.
+    silent_change or calendar_change; ``at`` is when it takes effect and ``learned_at`` when we
+    learned it, None for what follows from a pause and the calendar.
     """
 
     old: date | None
@@ -52,6 +54,18 @@ class Revision:
     document: str | None
     at: datetime
     learned_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the due date of a reading rests on, for its account.
+
+    ``promised`` is the promise that is moved by ``pauses``; None is our own computation from the
+    limit.
+    """
+
+    promised: Due | None
+    pauses: tuple[Pause, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +80,7 @@ class Clocked:
     due_origin: str
     pauses: tuple[Pause, ...]
     courses: Mapping[Reading, Course]
+    grounds: Mapping[Reading, Ground]
     revisions: tuple[Revision, ...]
     issues: frozenset[Issue]
 
@@ -77,6 +92,24 @@ class Clocked:
         """Return the due value held last under one reading, None without a due date."""
         standings = self.courses[reading].standings
         return standings[-1].due if standings else None
+
+    @property
+    def due_difference_working_days(self) -> int | None:
+        """Return by how many working days the promise told first lies after what the law gives.
+
+        Negative when it is earlier, None when one of the two is not known.
+        """
+        lines = (
+            self.courses[Reading.STATUTORY].standings,
+            self.courses[Reading.PROMISED].standings,
+        )
+        law, told = (line[0].due if line else None for line in lines)
+        if law is None or told is None or self.due_origin != "told":
+            return None
+        try:
+            return self.terms.calendar.working_days_between(law.due_on, told.due_on)
+        except CalendarYearMissing:
+            return None
 
     @property
     def limit(self) -> TimeLimit | None:
@@ -107,10 +140,13 @@ class _Clerk:
         self.calendar = terms.calendar
         self.issues = set(history.issues)
         self.revisions: list[Revision] = []
+        self.grounds: dict[Reading, Ground] = {}
         self.version = self._version()
         self.limit = None if self.version is None else self.version.limit
         self.start = self._start()
-        self.pauses = self._pauses([closing.at for closing in history.closings])
+        self.pauses = self._pauses(
+            [(closing.at, closing.reopened_at) for closing in history.closings]
+        )
 
     def clocked(self) -> Clocked:
         """Return everything that follows from the history."""
@@ -127,6 +163,7 @@ class _Clerk:
             due_origin=origin,
             pauses=self.pauses,
             courses=courses,
+            grounds=self.grounds,
             revisions=tuple(self.revisions),
             issues=frozenset(self.issues),
         )
@@ -153,24 +190,28 @@ class _Clerk:
         except _NOT_COMPUTABLE:
             return begun
 
-    def _pauses(self, ends: Sequence[datetime]) -> tuple[Pause, ...]:
-        """Return the pauses, each clipped to the end of the life in which it lies."""
+    def _pauses(self, closed: Sequence[_Closed]) -> tuple[Pause, ...]:
+        """Return the pauses, each clipped to the life in which it begins; others never ran."""
         history = self.history
         told = [(pause, False) for pause in history.pauses]
         told += [(pause, True) for pause in history.inferred]
         return tuple(
-            pause for one, inferred in told for pause in self._clipped(one, ends, inferred=inferred)
+            pause
+            for one, inferred in told
+            for pause in self._clipped(one, closed, inferred=inferred)
         )
 
     def _clipped(
-        self, told: PauseTold, ends: Sequence[datetime], *, inferred: bool
+        self, told: PauseTold, closed: Sequence[_Closed], *, inferred: bool
     ) -> Iterator[Pause]:
         kind = PauseKind(told.kind)
         ended_at = told.ended_at
-        for end in ends:
+        for end, reopened_at in closed:
             if told.started_at <= end:
                 ended_at = end if ended_at is None else min(ended_at, end)
                 break
+            if reopened_at is None or told.started_at < reopened_at:
+                return
         if ended_at is None or ended_at > told.started_at:
             policies = DEFAULT_POLICIES if self.version is None else self.version.policies
             yield Pause(kind, told.started_at, ended_at, policies[kind], inferred, told.new_due_at)
@@ -275,6 +316,9 @@ class _Clerk:
             computed = self._computed()
             law = self._phases(computed, told=False) if computed is not None else None
             statutory = _line(received_at, law) if law else self._without_due(received_at)
+        own = Ground(promised if origin == "told" else None, self.pauses)
+        self.grounds[Reading.PROMISED] = self.grounds[Reading.EXTENDED] = own
+        self.grounds[Reading.STATUTORY] = Ground(None, self.pauses)
         return {
             Reading.PROMISED: line,
             Reading.EXTENDED: self._extended(line),
@@ -297,10 +341,13 @@ class _Clerk:
     def _as_sent(self, received_at: datetime) -> tuple[Standing, ...]:
         """Return what the latest record says: its due date, not moved by anything."""
         due_at = self.history.facts.get("due_at")
-        pauses = self._pauses([closing.as_sent_at for closing in self.history.closings])
+        pauses = self._pauses(
+            [(closing.as_sent_at, closing.reopened_at) for closing in self.history.closings]
+        )
         if due_at is None or self.start is None:
             return _line(received_at, due_phases(self.calendar, None, received_at, pauses))
         due = self._told(due_at)
+        self.grounds[Reading.AS_SENT] = Ground(due, ())
         found = [Standing(received_at, paused=False, due=due)]
         for span in united(pauses, self.start):
             if span.started_at <= due.on_time_until:
@@ -340,24 +387,32 @@ class _Clerk:
         issued_at = max(extension.issued_at, line[0].at)
         before = [standing for standing in line if standing.at <= issued_at]
         paused = before[-1].paused
-        after = [pause for pause in self.pauses if pause.started_at > issued_at]
-        start = self.start or issued_at
-        try:
-            phases = due_phases(self.calendar, self.limit, start, after, promised=new)
-        except _NOT_COMPUTABLE:
-            self.issues.add(Issue.DUE_NOT_COMPUTABLE)
-            phases = due_phases(self.calendar, None, start, after)
         found = [*before, Standing(issued_at, paused=paused, due=new)]
+        own = self.grounds[Reading.EXTENDED]
+        self.grounds[Reading.EXTENDED] = Ground(new, ())
+        since = issued_at
         if paused:
             ends = next((s.at for s in line if s.at > issued_at and not s.paused), None)
             if ends is None:
                 return tuple(found)
-            due = _later(new, _held(line, ends))
+            due, since = _later(new, _held(line, ends)), ends
             found.append(Standing(ends, paused=False, due=due))
-        found += [
-            standing for standing in _line(issued_at, phases)[1:] if standing.at > found[-1].at
-        ]
-        return tuple(found)
+            if due is not new:
+                self.grounds[Reading.EXTENDED] = own
+        after = tuple(pause for pause in self.pauses if pause.started_at > since)
+        later = [one for one in _line(issued_at, self._moved(new, after))[1:] if one.at > since]
+        if later:
+            self.grounds[Reading.EXTENDED] = Ground(new, after)
+        return tuple(found + later)
+
+    def _moved(self, new: Due, after: tuple[Pause, ...]) -> tuple[Phase, ...]:
+        """Move the new date of a letter over the pauses that begin after it."""
+        start = self.start or self.history.first_recorded_at
+        try:
+            return due_phases(self.calendar, self.limit, start, after, promised=new)
+        except _NOT_COMPUTABLE:
+            self.issues.add(Issue.DUE_NOT_COMPUTABLE)
+            return due_phases(self.calendar, None, start, after)
 
     def _course(self, reading: Reading, standings: tuple[Standing, ...]) -> Course:
         history = self.history

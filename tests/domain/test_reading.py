@@ -83,6 +83,19 @@ def test_a_shorter_promise_judges_and_differs_from_the_law() -> None:
     assert Issue.DUE_NOT_REPRODUCIBLE in found.issues
 
 
+@pytest.mark.parametrize(("told", "days"), [(5, -2), (9, 0), (16, 5), (15, 4)])
+def test_the_difference_to_the_law_has_its_size_in_working_days(told: int, days: int) -> None:
+    assert fold(record(at(2), due_at=at(told, 17))).due_difference_working_days == days
+
+
+def test_there_is_no_difference_without_two_dates() -> None:
+    unknown = fold(record(at(2), due_at=at(9), procedure="?"), terms=replace(TERMS, procedure=None))
+
+    assert fold(record(at(2))).due_difference_working_days is None
+    assert unknown.due_difference_working_days is None
+    assert fold(record(at(2), due_at=at(9).replace(year=2031))).due_difference_working_days is None
+
+
 def test_a_changed_due_date_without_a_reason_moves_only_what_is_sent() -> None:
     found = fold(record(at(2), due_at=DUE), record(at(10), due_at=at(20, 17)))
 
