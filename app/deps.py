@@ -123,14 +123,13 @@ class Guard:
             return None
         installation = installation_of(request)
         now = installation.clock()
-        place = request.client.host if request.client else ""
-        installation.refusals.check(place, now=now)
         try:
             key = presented_key(request)
             principal = access.recall(installation.keyring, key, now=now)
             if principal is None or access.needs_touch(installation.keyring, principal, now=now):
                 principal = await run_in_threadpool(authenticate, installation, key)
-        except Unauthenticated:
+        except Unauthenticated:  # a good key passes, however many bad ones come from its place
+            place = request.client.host if request.client else ""
             installation.refusals.take(place, now=now)
             raise
         request.state.allowance = installation.quota.take(principal.prefix, now=now)

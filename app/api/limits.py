@@ -61,6 +61,7 @@ class LimitIn(In):
         )
 
 
+KindTold = Annotated[PauseKind, Field(strict=False)]
 PolicyTold = Annotated[PausePolicy, Field(strict=False)]
 
 
@@ -86,9 +87,8 @@ class DatedLimitIn(LimitIn):
     channel: Channel | None = Field(
         None, strict=False, description="Kênh nộp. / Channel with a limit of its own."
     )
-    pauses: dict[PauseKind, PolicyTold] = Field(
+    pauses: dict[KindTold, PolicyTold] = Field(
         default_factory=dict,
-        strict=False,
         description="Cách tính khi tạm dừng. / `shift` or `restart` for each kind of pause.",
     )
     source: Literal["verified", "unverified"] = Field(

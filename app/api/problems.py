@@ -389,6 +389,9 @@ CODES: Final = {
 }
 """Our code of what a model says; a type with a dot is already a code of ours."""
 
+KEY_MARK: Final = "[key]"
+"""What a model adds to the place of a key that it refuses."""
+
 LIMITS: Final = ("ge", "gt", "le", "lt", "min_length", "max_length")
 
 
@@ -398,6 +401,7 @@ def refused(errors: Iterable[Mapping[str, Any]], body: object) -> Refused:
     places: set[str] = set()
     for error in errors:
         place, *path = error["loc"] or ("body",)
+        path = [part for part in path if part != KEY_MARK]
         places.add(str(place))
         root = body if place == "body" else None
         pointer = pointer_of(path, root)

@@ -56,15 +56,6 @@ class Quota:
                     self._windows.pop(next(iter(self._windows)))
         return self._allowance(began, used + 1, now)
 
-    def check(self, sender: str, *, now: datetime) -> None:
-        """Pass if the sender has something left; nothing is counted.
-
-        :raises QuotaExceeded: it has not.
-        """
-        with self._lock:
-            began, used = self._window(sender, now)
-        self._allowance(began, used + 1, now)
-
     def _window(self, sender: str, now: datetime) -> tuple[datetime, int]:
         began, used = self._windows.get(sender, (now, 0))
         return (began, used) if timedelta(0) <= now - began < WINDOW else (now, 0)
