@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from app.store.session import ReadSession, WriteSession
@@ -72,3 +73,75 @@ def add(
             recorded_at=now,
         )
     )
+
+
+# ---------------------------------------------------------------- dossiers behind words
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownWord:
+    """A word that means nothing yet, and how many dossiers wait for its meaning."""
+
+    told: str
+    dossiers: int
+
+
+def unknown_units(session: ReadSession, bucket: int, *, limit: int) -> list[UnknownWord]:
+    """List the words behind which dossiers stand in a bucket now, most dossiers first."""
+    rows = session.execute(
+        text(
+            "SELECT coalesce(unit_told, '') AS told, count(*) AS dossiers FROM dossier"
+            " WHERE unit_id = :bucket AND is_current GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit"
+        ),
+        {"bucket": bucket, "limit": limit},
+    )
+    return [UnknownWord(row.told, row.dossiers) for row in rows]
+
+
+def unknown_procedures(
+    session: ReadSession, *, lft: int, rgt: int, limit: int
+) -> list[UnknownWord]:
+    """List the words for procedures that the catalogue does not know, most dossiers first."""
+    rows = session.execute(
+        text(
+            "SELECT procedure_told AS told, count(*) AS dossiers FROM dossier"
+            " WHERE unit_lft BETWEEN :lft AND :rgt AND is_current AND procedure_id IS NULL"
+            " AND procedure_told IS NOT NULL GROUP BY 1 ORDER BY 2 DESC, 1 LIMIT :limit"
+        ),
+        {"lft": lft, "rgt": rgt, "limit": limit},
+    )
+    return [UnknownWord(row.told, row.dossiers) for row in rows]
+
+
+_TOLD_UNDER = """
+   AND EXISTS (SELECT FROM dossier_record r
+                WHERE r.unit_id = d.home_unit_id AND r.source_id = d.source_id
+                  AND r.code = d.code AND r.root_unit_id = :root AND r.told ->> '{0}' = :told)
+"""
+
+_AT_UNITS = text(
+    "SELECT DISTINCT d.source_id, d.code FROM dossier d WHERE d.unit_id = ANY(:units)"  # noqa: S608  # built from constants
+    + _TOLD_UNDER.format("unit")
+)
+
+_OF_PROCEDURE = text(
+    "SELECT DISTINCT d.source_id, d.code FROM dossier d"  # noqa: S608  # built from constants
+    " WHERE d.unit_lft BETWEEN :lft AND :rgt AND d.procedure_told = :told"
+    + _TOLD_UNDER.format("procedure")
+)
+
+
+def dossiers_told_at(
+    session: ReadSession, told: str, *, root: int, units: Iterable[int]
+) -> set[tuple[int, str]]:
+    """Return the dossiers that stayed at some units because their sender used a word."""
+    rows = session.execute(_AT_UNITS, {"units": sorted(units), "root": root, "told": told})
+    return {(row.source_id, row.code) for row in rows}
+
+
+def dossiers_told_of(
+    session: ReadSession, told: str, *, root: int, lft: int, rgt: int
+) -> set[tuple[int, str]]:
+    """Return the dossiers whose sender used a word for their procedure, within a span of units."""
+    rows = session.execute(_OF_PROCEDURE, {"lft": lft, "rgt": rgt, "root": root, "told": told})
+    return {(row.source_id, row.code) for row in rows}

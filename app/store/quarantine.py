@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from app.domain.errors import NotFound
 from app.domain.faults import Fault
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import quarantine, source
+
+WAITING: Final = "waiting"
+ACCEPTED: Final = "accepted"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -36,7 +39,7 @@ class Entry:
     raw: Mapping[str, Any]
     faults: tuple[Fault, ...]
     recorded_at: datetime
-    state: str = "waiting"
+    state: str = WAITING
     settled_at: datetime | None = None
     source: str | None = None
 
@@ -124,10 +127,19 @@ def page(
     return [_entry(row) for row in rows.mappings()]
 
 
-def settle(session: WriteSession, entry: Entry, *, now: datetime) -> None:
-    """Mark a record as accepted after all; it stays listed with its former faults."""
-    session.execute(
+def settle(session: WriteSession, entry: Entry, *, now: datetime) -> bool:
+    """Mark a record as accepted after all; it stays listed with its former faults.
+
+    :returns: False when somebody else has settled it meanwhile.
+    """
+    done = session.execute(
         sa.update(quarantine)
-        .where(quarantine.c.unit_id == entry.unit_id, quarantine.c.id == entry.id)
-        .values(state="accepted", settled_at=now)
+        .where(
+            quarantine.c.unit_id == entry.unit_id,
+            quarantine.c.id == entry.id,
+            quarantine.c.state == WAITING,
+        )
+        .values(state=ACCEPTED, settled_at=now)
+        .returning(quarantine.c.id)
     )
+    return done.first() is not None
