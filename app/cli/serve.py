@@ -111,17 +111,16 @@ def demo(
         with database.read() as session:
             province.may_be_demo(session)
         schema.migrate(database)
-        now = system_clock()
-        with database.begin() as session:
-            seeded = province.seed(session, now=now, dossiers=dossiers)
-        if seeded.is_first:
-            tell("demo.seeded", records=str(seeded.sent))
+        with database.read() as session:
+            is_first = not province.is_told(session)
+        if is_first:
+            tell("demo.seeded", records=str(_tell_story(database, dossiers).sent))
         listener = stack.enter_context(_listener(settings.host, settings.port, or_any=True))
         mailbox = Mailbox()
         app = _application(settings, database, mailbox=mailbox)
         keyring = Keyring(secret=settings.applicant_key(), environment=settings.environment)
         with database.begin() as session:
-            key = province.fresh_key(session, keyring, now=now)
+            key = province.fresh_key(session, keyring, now=system_clock())
 
         def begin() -> None:
             with database.begin() as session:
@@ -135,11 +134,18 @@ def demo(
                         now=system_clock(),
                     )
                 )
-            stack.enter_context(worker_of(settings, database))
             _show(listener, key)
+            if not is_first:
+                _tell_story(database, dossiers)  # what happened since the last time
+            stack.enter_context(worker_of(settings, database))
 
         _serve(app, listener, begin)
     tell("demo.stopped")
+
+
+def _tell_story(database: Database, dossiers: int) -> province.Seeded:
+    with database.begin() as session:
+        return province.seed(session, now=system_clock(), dossiers=dossiers)
 
 
 def asgi() -> FastAPI:

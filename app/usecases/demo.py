@@ -72,6 +72,16 @@ def may_be_demo(session: ReadSession) -> None:
         raise NotADemo
 
 
+def is_told(session: ReadSession) -> bool:
+    """Tell whether the province was told before.
+
+    :raises NotADemo: the database is in use for something else.
+    """
+    if installation.purpose(session) is None and installation.is_in_use(session):
+        raise NotADemo
+    return installation.purpose(session) == PURPOSE
+
+
 def declare_production(session: WriteSession, *, now: datetime) -> None:
     """Say that a database serves real work, unless that was said.
 

@@ -243,7 +243,7 @@ class _Story:
         lateness = self.office.lateness * (0.25 if self.is_quick else 1.6)
         if dice.chance(lateness):
             days = (1, 2, dice.number(3, 5), dice.number(6, 12), dice.number(30, 70))[
-                dice.pick((40, 22, 20, 12, 6))
+                dice.pick((80, 20) if self.is_quick else (40, 22, 20, 12, 6))
             ]
             return self._moment_on(self._working_days_after(due.due_on, days))
         if self.is_quick:

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from typing import Final
 
 WIDTH: Final = 720
-HEIGHT: Final = 220
-LEFT: Final = 44
-RIGHT: Final = 44
+HEIGHT: Final = 300
+LEFT: Final = 52
+RIGHT: Final = 60
 TOP: Final = 18
 BOTTOM: Final = 34
-STEPS: Final = (1, 2, 5)
+STEPS: Final = (2, 4, 5, 6, 8, 10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _bar(column: Column, middle: float, width: float, base: float, scale: float)
 
 def ceiling(largest: int) -> int:
     """Return the next number that reads well at the end of a scale."""
-    size = 2
+    size = 1
     while True:
         for step in STEPS:
             if step * size >= largest:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from fractions import Fraction
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -33,7 +33,7 @@ from app.web.rendering import NOTHING, Writing
 
 SMALL_SAMPLE: Final = 5
 """A rate of fewer dossiers than this says little."""
-WORST: Final = 8
+WORST: Final = 5
 WEEKS: Final = 13
 PAGE: Final = 50
 FIRST_RATE: Final = "on_time_of_finished"
@@ -194,6 +194,7 @@ class Account:
     total: str
     result: str
     is_provisional: bool
+    suspended: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -248,17 +249,15 @@ def dossier_href(code: str, source: str | None = None, **more: str) -> str:
 
 
 def list_href(question: Question, *, count: Count, known_at: datetime) -> str:
-    """Return the way to the list behind a figure, seen and known at the figure's own moments."""
+    """Return the way to the list behind a figure, seen and known at the figure's own moment."""
     wanted = {
         "count": count.value,
         "unit": question.unit.code,
-        "scope": question.extent.value,
-        "from": question.period.first.isoformat(),
-        "to": question.period.last.isoformat(),
-        "known_at": known_at.isoformat(),
+        "month": f"{question.period.first:%Y-%m}",
+        "at": f"{known_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}",
     }
-    if question.as_of is not None:
-        wanted["as_of"] = question.as_of.isoformat()
+    if question.extent is Extent.OWN:
+        wanted["scope"] = question.extent.value
     if question.procedure is not None:
         wanted["procedure"] = question.procedure
     return "/dossiers?" + urlencode(wanted)
@@ -331,7 +330,7 @@ def overview(
     earlier = Period((period.first - ONE_DAY).replace(day=1), period.first - ONE_DAY)
     return Overview(
         title=unit.name,
-        crumbs=_crumbs(session, unit, who, period),
+        crumbs=_crumbs(session, unit, who, period)[:-1],
         period=_month_text(period, writing),
         as_of=writing.say("web.as_of", at=as_of),
         earlier=Link(_month_text(earlier, writing), _overview_href(unit.code, earlier)),
@@ -813,7 +812,17 @@ def _account(
         total=_amount(ledger.total, ledger.unit, writing),
         result=_due_text(ledger.due, writing),
         is_provisional=ledger.due is not None and ledger.due.provisional,
+        suspended=_suspended_text(ledger, writing),
     ), ""
+
+
+def _suspended_text(ledger: Ledger, writing: Writing) -> str:
+    """Say what is left while a pause is open, and what is due if it ended now."""
+    suspended = ledger.suspended
+    if suspended is None:
+        return ""
+    due = _due_text(suspended.due_if_ended, writing)
+    return writing.say("web.suspended", due=due)
 
 
 def _limit_text(ledger: Ledger, writing: Writing) -> str:

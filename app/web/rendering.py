@@ -1,5 +1,6 @@
 """Templates, static files and headers of the pages; no script, nothing from elsewhere."""
 
+import gzip
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ CSP: Final = (
 )
 STATIC: Final = {"style.css": "text/css; charset=utf-8", "icon.svg": "image/svg+xml"}
 LANGUAGE_COOKIE: Final = "dunghan_language"
+GZIP_LEVEL: Final = 5
 A_YEAR: Final = 365 * 24 * 3600
 NOTHING: Final = "–"
 
@@ -123,9 +125,14 @@ def page(
             **values,
         )
     )
-    response = HTMLResponse(text, status, headers={"Content-Security-Policy": CSP})
+    content = text.encode()
+    response = HTMLResponse(content, status, headers={"Content-Security-Policy": CSP})
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        response.body = gzip.compress(content, GZIP_LEVEL, mtime=0)
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers["Content-Length"] = str(len(response.body))
     response.headers["Cache-Control"] = "no-store"
-    response.headers["Vary"] = "Accept-Language, Cookie"
+    response.headers["Vary"] = "Accept-Encoding, Accept-Language, Cookie"
     response.headers["Content-Language"] = language.value
     if request.query_params.get("lang") in tuple(Language):
         response.set_cookie(

