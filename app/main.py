@@ -94,5 +94,10 @@ def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
         secret=settings.applicant_key(),
         environment=settings.environment.value,
         webhook_networks=settings.webhook_allow_networks,
+        limits=Limits(
+            max_body_bytes=settings.max_body_bytes,
+            max_batch_records=settings.max_batch_records,
+            requests_per_minute=settings.requests_per_minute,
+        ),
         **more,
     )

@@ -85,9 +85,13 @@ class Settings(BaseSettings):
         (),
         description="Private networks that alerts may be sent to, separated by commas.",
     )
-    max_body_bytes: int = Field(1_000_000, ge=1_000, description="Largest single request.")
-    max_batch_bytes: int = Field(5_000_000, ge=1_000, description="Largest batch, after unpacking.")
-    max_batch_records: int = Field(1_000, ge=1, le=10_000, description="Most records in a batch.")
+    max_body_bytes: int = Field(
+        16 * 2**20, ge=1_000, description="Largest request, as sent and after unpacking."
+    )
+    max_batch_records: int = Field(5_000, ge=1, le=10_000, description="Most records in a batch.")
+    requests_per_minute: int = Field(
+        60_000, ge=1, description="Most requests of one key in a minute, for each process."
+    )
     log_level: LogLevel = Field(LogLevel.INFO, description="How much the log tells.")
 
     @field_validator("webhook_allow_networks", mode="before")

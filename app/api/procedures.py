@@ -132,6 +132,10 @@ class ProceduresOut(Out):
 class ProceduresIn(In):
     """Several procedures at once."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"procedures": [{"code": "1.001193", **EXAMPLE}]}]}
+    )
+
     procedures: Annotated[list[ProcedureInBatch], Field(min_length=1, max_length=5000)]
 
 

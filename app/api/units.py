@@ -116,6 +116,10 @@ class UnitsOut(Out):
 class UnitsIn(In):
     """Several units at once."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"units": [{"code": "H44.100", **EXAMPLE}]}]}
+    )
+
     units: Annotated[list[UnitInBatch], Field(min_length=1, max_length=5000)]
 
 
