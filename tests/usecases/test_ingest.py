@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from app.domain.record import Channel, Message, MessageKind, Status, Told
+from app.domain.record import Message, MessageKind, Status, Told
 from app.store.session import Database, WriteSession
 from app.usecases import catalogue, ingest, rebuild
 from app.usecases.catalogue import UnitLevel, UnitSpec
@@ -107,19 +107,6 @@ def test_a_rebuild_from_the_record_gives_what_is_stored(
     assert (found.looked_at, found.differ) == (1, 0)
 
 
-def test_a_row_changed_by_hand_is_found_and_mended(session: WriteSession) -> None:
-    by = settled(session)
-    told = Told(unit="A", procedure="P", received_at=NOW, channel=Channel.ONLINE)
-    ingest.accept(session, [_record(told)], by=by, door="test", now=NOW)
-    session.execute(text("UPDATE dossier SET edge_state = ARRAY[41]::smallint[]"))
-
-    found = rebuild.compare(session)
-    rebuild.repair(session, found.named, now=NOW + timedelta(hours=1))
-
-    assert found.differ == 1
-    assert rebuild.compare(session).differ == 0
-
-
 def test_two_writers_of_one_dossier_lose_nothing(fresh_database: Database) -> None:
     with fresh_database.begin() as session:
         by = settled(session)
@@ -146,7 +133,7 @@ def test_two_writers_of_one_dossier_lose_nothing(fresh_database: Database) -> No
 
 def test_the_record_refuses_to_be_changed(session: WriteSession) -> None:
     by = settled(session)
-    ingest.accept(session, [_record(Told(unit="A", procedure="P"))], by=by, door="t", now=NOW)
+    ingest.accept(session, [a_record(Told(unit="A", procedure="P"))], by=by, door="t", now=NOW)
 
     with pytest.raises(Exception, match="append-only"), session.savepoint():
         session.execute(text("UPDATE dossier_record SET told = '{}'"))
@@ -157,10 +144,10 @@ def test_the_record_refuses_to_be_changed(session: WriteSession) -> None:
 def test_what_was_believed_before_is_kept_with_its_time(session: WriteSession) -> None:
     by = settled(session)
     told = Told(unit="A", procedure="P", received_at=NOW, due_at=NOW + timedelta(days=5))
-    ingest.accept(session, [_record(told)], by=by, door="test", now=NOW)
+    ingest.accept(session, [a_record(told)], by=by, door="test", now=NOW)
     later = Told(finished_at=NOW + timedelta(days=1), status=Status.FINISHED)
     stamp = NOW + timedelta(days=1)
-    record = replace(_record(later), at=stamp, source_updated_at=stamp)
+    record = replace(a_record(later), at=stamp, source_updated_at=stamp)
 
     ingest.accept(session, [record], by=by, door="test", now=stamp)
 
@@ -176,7 +163,7 @@ def test_a_record_in_quarantine_is_kept_beside_the_good_one(session: WriteSessio
 
     verdicts = ingest.accept(
         session,
-        [broken, replace(_record(Told(unit="A", procedure="P")), index=1)],
+        [broken, replace(a_record(Told(unit="A", procedure="P")), index=1)],
         by=by,
         door="test",
         now=NOW,
@@ -186,8 +173,9 @@ def test_a_record_in_quarantine_is_kept_beside_the_good_one(session: WriteSessio
     assert session.scalar(text("SELECT count(*) FROM quarantine")) == 1
 
 
-def _record(told: Told) -> Incoming:
-    return Incoming(0, "HS-1", MessageKind.RECORD, NOW, NOW, True, told)
+def a_record(told: Told, code: str = "HS-1") -> Incoming:
+    """Return a record that is told now."""
+    return Incoming(0, code, MessageKind.RECORD, NOW, NOW, True, told)
 
 
 class _undone:  # noqa: N801  # reads as a word in a with statement

@@ -1,0 +1,155 @@
+"""Where dossiers live, claimed by version; what was believed is kept with its time."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import text
+
+from app.domain.record import MessageKind
+from app.store import dossiers
+from app.store.dossiers import Claim
+from app.store.session import WriteSession
+
+NOW = datetime(2026, 3, 2, tzinfo=UTC)
+
+
+def row(code: str = "HS-1", unit: int = 1, **more: Any) -> dict[str, Any]:
+    """Return every column of a dossier."""
+    empty = dict.fromkeys(dossiers._DOSSIER_TYPES)  # the columns are the subject
+    return {
+        **empty,
+        "unit_id": unit,
+        "source_id": 1,
+        "code": code,
+        "unit_lft": unit,
+        "home_unit_id": 1,
+        "version": 1,
+        "recorded_at": NOW,
+        "first_recorded_at": NOW,
+        "source_updated_at": NOW,
+        "is_current": True,
+        "is_open": True,
+        "is_leg": False,
+        "channel": "online",
+        "applicant_type": "citizen",
+        "other_codes": [],
+        "place_independent": False,
+        "due_origin": "computed",
+        "is_provisional": False,
+        "apology_exempt": False,
+        "issues": [],
+        "supplement_at": [],
+        "edge_at": [NOW],
+        "edge_state": [30],
+        "edge_flow": [1],
+        "edge_due": [None],
+        **more,
+    }
+
+
+def message(seq: int, code: str = "HS-1") -> dict[str, Any]:
+    """Return every column of a message."""
+    return {
+        "unit_id": 1,
+        "source_id": 1,
+        "code": code,
+        "seq": seq,
+        "kind": "record",
+        "at": NOW,
+        "source_updated_at": NOW,
+        "stamped": True,
+        "digest": "d",
+        "stale": False,
+        "told": {"unit": "A", "received_at": "2026-03-02T00:00:00Z"},
+        "key_id": None,
+        "root_unit_id": 0,
+        "recorded_at": NOW,
+    }
+
+
+def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
+    first = Claim(1, "HS-1", 1, 1, 0)
+
+    assert dossiers.claim(session, [first]) == {(1, "HS-1")}
+    assert dossiers.claim(session, [first]) == set()
+    assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]) == {(1, "HS-1")}
+    place = dossiers.locate(session, [(1, "HS-1"), (1, "HS-2")])[1, "HS-1"]
+    assert (place.home_unit_id, place.unit_id, place.version) == (1, 2, 2)
+
+
+def test_the_record_gives_back_what_was_told_in_order_of_arrival(session: WriteSession) -> None:
+    dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0)])
+    dossiers.append(session, [message(2), message(1)])
+
+    kept = dossiers.records(session, dossiers.locate(session, [(1, "HS-1")]))[1, "HS-1"]
+
+    assert kept.last_seq == 2
+    assert [one.kind for one in kept.messages] == [MessageKind.RECORD] * 2
+    assert kept.messages[0].told["received_at"] == NOW
+
+
+def test_what_was_believed_is_remembered_when_it_is_replaced(session: WriteSession) -> None:
+    later = NOW + timedelta(hours=1)
+    dossiers.put(session, rows=[row()], readings=[], replaced=[], now=NOW)
+
+    dossiers.put(
+        session,
+        rows=[row(version=2, recorded_at=later)],
+        readings=[],
+        replaced=[(1, 1, "HS-1")],
+        now=later,
+    )
+
+    past = session.execute(text("SELECT version, recorded_at, superseded_at FROM dossier_past"))
+    assert [tuple(one) for one in past] == [(1, NOW, later)]
+
+
+def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
+    session: WriteSession,
+) -> None:
+    dossiers.put(session, rows=[row(unit=1)], readings=[], replaced=[], now=NOW)
+
+    dossiers.put(session, rows=[row(unit=2)], readings=[], replaced=[(1, 1, "HS-1")], now=NOW)
+
+    assert dossiers.places(session, [(1, "HS-1")]) == {(1, "HS-1"): (2,)}
+    assert session.scalar(text("SELECT count(*) FROM dossier_past")) == 1
+
+
+def test_rows_that_differ_from_what_is_stored_are_named(session: WriteSession) -> None:
+    dossiers.put(session, rows=[row(), row("HS-2")], readings=[], replaced=[], now=NOW)
+    keys = [(1, "HS-1"), (1, "HS-2")]
+
+    same = dossiers.differing(session, keys, rows=[row(), row("HS-2")], readings=[])
+    other = dossiers.differing(session, keys, rows=[row(), row("HS-2", contacts=3)], readings=[])
+    missing = dossiers.differing(session, keys, rows=[row()], readings=[])
+
+    assert (same, other, missing) == (set(), {(1, "HS-2")}, {(1, "HS-2")})
+
+
+def test_open_computed_promises_are_found_by_unit_and_procedure(session: WriteSession) -> None:
+    rows = [
+        row("HS-1", procedure_id=7),
+        row("HS-2", unit=5, procedure_id=8),
+        row("HS-3", due_origin="told"),
+        row("HS-4", is_open=False),
+    ]
+    dossiers.put(session, rows=rows, readings=[], replaced=[], now=NOW)
+
+    assert dossiers.open_computed(session, lft=0, rgt=9) == [(1, "HS-1"), (1, "HS-2")]
+    assert dossiers.open_computed(session, lft=0, rgt=4) == [(1, "HS-1")]
+    assert dossiers.open_computed(session, lft=0, rgt=9, procedures=[8]) == [(1, "HS-2")]
+
+
+def test_legs_that_stand_alone_are_found_by_their_parent(session: WriteSession) -> None:
+    rows = [row("LEG-1", parent="HS-1"), row("LEG-2", parent="HS-1", is_leg=True)]
+    dossiers.put(session, rows=rows, readings=[], replaced=[], now=NOW)
+
+    assert dossiers.legs_of(session, [(1, "HS-1")]) == {(1, "LEG-1")}
+
+
+def test_keys_are_paged_in_order(session: WriteSession) -> None:
+    dossiers.claim(session, [Claim(1, f"HS-{n}", 1, 1, 0) for n in range(5)])
+
+    first = dossiers.page_keys(session, after=None, limit=3)
+
+    assert dossiers.page_keys(session, after=first[-1], limit=3) == [(1, "HS-3"), (1, "HS-4")]

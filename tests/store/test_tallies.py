@@ -1,0 +1,93 @@
+"""Counting in SQL: the last edge before an instant, and lists as long as their figures.
+
+That the counts are those of the Python decision is held in tests/usecases/test_reporting.py.
+"""
+
+from datetime import date, timedelta
+
+import pytest
+
+from app.domain.period import Period
+from app.domain.tally import CATALOGUE_COUNTS, COUNTS, Count
+from app.domain.timeliness import Reading, State
+from app.store import tallies
+from app.store.session import WriteSession
+from app.store.tallies import CONDITIONS, Dimension, Scope, Span
+from tests.factories import (
+    Course,
+    add_dossier,
+    finished_course,
+    local,
+    make_source,
+    make_unit,
+    open_course,
+)
+
+MARCH = Period(date(2026, 3, 1), date(2026, 3, 31))
+
+
+def span(period: Period = MARCH) -> Span:
+    """Return a period to its end."""
+    return Span(period.begins, period.ends, period.first, period.last)
+
+
+def test_every_count_of_dossiers_has_one_condition() -> None:
+    assert set(CONDITIONS) == set(COUNTS) - CATALOGUE_COUNTS
+
+
+@pytest.mark.parametrize("reading", Reading)
+@pytest.mark.parametrize("known_at", [None, local("2026-03-20")])
+def test_every_figure_is_as_long_as_its_list(
+    session: WriteSession, reading: Reading, known_at: object
+) -> None:
+    unit = make_unit(session)
+    for number in range(4):
+        add_dossier(session, unit, make_source(session), f"HS-{number}", course=_course(number))
+    scope = Scope(unit.lft, unit.rgt, reading=reading, known_at=known_at)  # type: ignore[arg-type]  # None or an instant
+
+    rows = tallies.counts(session, scope, span())
+    for count in CONDITIONS:
+        found = tallies.listed(session, scope, span(), count=count, limit=100)
+
+        assert len(found) == sum(row.tally[count] for row in rows), count
+
+
+def test_an_edge_counts_from_the_instant_after_it(session: WriteSession) -> None:
+    unit = make_unit(session)
+    add_dossier(session, unit, make_source(session), "HS-1", course=_course(0))
+    scope = Scope(unit.lft, unit.rgt)
+    lapse = local("2026-03-10")
+
+    for ends, expected in ((lapse, State.OPEN_IN_TIME), (lapse + _STEP, State.OPEN_OVERDUE)):
+        upto = Span(MARCH.begins, ends, MARCH.first, date(2026, 3, 10))
+        found = tallies.listed(session, scope, upto, limit=9)
+
+        assert [one.state for one in found] == [expected]
+
+
+def test_children_add_up_to_the_whole(session: WriteSession) -> None:
+    province = make_unit(session)
+    communes = [make_unit(session, f"H44.{n}", parent=province) for n in (100, 101)]
+    for number, commune in enumerate((*communes, communes[0])):
+        add_dossier(session, commune, make_source(session), f"HS-{number}", course=_course(number))
+    scope = Scope(province.lft, province.rgt)
+
+    rows = tallies.counts(session, scope, span(), by=[Dimension.CHILD], of=province.id)
+    whole = tallies.counts(session, scope, span())
+
+    assert [(row.keys, row.tally[Count.RECEIVED]) for row in rows] == [
+        (("H44.100",), 2),
+        (("H44.101",), 1),
+    ]
+    assert whole[0].tally == rows[0].tally + rows[1].tally
+
+
+_STEP = timedelta(microseconds=1)
+
+
+def _course(number: int) -> Course:
+    received_at = local("2026-03-02", 9)
+    due_on = date(2026, 3, 9)
+    if number == 0:
+        return open_course(received_at, due_on)
+    return finished_course(received_at, due_on, local(date(2026, 3, 6 + number), 9))
