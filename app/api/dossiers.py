@@ -127,6 +127,9 @@ class DossierOut(Out):
     readings: dict[str, StandingOut]
     apology: str = Field(description="`none`, `issued` or `exempt`.")
     flags: list[str] = Field(description="Điều cần xem lại. / Things to look at.")
+    due_difference_working_days: int | None = Field(
+        description="Ngày hẹn trừ ngày theo luật định; 0: khớp. / Promise less our own date."
+    )
     as_of: Instant
     source_updated_at: Instant
     recorded_at: Instant
@@ -157,6 +160,7 @@ class DossierOut(Out):
             readings=standings,
             apology="exempt" if row["apology_exempt"] else apology,
             flags=row["issues"],
+            due_difference_working_days=whole.clocked.due_difference_working_days,
             as_of=whole.as_of,
             links={
                 "timeline": f"{here}/timeline?source={whole.found.source}",

@@ -25,7 +25,7 @@ def classify(
     None when nothing had happened yet. What happens at or after ``as_of`` changes nothing, save
     for the reading ``as_sent``, which judges by the dates that the sender tells today.
     """
-    rewound = _rewound(history, as_of, reading)
+    rewound = rewound_to(history, as_of, reading)
     last = as_of - JUST
     voided_at = rewound.voided_at
     if voided_at is not None:
@@ -80,8 +80,11 @@ def _ended(ending: Ending, due: Due | None, at: datetime) -> State:
             return State.FINISHED_EARLY if at < due.early_before else State.FINISHED_ON_TIME
 
 
-def _rewound(history: History, as_of: datetime, reading: Reading) -> History:
-    """Drop everything that happened at or after an instant."""
+def rewound_to(history: History, as_of: datetime, reading: Reading) -> History:
+    """Return a history without what happened at or after an instant.
+
+    The reading ``as_sent`` judges by the end that the sender tells today.
+    """
     voided_at = history.voided_at
     return replace(
         history,

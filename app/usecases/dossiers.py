@@ -5,21 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
+from app.domain.account import account
 from app.domain.calendar import WorkCalendar
 from app.domain.canonical import to_plain
 from app.domain.deadline import Due
 from app.domain.dossier import gather
 from app.domain.edges import Edge
 from app.domain.errors import Conflict, NotFound
-from app.domain.ledger import Ledger, explain
+from app.domain.ledger import Ledger
+from app.domain.procedure import LimitVersion
 from app.domain.reading import Clocked, Revision, read
 from app.domain.record import Message
 from app.domain.timeliness import Reading, State
-from app.domain.verdict import classify
-from app.store import dossiers
+from app.domain.verdict import classify, rewound_to
+from app.store import dossiers, procedures
 from app.store.dossiers import Found
 from app.store.session import ReadSession
 from app.usecases import terms
+from app.usecases.catalogue import ProcedureSpec
 from app.usecases.subtree import Subtree
 from app.usecases.terms import NOWHERE, Lexicon
 
@@ -58,12 +61,26 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
+class HeldLimit:
+    """The time limit that binds a dossier, and which state of the catalogue told it."""
+
+    version: LimitVersion
+    procedure: str
+    revision: int
+    is_verified: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Whole:
-    """A dossier with everything that follows from its record."""
+    """A dossier with everything that follows from its record.
+
+    ``clocked`` knows all that was told; ``clocked_then`` only what had happened before ``as_of``.
+    """
 
     found: Found
     messages: tuple[Message, ...]
     clocked: Clocked
+    clocked_then: Mapping[Reading, Clocked]
     lexicon: Lexicon
     standings: Mapping[Reading, Standing]
     as_of: datetime
@@ -107,12 +124,13 @@ def get_dossier(
     )
     law = lexicon.terms(history, parent_known=bool(found.row["is_leg"]))
     clocked = read(history, law)
+    then = {reading: read(rewound_to(history, as_of, reading), law) for reading in Reading}
     standings = {}
     for reading in Reading:
         verdict = classify(history, law, reading=reading, as_of=as_of)
         state = None if verdict is None else verdict[0]
-        standings[reading] = Standing(state, clocked.due(reading))
-    return Whole(found, messages, clocked, lexicon, standings, as_of)
+        standings[reading] = Standing(state, then[reading].due(reading))
+    return Whole(found, messages, clocked, then, lexicon, standings, as_of)
 
 
 def explain_due_date(whole: Whole, *, reading: Reading) -> tuple[Ledger, WorkCalendar]:
@@ -124,27 +142,28 @@ def explain_due_date(whole: Whole, *, reading: Reading) -> tuple[Ledger, WorkCal
     :raises DueDateMissing: the dossier has no receipt, or no due date under this reading.
     :raises CalendarYearMissing: a year that it needs is not loaded.
     """
-    clocked = whole.clocked
-    start = clocked.start
-    calendar = clocked.terms.calendar
-    code = str(whole.row["code"])
-    if start is None:
-        raise DueDateMissing(dossier=code)
-    promised = _promised(whole, reading)
-    if promised is None and clocked.limit is None:
-        raise DueDateMissing(dossier=code)
-    closings = clocked.history.closings
-    closed = closings[-1] if closings and closings[-1].reopened_at is None else None
-    ledger = explain(
-        calendar,
-        clocked.limit,
-        clocked.history.clock_start_at or start,
-        clocked.pauses,
-        promised=promised,
-        finish=None if closed is None else closed.at,
-        at=whole.as_of if closed is None else None,
+    clocked = whole.clocked_then[reading]
+    ledger = account(clocked, reading, as_of=whole.as_of)
+    if ledger is None:
+        raise DueDateMissing(dossier=str(whole.row["code"]))
+    return ledger, clocked.terms.calendar
+
+
+def find_limit(session: ReadSession, whole: Whole) -> HeldLimit | None:
+    """Return the limit that binds a dossier, with the state of the catalogue that told it."""
+    history, version = whole.clocked.history, whole.clocked.version
+    procedure = whole.clocked.terms.procedure
+    if version is None or procedure is None:
+        return None
+    told = procedures.revisions_of(session, [procedure.code])[procedure.code]
+    known = [row for row in told if row.recorded_at <= history.rules_known_at] or told[:1]
+    limits = ProcedureSpec.from_plain(known[-1].spec).limits
+    return HeldLimit(
+        version,
+        procedure.code,
+        len(known),
+        is_verified=any(one.is_verified for one in limits if one.version == version),
     )
-    return ledger, calendar
 
 
 def plain(message: Message) -> dict[str, Any]:
@@ -152,19 +171,6 @@ def plain(message: Message) -> dict[str, Any]:
     told = to_plain(message.told)
     told.pop("applicant_hash", None)
     return told
-
-
-def _promised(whole: Whole, reading: Reading) -> Due | None:
-    """Return the promise that a reading accounts for, None for our own computation."""
-    clocked = whole.clocked
-    match reading:
-        case Reading.STATUTORY:
-            return None
-        case Reading.AS_SENT | Reading.EXTENDED:
-            due = clocked.due(reading)
-            return due if clocked.due_origin == "told" else None
-        case Reading.PROMISED:
-            return clocked.promised if clocked.due_origin == "told" else None
 
 
 def _found(session: ReadSession, code: str, within: Subtree, source: str | None) -> Found:

@@ -19,6 +19,7 @@ from app.main import create_app
 from app.store.session import Database
 from app.usecases import access
 from app.usecases.access import Scope
+from tests.api.procedures import LIMITS
 
 SECRET = b"a secret of the tests, of no use elsewhere"
 MakeKey = Callable[..., str]
@@ -95,6 +96,20 @@ def make_key(installation: Installation, clock: HandClock) -> MakeKey:
 def as_key(key: str, **headers: str) -> dict[str, str]:
     """Return the headers that present a key."""
     return {"Authorization": f"Bearer {key}", **headers}
+
+
+@pytest.fixture
+def sender(client: TestClient, make_key: MakeKey) -> dict[str, str]:
+    """Give a key of a province with one commune and a procedure of each kind of limit."""
+    whole = as_key(make_key())
+    client.put("/v1/units/H44", json={"name": "P", "level": "province"}, headers=whole)
+    commune = {"name": "C", "level": "commune", "parent": "H44"}
+    client.put("/v1/units/H44.1", json=commune, headers=whole)
+    for code, limit in LIMITS.items():
+        told = {"name": f"Thủ tục {code}", "limits": [limit]}
+        answer = client.put(f"/v1/procedures/{code}", json=told, headers=whole)
+        assert answer.status_code == 201, answer.text
+    return as_key(make_key(unit="H44"))
 
 
 @pytest.fixture
