@@ -16,6 +16,7 @@ import typer
 import uvicorn
 from fastapi import FastAPI
 
+from app import logs
 from app.cli import database_of, tell
 from app.clock import system_clock
 from app.i18n import ZONE, Language, phrase
@@ -57,6 +58,7 @@ def serve(
 ) -> None:
     """Phục vụ API và trang tổng quan. / Serve the API and the pages, with the nightly work."""
     settings = _chosen(host=host, port=port, workers=workers, scheduler=scheduler)
+    logs.configure(settings.log_level.value)
     with database_of(settings) as database:
         if settings.database_url is None:
             schema.migrate(database)  # the embedded one is ours alone
@@ -106,6 +108,7 @@ def demo(
     )
     if asked.database_url is not None and asked.environment is not Environment.DEMO:
         raise province.NotADemo
+    logs.configure("warning")  # the banner is for a person to read
     tell("demo.preparing")
     with database_of(settings) as database, ExitStack() as stack:
         with database.read() as session:
@@ -151,6 +154,7 @@ def _tell_story(database: Database, dossiers: int) -> province.Seeded:
 def asgi() -> FastAPI:
     """Return the application of one of several server processes."""
     settings = load()
+    logs.configure(settings.log_level.value)
     stack = ExitStack()
     return _application(settings, stack.enter_context(database_of(settings)))
 

@@ -5,6 +5,7 @@ import threading
 
 import typer
 
+from app import logs
 from app.cli import database_of, tell
 from app.jobs import worker_of
 from app.settings import load
@@ -19,6 +20,7 @@ def worker() -> None:
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, lambda *_: stop.set())
     settings = load()
+    logs.configure(settings.log_level.value)
     with database_of(settings) as database, worker_of(settings, database) as working:
         tell("worker.started", owner=working.owner)
         stop.wait()
