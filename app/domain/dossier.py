@@ -63,6 +63,16 @@ class Issue(StrEnum):
     UNKNOWN_CHANNEL = "unknown_channel"
     UNKNOWN_PARENT = "unknown_parent"
     ZERO_DURATION = "zero_duration"
+    DATES_AHEAD = "dates_ahead"
+    FINISH_BACKDATED = "finish_backdated"
+    NUMBER_DATE_DIFFERS = "number_date_differs"
+    PAUSE_LONGER_THAN_LIMIT = "pause_longer_than_limit"
+    PAUSE_JUST_BEFORE_DUE = "pause_just_before_due"
+    ONLINE_AT_INFORMATION_LEVEL = "online_at_information_level"
+    RECEIPT_ENTERED_LATE = "receipt_entered_late"
+    CLOSED_IN_SAME_MINUTE = "closed_in_same_minute"
+    CLOSED_IN_BULK = "closed_in_bulk"
+    SAME_FROM_TWO_SOURCES = "same_from_two_sources"
 
 
 @dataclass(frozen=True, slots=True)

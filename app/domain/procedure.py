@@ -44,10 +44,11 @@ class LimitVersion:
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
-    """A procedure as the clock needs it: its code and its limits."""
+    """A procedure as the clock needs it: its code, its limits, how far it goes online."""
 
     code: str
     limits: tuple[LimitVersion, ...]
+    online_level: OnlineLevel | None = None
 
     def limit_at(self, day: date, *, case: str | None, channel: Channel) -> LimitVersion | None:
         """Return the version in force on a day; the most particular and then newest one wins.

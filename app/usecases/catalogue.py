@@ -432,7 +432,8 @@ class ProcedureSpec:
     @property
     def procedure(self) -> Procedure:
         """Return the procedure as the clock needs it."""
-        return Procedure(self.code, tuple(limit.version for limit in self.limits))
+        limits = tuple(limit.version for limit in self.limits)
+        return Procedure(self.code, limits, self.online_level)
 
     def plain(self) -> dict[str, object]:
         """Return the same as plain JSON."""

@@ -1,0 +1,322 @@
+"""What is worth a look in accepted dossiers (chất lượng dữ liệu): named rules, found and weighed.
+
+A rule describes what was told and does not accuse. Rules of one dossier are functions of what was
+told of it; the rules ``ACROSS`` dossiers compare many and are asked of the store.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final
+
+from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
+from app.domain.deadline import clock_start, compute_due
+from app.domain.dossier import Issue, in_order
+from app.domain.edges import Standing
+from app.domain.limits import LimitKind
+from app.domain.pauses import united
+from app.domain.procedure import OnlineLevel
+from app.domain.reading import Clocked
+from app.domain.record import OPEN_STATUSES, Channel, Message, MessageKind
+from app.domain.timeliness import Reading
+
+MANY: Final = 10
+"""How many dossiers of one unit, closed together, are worth a look."""
+AHEAD: Final = timedelta(minutes=5)
+"""How far the clock of a sender may run ahead of ours before a date counts as one to come."""
+ENTERED_LATE_FROM: Final = 2
+"""The working days between receipt and its entry from which the entry is late."""
+JUST_BEFORE: Final = 1
+"""The working days before the due day from which on a pause opens just before it."""
+
+
+class Severity(StrEnum):
+    """How soon an issue is worth a look."""
+
+    INFORMATION = "information"
+    ATTENTION = "attention"
+    SERIOUS = "serious"
+
+
+SEVERITIES: Final[Mapping[Issue, Severity]] = MappingProxyType(
+    dict.fromkeys(
+        (
+            *(Issue.FINISH_FROM_RETURN, Issue.END_INFERRED, Issue.UNKNOWN_CHANNEL),
+            *(Issue.UNKNOWN_PARENT, Issue.ZERO_DURATION, Issue.STATUS_BACKWARDS),
+            *(Issue.NOTICE_LATE, Issue.DATES_AHEAD, Issue.NUMBER_DATE_DIFFERS),
+            *(Issue.LATE_BEFORE_CORRECTION, Issue.ONLINE_AT_INFORMATION_LEVEL),
+        ),
+        Severity.INFORMATION,
+    )
+    | dict.fromkeys(
+        (
+            *(Issue.FINISHED_WITHOUT_DATE, Issue.FINISH_BEFORE_RECEIPT, Issue.RECEIPT_UNKNOWN),
+            *(Issue.NO_DUE, Issue.DUE_NOT_COMPUTABLE, Issue.DUE_NOT_REPRODUCIBLE),
+            *(Issue.DUE_CHANGED_SILENTLY, Issue.SECOND_EXTENSION, Issue.EXTENSION_TOO_LATE),
+            *(Issue.MORE_THAN_ONE_SUPPLEMENT, Issue.UNKNOWN_UNIT, Issue.UNKNOWN_PROCEDURE),
+            *(Issue.PAUSE_LONGER_THAN_LIMIT, Issue.PAUSE_JUST_BEFORE_DUE),
+            *(Issue.RECEIPT_ENTERED_LATE, Issue.CLOSED_IN_SAME_MINUTE),
+            Issue.SAME_FROM_TWO_SOURCES,
+        ),
+        Severity.ATTENTION,
+    )
+    | dict.fromkeys(
+        (
+            *(Issue.FINISH_DATE_CHANGED, Issue.FINISH_BACKDATED),
+            *(Issue.DUE_CHANGED_AFTER_PASSING, Issue.CLOSED_IN_BULK),
+        ),
+        Severity.SERIOUS,
+    )
+)
+"""The weight of each issue: serious is what rewrites lateness or ends many dossiers at once."""
+
+ACROSS: Final = frozenset(
+    {Issue.CLOSED_IN_SAME_MINUTE, Issue.CLOSED_IN_BULK, Issue.SAME_FROM_TWO_SOURCES}
+)
+"""Issues that no dossier shows by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One dossier under the rules: its number, its news in order, and what the law says of it."""
+
+    code: str
+    news: Sequence[Message]
+    clocked: Clocked
+
+    def day(self, instant: datetime) -> date:
+        """Return the local day of an instant at the unit."""
+        return self.clocked.terms.calendar.local_date(instant)
+
+    def working_days(self, start: date, end: date) -> int:
+        """Count the working days of the unit after a day up to and including another."""
+        return self.clocked.terms.calendar.working_days_between(start, end)
+
+
+def find(code: str, messages: Sequence[Message], clocked: Clocked) -> frozenset[Issue]:
+    """Return what the rules of one dossier find, beside what its reading noted already.
+
+    ``messages`` are in order of arrival. A rule that needs a calendar year which is not loaded
+    finds nothing until the year arrives.
+    """
+    news = in_order(messages) if len(messages) > 1 else messages
+    case = Case(code, news, clocked)
+    return frozenset(issue for issue, rule in RULES.items() if _holds(rule, case))
+
+
+def overlong_at(clocked: Clocked) -> datetime | None:
+    """Return from when on a pause that is still open will have lasted longer than the limit.
+
+    None without an open pause or a limit, and while a calendar year is missing.
+    """
+    spans = united(clocked.pauses, clocked.start) if clocked.pauses and clocked.start else ()
+    if not spans or spans[-1].ended_at is not None:
+        return None
+    try:
+        return _limit_spent(clocked, spans[-1].started_at)
+    except _NOT_COMPUTABLE:
+        return None
+
+
+_NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
+
+
+def _holds(rule: Callable[[Case], bool], case: Case) -> bool:
+    try:
+        return rule(case)
+    except _NOT_COMPUTABLE:
+        return False
+
+
+# ---------------------------------------------------------------- dates
+
+_DATES = (
+    *("submitted_at", "received_at", "clock_start_at", "finished_at", "ended_at"),
+    *("returned_at", "entered_at"),
+)
+
+
+def _dates_ahead(case: Case) -> bool:
+    """Tell whether a date was told before it came; more than a day ahead is not accepted."""
+    return any(
+        at > message.recorded_at + AHEAD
+        for message in case.news
+        for name in _DATES
+        if isinstance(at := message.told.get(name), datetime)
+    )
+
+
+_DAY_IN_NUMBER = re.compile(r"-(\d{2})(\d{2})(\d{2})(?=-)")
+
+
+def _number_date_differs(case: Case) -> bool:
+    """Tell whether the day in the number is that of neither the receipt nor the submission.
+
+    Source: dossier numbers are ``{unit}-{yymmdd}-{sequence}``.
+    """
+    received_at = case.clocked.history.received_at
+    found = _DAY_IN_NUMBER.search(case.code)
+    if received_at is None or found is None:
+        return False
+    year, month, day = map(int, found.groups())
+    try:
+        numbered = date(2000 + year, month, day)
+    except ValueError:
+        return False
+    submitted_at = case.clocked.history.facts.get("submitted_at")
+    return numbered not in {case.day(at) for at in (received_at, submitted_at) if at is not None}
+
+
+def _receipt_entered_late(case: Case) -> bool:
+    """Tell whether the receipt was typed in days after it happened."""
+    entered_at = case.clocked.history.facts.get("entered_at")
+    received_at = case.clocked.history.received_at
+    if entered_at is None or received_at is None:
+        return False
+    days = case.working_days(case.day(received_at), case.day(entered_at))
+    return days >= ENTERED_LATE_FROM
+
+
+# ---------------------------------------------------------------- rewritten dates
+
+
+def _seen_at(message: Message) -> datetime:
+    """Return when the source saw what a message tells: its stamp, else when we heard it."""
+    return message.source_updated_at if message.stamped else message.recorded_at
+
+
+def _finish_backdated(case: Case) -> bool:
+    """Tell whether a finish was told for a day before one on which it was still told to be open.
+
+    Days are compared, for many senders know the day of a finish and not its hour. A correction
+    that a superior approved is none of these.
+    """
+    if len(case.news) == 1:
+        return False
+    seen_open: datetime | None = None
+    for message in case.news:
+        told = message.told
+        finished_at = told.get("finished_at")
+        if finished_at is None:
+            if told.get("status") in OPEN_STATUSES and told.get("ended_at") is None:
+                seen = _seen_at(message)
+                seen_open = seen if seen_open is None else max(seen, seen_open)
+        elif (
+            seen_open is not None
+            and not told.get("approved")
+            and case.day(finished_at) < case.day(seen_open)
+        ):
+            return True
+    return False
+
+
+def _due_changed_after_passing(case: Case) -> bool:
+    """Tell whether a record named another due date when the held one had passed.
+
+    A date that follows from a pause, an extension or a correction is no change.
+    """
+    records = [
+        one
+        for one in case.news
+        if one.kind is MessageKind.RECORD and one.told.get("due_at") is not None
+    ]
+    if len(records) < 2:
+        return False
+    lines = [case.clocked.courses[one].standings for one in (Reading.PROMISED, Reading.EXTENDED)]
+    known = {standing.due.due_on for line in lines for standing in line if standing.due is not None}
+    held: date | None = None
+    for message in records:
+        due_at = message.told.get("due_at")
+        named = None if due_at is None else case.day(due_at)
+        if (
+            held is not None
+            and named not in {held, *known}
+            and all(_has_passed(line, _seen_at(message)) for line in lines)
+        ):
+            return True
+        held = named
+    return False
+
+
+def _has_passed(line: Sequence[Standing], at: datetime) -> bool:
+    """Tell whether the clock ran and its due moment lay behind at an instant."""
+    standing = next((one for one in reversed(line) if one.at <= at), None)
+    if standing is None or standing.paused or standing.due is None:
+        return False
+    return at > standing.due.on_time_until
+
+
+# ---------------------------------------------------------------- pauses
+
+
+def _pause_longer_than_limit(case: Case) -> bool:
+    """Tell whether a pause that is over lasted longer than the whole limit."""
+    clocked = case.clocked
+    if not clocked.pauses or clocked.start is None:
+        return False
+    for span in united(clocked.pauses, clocked.start):
+        spent_at = None if span.ended_at is None else _limit_spent(clocked, span.started_at)
+        if spent_at is not None and span.ended_at is not None and span.ended_at > spent_at:
+            return True
+    return False
+
+
+def _limit_spent(clocked: Clocked, started_at: datetime) -> datetime | None:
+    """Return when the whole limit would be spent if it ran from an instant on."""
+    limit = clocked.limit
+    if limit is None or limit.kind is LimitKind.NONE:
+        return None
+    calendar = clocked.terms.calendar
+    due = compute_due(calendar, limit, clock_start(calendar, limit, started_at))
+    return None if due is None else due.on_time_until
+
+
+def _pause_just_before_due(case: Case) -> bool:
+    """Tell whether a pause opened on the due day or the working day before it.
+
+    Limits so short that every pause would be one are left out.
+    """
+    line = case.clocked.courses[Reading.PROMISED].standings
+    if not case.clocked.pauses or not line:
+        return False
+    begun = case.day(line[0].at)
+    for standing in line:
+        due = standing.due
+        if not standing.paused or due is None or standing.at > due.on_time_until:
+            continue
+        if case.working_days(begun, due.due_on) <= JUST_BEFORE:
+            continue
+        if case.working_days(case.day(standing.at), due.due_on) <= JUST_BEFORE:
+            return True
+    return False
+
+
+# ---------------------------------------------------------------- catalogue
+
+
+def _online_at_information_level(case: Case) -> bool:
+    """Tell whether a dossier came online for a procedure that only informs online (mức 2)."""
+    procedure = case.clocked.terms.procedure
+    return (
+        case.clocked.history.facts.get("channel") is Channel.ONLINE
+        and procedure is not None
+        and procedure.online_level is OnlineLevel.INFORMATION
+    )
+
+
+RULES: Final[Mapping[Issue, Callable[[Case], bool]]] = MappingProxyType(
+    {
+        Issue.DATES_AHEAD: _dates_ahead,
+        Issue.NUMBER_DATE_DIFFERS: _number_date_differs,
+        Issue.RECEIPT_ENTERED_LATE: _receipt_entered_late,
+        Issue.FINISH_BACKDATED: _finish_backdated,
+        Issue.DUE_CHANGED_AFTER_PASSING: _due_changed_after_passing,
+        Issue.PAUSE_LONGER_THAN_LIMIT: _pause_longer_than_limit,
+        Issue.PAUSE_JUST_BEFORE_DUE: _pause_just_before_due,
+        Issue.ONLINE_AT_INFORMATION_LEVEL: _online_at_information_level,
+    }
+)
+"""The rules of one dossier that its reading does not need; the others are in ``reading``."""
