@@ -41,7 +41,7 @@ SOURCE: Final = "mot-cua-demo"
 ACTOR: Final = "demo"
 DOSSIERS: Final = 6_000
 HISTORY: Final = timedelta(days=92)
-LONGEST_STORY: Final = timedelta(days=130)
+LONGEST_STORY: Final = timedelta(days=160)
 SYNC: Final = time(17, 15)
 """When the made-up software sends what changed since the day before."""
 KEY_LIFE: Final = timedelta(days=30)

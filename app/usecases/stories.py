@@ -26,7 +26,7 @@ from app.domain.record import (
     Status,
     Told,
 )
-from app.rulebook.demo_province import DemoProcedure, DemoUnit
+from app.rulebook.demo_province import PROVINCE, DemoProcedure, DemoUnit
 
 WORKING_DAYS_TOLD: Final = 64
 """Three months: over so many working days the wished number of dossiers is spread."""
@@ -36,6 +36,8 @@ UNKNOWN_PROCEDURE: Final = "THU-TUC-RIENG-01"
 JOINT: Final = "1.001699"
 JOINT_LEG_AT: Final = "H44.22"
 JOINT_LEG: Final = "giam-dinh-y-khoa"
+COMMUNES: Final = (100, 247)
+"""The first and the last number among the codes of communes."""
 ONE_DAY: Final = timedelta(days=1)
 
 
@@ -48,6 +50,10 @@ class Telling:
     kind: MessageKind
     told: Told
     raw: Mapping[str, Any] | None = None
+
+
+def _is_quick(procedure: DemoProcedure) -> bool:
+    return procedure.limit.limit.kind is LimitKind.SAME_DAY
 
 
 class Dice:
@@ -128,22 +134,35 @@ def tellings(
     day = calendar.working_day_on_or_after(first)
     while day <= last:
         dice = Dice("day", office.unit, day)
-        for number in range(1, int(office.daily + dice.share()) + 1):
-            story = _Story(office, calendar, day, number)
+        is_forgetful = _forgetful(day) == office.unit
+        number = max(int(office.daily + dice.share()), int(is_forgetful))
+        for ordinal in range(1, number + 1):
+            is_forgotten = is_forgetful and ordinal == 1
+            story = _Story(office, calendar, day, ordinal, is_forgotten=is_forgotten)
             yield from (one for one in story.tellings() if one.at <= until)
         day = calendar.next_working_day(day)
+
+
+def _forgetful(day: date) -> str:
+    """Return the commune that forgets a dossier received on a day: one a week, on Mondays."""
+    if day.weekday() != 0:
+        return ""
+    return f"{PROVINCE}.{Dice('forgotten', day).number(*COMMUNES)}"
 
 
 class _Story:
     """One dossier from its receipt to its end."""
 
-    def __init__(self, office: Office, calendar: WorkCalendar, day: date, number: int) -> None:
+    def __init__(
+        self, office: Office, calendar: WorkCalendar, day: date, number: int, *, is_forgotten: bool
+    ) -> None:
         self.office = office
         self.calendar = calendar
         self.day = day
         self.dice = Dice("dossier", office.unit, day, number)
         self.code = f"{office.unit}-{day:%y%m%d}-{number:04d}"
-        procedures = office.procedures
+        self.is_forgotten = is_forgotten
+        procedures = [one for one in office.procedures if not is_forgotten or not _is_quick(one)]
         self.procedure = procedures[self.dice.pick([one.weight for one in procedures])]
         self.channel = (Channel.ONLINE, Channel.IN_PERSON, Channel.POST, Channel.UNKNOWN)[
             self.dice.pick((46, 46, 7, 1))
@@ -159,10 +178,13 @@ class _Story:
     @property
     def is_quick(self) -> bool:
         """Tell whether the procedure is settled on the day."""
-        return self.limit.kind is LimitKind.SAME_DAY
+        return _is_quick(self.procedure)
 
     def tellings(self) -> Iterator[Telling]:
         """Yield everything that is told of it, in order."""
+        if self.is_forgotten:
+            yield from self._forgotten()
+            return
         if self.channel is Channel.ONLINE:
             yield from self._handed_in()
             if self.dice.chance(0.02):
@@ -237,6 +259,12 @@ class _Story:
         if finished_at > due.on_time_until and self.dice.chance(0.45):
             yield self._apology(due)
         yield from self._finished(finished_at)
+
+    def _forgotten(self) -> Iterator[Telling]:
+        due = self._due()
+        yield self._received(due.due_at)
+        days = self.dice.number(25, 70)
+        yield from self._finished(self._moment_on(self._working_days_after(due.due_on, days)))
 
     def _finish(self, due: Due) -> datetime:
         dice = self.dice
