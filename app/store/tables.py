@@ -252,6 +252,7 @@ dossier = sa.Table(
     sa.Column("apology_at", Instant),
     sa.Column("apology_exempt", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("overlong_at", Instant, comment="the open pause then outlasts the whole limit"),
     sa.Column(
         "supplement_at", ARRAY(sa.DateTime(timezone=True)), nullable=False, server_default="{}"
     ),
@@ -269,6 +270,12 @@ dossier = sa.Table(
         postgresql_where=sa.text("is_open"),
     ),
     sa.Index("ix_dossier_code", "code"),
+    sa.Index(
+        "ix_dossier_other_codes",
+        "other_codes",
+        postgresql_using="gin",
+        postgresql_where=sa.text("other_codes <> '{}'"),
+    ),
     sa.Index(
         "ix_dossier_parent",
         "source_id",
@@ -327,7 +334,18 @@ dossier_past = sa.Table(
     sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),
     sa.Column("edge_due", ARRAY(sa.Date), nullable=False),
     sa.Column("readings", JSONB, nullable=False),
+    sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
+    sa.Column("overlong_at", Instant),
     comment="What we believed of a dossier from recorded_at until superseded_at. Append-only.",
+)
+
+source_heard = sa.Table(
+    "source_heard",
+    metadata,
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="the home unit; 0 is any unit"),
+    sa.Column("heard_on", sa.Date, primary_key=True),
+    comment="The local days on which a source told anything of a unit's dossiers.",
 )
 
 quarantine = sa.Table(
@@ -348,6 +366,55 @@ quarantine = sa.Table(
     sa.CheckConstraint("state IN ('waiting', 'accepted')", name="state"),
     sa.Index("ix_quarantine_unit_lft_recorded_at", "unit_lft", "recorded_at"),
     comment="Records that could not be accepted, stripped of persons, with the reasons.",
+)
+
+import_job = sa.Table(
+    "import_job",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("source_id", sa.Integer, nullable=False),
+    sa.Column("unit_id", sa.Integer, nullable=False, comment="root of its words; 0 is everything"),
+    sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("file_hash", sa.LargeBinary, nullable=False, comment="of the file and its mapping"),
+    sa.Column("mapping", JSONB, nullable=False),
+    sa.Column("state", sa.Text, nullable=False, server_default="running"),
+    sa.Column("next_row", sa.Integer, nullable=False, comment="the first row not yet taken"),
+    sa.Column("total_rows", sa.Integer, nullable=False),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now("started_at"),
+    _now("updated_at"),
+    sa.Column("finished_at", Instant),
+    sa.UniqueConstraint("source_id", "unit_id", "file_hash"),
+    sa.CheckConstraint("state IN ('running', 'done')", name="state"),
+    sa.CheckConstraint("next_row > 0", name="next_row"),
+    comment="Files of records: how far each was taken in, so that it goes on where it stopped.",
+)
+
+import_refusal = sa.Table(
+    "import_refusal",
+    metadata,
+    sa.Column("job_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("row", sa.Integer, primary_key=True),
+    sa.Column("unit_id", sa.Integer, nullable=False),
+    sa.Column("quarantine_id", UUID(as_uuid=True), nullable=False),
+    comment="Which row of a file waits in quarantine, and under which number.",
+)
+
+pull_state = sa.Table(
+    "pull_state",
+    metadata,
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.Text, primary_key=True),
+    sa.Column("cursor", Instant, comment="news up to here has been read"),
+    sa.Column("reaching", Instant, comment="the cursor once the pull under way is done"),
+    sa.Column("next_page", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("version", sa.Integer, nullable=False, server_default="1"),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    _now("updated_at"),
+    sa.Column("succeeded_at", Instant),
+    sa.CheckConstraint("next_page >= 0", name="next_page"),
+    comment="How far each source that we ask has been read, so that a pull goes on.",
 )
 
 # ---------------------------------------------------------------- alerts, outbox, runs, audit

@@ -139,6 +139,12 @@ def upgrade() -> None:
         sa.Column("apology_exempt", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("issues", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column(
+            "overlong_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="the open pause then outlasts the whole limit",
+        ),
+        sa.Column(
             "supplement_at",
             postgresql.ARRAY(sa.DateTime(timezone=True)),
             server_default="{}",
@@ -179,6 +185,14 @@ def upgrade() -> None:
         ["on_time_until", "unit_id", "source_id", "code"],
         unique=False,
         postgresql_where=sa.text("is_open"),
+    )
+    op.create_index(
+        "ix_dossier_other_codes",
+        "dossier",
+        ["other_codes"],
+        unique=False,
+        postgresql_using="gin",
+        postgresql_where=sa.text("other_codes <> '{}'"),
     )
     op.create_index(
         "ix_dossier_parent",
@@ -224,6 +238,8 @@ def upgrade() -> None:
         sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
         sa.Column("readings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("issues", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
+        sa.Column("overlong_at", sa.DateTime(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint(
             "unit_id", "source_id", "code", "version", name=op.f("pk_dossier_past")
         ),
@@ -256,6 +272,58 @@ def upgrade() -> None:
             "unit_id", "source_id", "code", "seq", name=op.f("pk_dossier_record")
         ),
         comment="What senders told us, stripped of persons. Append-only: everything rebuilds from it.",
+    )
+    op.create_table(
+        "import_job",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "unit_id", sa.Integer(), nullable=False, comment="root of its words; 0 is everything"
+        ),
+        sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "file_hash", sa.LargeBinary(), nullable=False, comment="of the file and its mapping"
+        ),
+        sa.Column("mapping", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("state", sa.Text(), server_default="running", nullable=False),
+        sa.Column("next_row", sa.Integer(), nullable=False, comment="the first row not yet taken"),
+        sa.Column("total_rows", sa.Integer(), nullable=False),
+        sa.Column(
+            "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "started_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("state IN ('running', 'done')", name=op.f("ck_import_job_state")),
+        sa.CheckConstraint("next_row > 0", name=op.f("ck_import_job_next_row")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
+        sa.UniqueConstraint(
+            "source_id",
+            "unit_id",
+            "file_hash",
+            name=op.f("uq_import_job_source_id_unit_id_file_hash"),
+        ),
+        comment="Files of records: how far each was taken in, so that it goes on where it stopped.",
+    )
+    op.create_table(
+        "import_refusal",
+        sa.Column("job_id", sa.UUID(), nullable=False),
+        sa.Column("row", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("quarantine_id", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("job_id", "row", name=op.f("pk_import_refusal")),
+        comment="Which row of a file waits in quarantine, and under which number.",
     )
     op.create_table(
         "install",
@@ -389,6 +457,38 @@ def upgrade() -> None:
         comment="Procedures (thủ tục hành chính) with their dated limits. Reference table.",
     )
     op.create_table(
+        "pull_state",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("feed", sa.Text(), nullable=False),
+        sa.Column(
+            "cursor",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="news up to here has been read",
+        ),
+        sa.Column(
+            "reaching",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="the cursor once the pull under way is done",
+        ),
+        sa.Column("next_page", sa.Integer(), server_default="0", nullable=False),
+        sa.Column("version", sa.Integer(), server_default="1", nullable=False),
+        sa.Column(
+            "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("succeeded_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("next_page >= 0", name=op.f("ck_pull_state_next_page")),
+        sa.PrimaryKeyConstraint("source_id", "feed", name=op.f("pk_pull_state")),
+        comment="How far each source that we ask has been read, so that a pull goes on.",
+    )
+    op.create_table(
         "quarantine",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
@@ -431,6 +531,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_source")),
         sa.UniqueConstraint("code", name=op.f("uq_source_code")),
         comment="Source systems: the one-door software that sends dossiers. Reference table.",
+    )
+    op.create_table(
+        "source_heard",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False, comment="the home unit; 0 is any unit"),
+        sa.Column("heard_on", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("source_id", "unit_id", "heard_on", name=op.f("pk_source_heard")),
+        comment="The local days on which a source told anything of a unit's dossiers.",
     )
     op.create_table(
         "unit",
@@ -671,9 +779,11 @@ def downgrade() -> None:
     op.drop_table("calendar")
     op.drop_table("api_key")
     op.drop_table("unit")
+    op.drop_table("source_heard")
     op.drop_table("source")
     op.drop_index("ix_quarantine_unit_lft_recorded_at", table_name="quarantine")
     op.drop_table("quarantine")
+    op.drop_table("pull_state")
     op.drop_table("procedure")
     op.drop_index(
         "ix_outbox_pending", table_name="outbox", postgresql_where=sa.text("state = 'pending'")
@@ -683,11 +793,19 @@ def downgrade() -> None:
     op.drop_table("locator")
     op.drop_table("job_slot")
     op.drop_table("install")
+    op.drop_table("import_refusal")
+    op.drop_table("import_job")
     op.drop_table("dossier_record")
     op.drop_table("dossier_past")
     op.drop_index("ix_dossier_unit_lft_received_at", table_name="dossier")
     op.drop_index(
         "ix_dossier_parent", table_name="dossier", postgresql_where=sa.text("parent IS NOT NULL")
+    )
+    op.drop_index(
+        "ix_dossier_other_codes",
+        table_name="dossier",
+        postgresql_using="gin",
+        postgresql_where=sa.text("other_codes <> '{}'"),
     )
     op.drop_index(
         "ix_dossier_open_on_time_until", table_name="dossier", postgresql_where=sa.text("is_open")
