@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
+from app.domain import quality
 from app.domain.canonical import digest, to_plain
 from app.domain.dossier import History, Issue, gather, in_order
 from app.domain.edges import Edge
@@ -20,7 +21,8 @@ from app.domain.pauses import PauseKind
 from app.domain.reading import Clocked, read
 from app.domain.record import Channel, Message, MessageKind, Told
 from app.domain.timeliness import Reading
-from app.store import dossiers, quarantine
+from app.i18n import ZONE
+from app.store import dossiers, freshness, quarantine
 from app.store.dossiers import Claim, Kept, Key, Located
 from app.store.session import ReadSession, WriteSession
 from app.usecases import terms
@@ -200,6 +202,7 @@ class _Batch:
         self.by = by
         self.root = by.unit_id or 0
         self.now = now
+        self.heard: set[int] = set()
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
         """Settle all dossiers of the batch, then the legs that found their parent."""
@@ -211,6 +214,13 @@ class _Batch:
         legs = dossiers.legs_of(self.session, new) if new else set()
         if legs:
             self.settled({key: [] for key in legs})
+        # last of all: whoever holds these rows waits for nobody any more
+        freshness.hear(
+            self.session,
+            self.by.source_id,
+            self.heard,
+            on=self.now.astimezone(ZONE).date(),
+        )
         return verdicts
 
     def _news(self, verdicts: Iterable[Verdict]) -> set[Key]:
@@ -297,6 +307,8 @@ class _Batch:
             named = (message.told.get("unit") for message in in_order(messages))
             home = lexicon.unit_ids[self.root, next(filter(None, named), NOWHERE)]
             place = Located(home, home, 0)
+        if any(one.kind is not MessageKind.CALENDAR_CHANGE for one in incoming):
+            self.heard.add(place.home_unit_id)
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
 
@@ -411,6 +423,7 @@ class _Folded:
     history: History
     clocked: Clocked
     edges: Mapping[Reading, tuple[Edge, ...]]
+    found: frozenset[Issue]
 
     @classmethod
     def of(
@@ -426,7 +439,8 @@ class _Folded:
             history,
             lexicon.terms(history, parent_known=parent is not None and parent in parents),
         )
-        return cls(one.key, one.place.home_unit_id, history, clocked, _edges(clocked))
+        found = quality.find(one.key[1], messages, clocked)
+        return cls(one.key, one.place.home_unit_id, history, clocked, _edges(clocked), found)
 
     @property
     def holder(self) -> int:
@@ -487,7 +501,7 @@ class _Folded:
         procedure = lexicon.procedure_of(history)
         limit = clocked.limit
         due = clocked.due(Reading.PROMISED)
-        issues = set(clocked.issues)
+        issues = set(clocked.issues | self.found)
         if lexicon.by_id[self.holder].is_bucket:
             issues.add(Issue.UNKNOWN_UNIT)
         supplements = sorted(
@@ -534,6 +548,7 @@ class _Folded:
             "apology_at": history.apology_at,
             "apology_exempt": history.apology_exempt,
             "issues": sorted(issues),
+            "overlong_at": quality.overlong_at(clocked),
             "supplement_at": supplements,
         }
 

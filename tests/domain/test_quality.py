@@ -71,12 +71,12 @@ def found(*messages: Message, code: str = "HS-1", under: Terms = TERMS) -> froze
     return find(code, messages, clocked(*messages, under=under))
 
 
-def open_at(stamp: datetime, **facts: object) -> Message:
+def open_at(stamp: datetime, **facts: Any) -> Message:
     """Return a record that says the dossier is being worked on."""
     return record(stamp, status=Status.PROCESSING, due_at=DUE, **facts)
 
 
-def finished(stamp: datetime, finish: datetime, **facts: object) -> Message:
+def finished(stamp: datetime, finish: datetime, **facts: Any) -> Message:
     """Return a record that tells of a finish."""
     return record(stamp, status=Status.FINISHED, due_at=DUE, finished_at=finish, **facts)
 

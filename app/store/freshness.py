@@ -1,0 +1,80 @@
+"""The local days on which sources were heard, as rows.
+
+A day is one row for each unit whose dossiers a source told of, and one for the source as a whole.
+Writers only add the row of a day that nobody has written yet: a counter beside it would make all
+writers of a unit wait for each other.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final
+
+from sqlalchemy import TextClause, text
+
+from app.store.session import ReadSession, WriteSession
+
+ANY_UNIT: Final = 0
+"""The unit of the rows that say when a source was heard at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeardRow:
+    """The newest days on which a source told of a unit's dossiers, newest first.
+
+    ``unit_id`` and ``unit`` are None for the source as a whole.
+    """
+
+    source: str
+    source_name: str
+    unit_id: int | None
+    unit: str | None
+    days: tuple[date, ...]
+
+
+_HEAR = text(
+    "INSERT INTO source_heard (source_id, unit_id, heard_on)"
+    " SELECT :source, u, :day FROM unnest(CAST(:units AS int[])) AS u ORDER BY u"
+    " ON CONFLICT DO NOTHING"
+)
+
+
+def hear(session: WriteSession, source_id: int, units: Collection[int], *, on: date) -> None:
+    """Note that a source told of dossiers of these home units on a day."""
+    if units:
+        asked = sorted({ANY_UNIT, *units})
+        session.execute(_HEAR, {"source": source_id, "units": asked, "day": on})
+
+
+_NEWEST = (
+    "CROSS JOIN LATERAL (SELECT array_agg(newest.heard_on ORDER BY newest.heard_on DESC) AS days"
+    " FROM (SELECT heard_on FROM source_heard WHERE source_id = s.id AND unit_id = {unit}"
+    " AND heard_on <= :today ORDER BY heard_on DESC LIMIT :most) AS newest) AS h"
+)
+_WHOLE = text(
+    "SELECT s.code AS source, s.name, CAST(NULL AS int) AS unit_id, CAST(NULL AS text) AS unit,"  # noqa: S608  # built from constants
+    f" h.days FROM source s {_NEWEST.format(unit=ANY_UNIT)}"
+    " WHERE h.days IS NOT NULL ORDER BY s.code"
+)
+_BY_UNIT = text(
+    "SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, h.days"  # noqa: S608  # built from constants
+    f" FROM source s CROSS JOIN unit u {_NEWEST.format(unit='u.id')}"
+    " WHERE u.lft BETWEEN :lft AND :rgt AND h.days IS NOT NULL ORDER BY s.code, u.code"
+)
+
+
+def of_sources(session: ReadSession, *, today: date, most: int) -> list[HeardRow]:
+    """Return for each source that was ever heard its newest days up to today."""
+    return _rows(session, _WHOLE, {"today": today, "most": most})
+
+
+def of_units(session: ReadSession, *, lft: int, rgt: int, today: date, most: int) -> list[HeardRow]:
+    """Return the same for each source and unit of a part of the tree, by source and unit."""
+    return _rows(session, _BY_UNIT, {"lft": lft, "rgt": rgt, "today": today, "most": most})
+
+
+def _rows(session: ReadSession, statement: TextClause, asked: dict[str, Any]) -> list[HeardRow]:
+    return [
+        HeardRow(row.source, row.name, row.unit_id, row.unit, tuple(row.days))
+        for row in session.execute(statement, asked)
+    ]
