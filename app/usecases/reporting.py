@@ -172,15 +172,13 @@ def figures(
         rows=tuple(rows),
         total=replace(
             _cell({}, question.period, total, definitions),
-            identities=identities(total) | _between(rows, total, step),
+            identities=identities(total) | (_between(rows, total, step) if group_by else {}),
         ),
     )
 
 
 def _between(rows: Sequence[Cell], total: Tally, step: Step | None) -> dict[str, int]:
     """Return what is left over of the sums between rows, 0 where they hold."""
-    if not rows:
-        return {}
     whole = Tally.total(row.tally for row in rows)
     adding = COUNTS if step is None else ADDING_OVER_TIME
     found = {"I4": max(abs(whole[count] - total[count]) for count in adding)}
@@ -220,6 +218,27 @@ def by_unit(
         session, question.scope(), _span(question.period, as_of), by=[Dimension.UNIT]
     )
     return as_of, {row.keys[0] or "": row.tally for row in found}
+
+
+FINISHES = (Count.FINISHED_EARLY, Count.FINISHED_ON_TIME, Count.FINISHED_LATE)
+
+
+def finishes_by_part(
+    session: ReadSession, question: Question, *, parts: Sequence[Period], now: datetime
+) -> list[Tally]:
+    """Return what was finished early, on time and late in each part of a period, for a trend.
+
+    The parts follow one another without a gap and make up the period; each tally holds the three
+    counts of finishes and nothing else.
+    """
+    as_of = question.period.observed_at(question.as_of, now=now)
+    return tallies.passed_by_part(
+        session,
+        question.scope(),
+        _span(question.period, as_of),
+        starts=[part.begins for part in parts],
+        wanted=FINISHES,
+    )
 
 
 def dossiers_behind(

@@ -543,12 +543,12 @@ def _trend(
     """Draw the weeks up to the end of a month, and say the same in words."""
     last = min(period.last, now.astimezone(ZONE).date())
     monday = last - timedelta(days=last.weekday())
+    mondays = [monday - timedelta(weeks=week) for week in range(WEEKS - 1, -1, -1)]
+    parts = [Period(begins, min(begins + timedelta(days=6), last)) for begins in mondays]
+    whole = Question(unit, Period(mondays[0], last))
+    finishes = reporting.finishes_by_part(session, whole, parts=parts, now=now)
     columns, words = [], []
-    for week in range(WEEKS - 1, -1, -1):
-        begins = monday - timedelta(weeks=week)
-        part = Period(begins, min(begins + timedelta(days=6), last))
-        _, tallies = reporting.by_unit(session, Question(unit, part), now=now)
-        tally = Tally.total(tallies.values())
+    for part, tally in zip(parts, finishes, strict=True):
         rate = definition.of(tally)
         done = tuple(
             (kind, tally[count])

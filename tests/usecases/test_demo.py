@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.period import Period
 from app.domain.tally import Count
+from app.rulebook.demo_province import PROVINCE
 from app.rulebook.metrics import load_metrics
 from app.senders.guard import networks
 from app.senders.seal import Sealer
@@ -31,7 +32,7 @@ def test_the_province_is_told_with_every_kind_of_dossier_and_true_identities(
 ) -> None:
     seeded = demo.seed(session, now=NOW, dossiers=900)
 
-    province = units.get(session, demo.PROVINCE)
+    province = units.get(session, PROVINCE)
     period = Period((NOW - timedelta(days=80)).date(), NOW.date())
     found = reporting.figures(
         session,
@@ -55,7 +56,7 @@ def test_the_province_is_told_with_every_kind_of_dossier_and_true_identities(
 def test_what_is_first_known_is_known_near_the_event(session: WriteSession) -> None:
     demo.seed(session, now=NOW, dossiers=100)
 
-    province = units.get(session, demo.PROVINCE)
+    province = units.get(session, PROVINCE)
     period = Period((NOW - timedelta(days=60)).date(), (NOW - timedelta(days=30)).date())
     definition = [load_metrics().default]
     then = NOW - timedelta(days=28)

@@ -91,11 +91,12 @@ def test_a_signed_letter_without_dates_does_not_break_the_page(
 ) -> None:
     secret = new_secret()
     mailbox.trust(secret)
-    for payload in (
+    payloads: tuple[object, ...] = (
         {"type": "webhook.test", "data": {}},
         {"type": "dossier.overdue", "data": {}},
         [],
-    ):
+    )
+    for payload in payloads:
         body, headers = letter(secret, payload)
         client.post(RECEIVER_PATH, content=body, headers=headers)
 
