@@ -19,7 +19,7 @@ from app.api.doors import doors
 from app.api.dossiers import hashing
 from app.api.fields import Out
 from app.api.problems import problems
-from app.deps import Guard, Here, Installation, Now, authenticate, installation_of, presented_key
+from app.deps import Guard, Here, Installation, Now, authenticate, presented_key
 from app.domain.errors import Invalid
 from app.feeds.body import BodyInflation, BodyTooLarge, decode
 from app.feeds.national import (
@@ -47,15 +47,7 @@ JSON: Final = "application/json; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeGuard(Guard):
-    """Lets a call in whose session lies in its body; who failed too often waits."""
-
-    async def admit(self, request: Request) -> None:
-        """Pass unless too many bad sessions came from here.
-
-        :raises QuotaExceeded: they did.
-        """
-        here = installation_of(request)
-        here.refusals.check(_place(request), now=here.clock())
+    """Lets every call in: its key or session lies in its body, and is looked for there."""
 
 
 in_the_envelope: Final = Depends(EnvelopeGuard(None, is_open=True))
