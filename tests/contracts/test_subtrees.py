@@ -90,6 +90,7 @@ PROBES: dict[str, Probe | str] = {
         },
     ),
     "getDossier": Probe("/v1/dossiers/D-{unit}"),
+    "explainDueDate": Probe("/v1/dossiers/D-{unit}/due-date"),
     "getDossierTimeline": Probe("/v1/dossiers/D-{unit}/timeline"),
     "listDossiers": query("/v1/dossiers", SPAN),
     "getStatistics": query("/v1/statistics", SPAN),
@@ -107,6 +108,17 @@ PROBES: dict[str, Probe | str] = {
     "doRun": "a run is of the whole installation, whoever asks for it",
 }
 ELSEWHERE = {
+    "importCalendar": "a preview or a put of one calendar, as putCalendarExceptions",
+    "importRecords": "as postDossiers, from a file",
+    "getImport": "by the id of an import of the caller's own source",
+    "getImportErrors": "by the id of an import of the caller's own source",
+    "listUnitMappings": "mappings belong to the root of the key that told them",
+    "listProcedureMappings": "mappings belong to the root of the key that told them",
+    "putUnitMappings": "mappings belong to the root of the key that told them",
+    "putProcedureMappings": "mappings belong to the root of the key that told them",
+    "listQuarantine": "tests/api/test_quarantine.py: by the unit that sent",
+    "getQuarantined": "tests/api/test_quarantine.py: by the id of an entry",
+    "retryQuarantined": "tests/api/test_quarantine.py: by the id of an entry",
     "putDossier": "tests/api/test_dossiers.py: a unit outside goes to the key's unknown unit",
     "postDossiers": "as putDossier",
     "postDossierEvent": "as putDossier",
@@ -161,6 +173,7 @@ def own_key(app: FastAPI, client: TestClient) -> dict[str, str]:
             "procedure": "1.001193",
             "status": "processing",
             "received_at": "2026-08-03T09:10:00+07:00",
+            "due_at": "2026-08-06T17:00:00+07:00",
             "source_updated_at": "2026-08-03T09:10:05+07:00",
         }
         made = client.put(f"/v1/calendars/{code}", json={"unit": code}, headers=whole)
