@@ -21,7 +21,8 @@ def test_every_link_of_a_readme_leads_somewhere(name: str) -> None:
 def test_both_readmes_hold_the_same_commands_requests_and_links() -> None:
     def skeleton(name: str) -> tuple[list[str], list[str]]:
         text = (ROOT / name).read_text(encoding="utf-8")
-        commands = re.findall(r"`(python3 run\.py [^`]*)`|^(python3 run\.py \w+)", text, re.MULTILINE)
+        typed = r"`(python3 run\.py [^`]*)`|^(python3 run\.py \w+)"
+        commands = re.findall(typed, text, re.MULTILINE)
         bodies = re.findall(r"-d '([^']+)'", text)
         links = re.findall(r"\]\(((?!README)[^)]+)\)", text)
         return ["".join(pair) for pair in commands] + bodies, links
