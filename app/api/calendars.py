@@ -13,6 +13,7 @@ from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
 from app.api.problems import PreconditionFailed, at, problems
 from app.api.units import CatalogueWriter, reach_of
 from app.deps import AnyKey, Language, Now, Reading, Writing
+from app.domain.almanac import FIRST_YEAR, LAST_YEAR
 from app.domain.calendar import (
     WEEKDAYS,
     CalendarWithoutSessions,
@@ -68,6 +69,7 @@ EXAMPLE: dict[str, JsonValue] = {
     "document": "1234/UBND-VP",
 }
 
+YearTold = Annotated[int, Field(ge=FIRST_YEAR, le=LAST_YEAR)]
 WeekdayName = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 WallText = Annotated[str, StringConstraints(pattern=r"^\d\d:\d\d(:\d\d)?$")]
 SessionIn = Annotated[
@@ -176,6 +178,10 @@ class CalendarIn(WorkingTimeIn):
         False, description="Không kế thừa lịch trên. / Inherits nothing; needs a week."
     )
     timezone: Text | None = Field(None, description="Múi giờ. / Zone, if it stands alone.")
+    years: Annotated[list[YearTold], Field(max_length=100)] = Field(
+        default_factory=list,
+        description="Năm khai trọn ở đây, coi như đã nạp. / Years told here whole, so loaded.",
+    )
     document: Text | None = Field(None, description="Văn bản. / Document behind this version.")
 
     def to_spec(self) -> CalendarSpec:
@@ -185,6 +191,7 @@ class CalendarIn(WorkingTimeIn):
             exceptions=self.to_exceptions(),
             yearly_off=self.to_yearly_off(),
             reception=self.to_reception(),
+            years=frozenset(self.years),
             timezone=self.timezone or calendars.ZONE,
             stands_alone=self.stands_alone,
             unit=self.unit,
@@ -223,6 +230,7 @@ class ToldOut(Out):
     reception: dict[str, list[list[str]]] | None
     exceptions: list[dict[str, Any]]
     yearly_off: list[str]
+    years: list[int] | None
     document: str | None
     actor: str
     recorded_at: str
@@ -268,7 +276,7 @@ class CalendarOut(Out):
 
 
 def _told(row: CalendarRow) -> ToldOut:
-    names = ("stands_alone", "week", "reception", "exceptions", "yearly_off", "document")
+    names = ("stands_alone", "week", "reception", "exceptions", "yearly_off", "years", "document")
     return ToldOut(
         **{name: row.spec.get(name) for name in names},
         unit=row.unit_code,
@@ -473,6 +481,16 @@ class PreviewOut(Out):
     flips: int
     dossiers: list[MovedOut] = Field(description="Tối đa 500 hồ sơ đầu. / The first 500.")
 
+    @classmethod
+    def members(cls, found: rule_change.Preview) -> dict[str, Any]:
+        """Return the members of a preview."""
+        return {
+            "looked_at": found.looked_at,
+            "moves": len(found.moved),
+            "flips": found.flips,
+            "dossiers": [MovedOut.of(one) for one in found.moved[:MOST_SHOWN]],
+        }
+
 
 MOST_SHOWN: Final = 500
 
@@ -502,9 +520,4 @@ def preview_exceptions(
         found = rule_change.preview(
             session, _changing(id, body, fresh, who, now=now, within=within), now=now
         )
-    return PreviewOut(
-        looked_at=found.looked_at,
-        moves=len(found.moved),
-        flips=found.flips,
-        dossiers=[MovedOut.of(one) for one in found.moved[:MOST_SHOWN]],
-    )
+    return PreviewOut(**PreviewOut.members(found))

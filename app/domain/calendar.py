@@ -304,7 +304,8 @@ class CalendarLayer:
     """What one unit does differently from the unit above it, in one version.
 
     ``week`` and ``reception`` of None are inherited; exceptions and yearly days off are added,
-    and for a date that this layer names, this layer wins.
+    and for a date that this layer names, this layer wins. ``years`` are those whose days off and
+    make-up days are all told here: they count as loaded, and what is inherited of them is gone.
 
     :raises ExceptionTwice: if it names two exceptions for one date.
     :raises SessionsOverlap: if two sessions of one day overlap.
@@ -317,6 +318,7 @@ class CalendarLayer:
     exceptions: tuple[DayException, ...] = ()
     yearly_off: frozenset[tuple[int, int]] = frozenset()
     reception: Week | None = None
+    years: frozenset[int] = frozenset()
     author: str | None = None
     document: str | None = None
     entered_at: datetime | None = None
@@ -333,7 +335,7 @@ class CalendarLayer:
     def inherit(self, parent: "WorkCalendar") -> "WorkCalendar":
         """Return the complete calendar of the unit: this layer over the calendar above it.
 
-        Loaded years, their status and the zone are the parent's.
+        The zone is the parent's, and so are the loaded years that this layer does not bring.
 
         :raises ExceptionSessionsInvalid: if an inherited make-up day has no sessions here.
         """
@@ -342,6 +344,7 @@ class CalendarLayer:
             exception
             for exception in parent.exceptions
             if exception.on not in own
+            and exception.on.year not in self.years
             and (exception.on.month, exception.on.day) not in self.yearly_off
         )
         return WorkCalendar(
@@ -352,8 +355,8 @@ class CalendarLayer:
             exceptions=(*self.exceptions, *kept),
             yearly_off=parent.yearly_off | self.yearly_off,
             reception=parent.reception if self.reception is None else self.reception,
-            loaded_years=parent.loaded_years,
-            estimated_years=parent.estimated_years,
+            loaded_years=None if parent.loaded_years is None else parent.loaded_years | self.years,
+            estimated_years=parent.estimated_years - self.years,
         )
 
 

@@ -4,14 +4,22 @@ Pure text in and text out. What an import would change is shown before it is sav
 """
 
 import csv
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from io import StringIO
 from typing import ClassVar, Final
 
-from app.domain.calendar import WEEKDAYS, DayException, ExceptionKind, Session, WorkCalendar
+from app.domain.calendar import (
+    WEEKDAYS,
+    DayException,
+    ExceptionKind,
+    ExceptionTwice,
+    Session,
+    WorkCalendar,
+)
 from app.domain.errors import AppError, Invalid
+from app.feeds.body import BodyEncoding
 
 LINE_OCTETS: Final = 75
 _COLUMNS: Final = ("date", "kind", "sessions", "like", "title_vi", "title_en", "document")
@@ -115,6 +123,17 @@ def _folded(line: str) -> Iterable[str]:
         piece += character
         room -= size
     yield piece
+
+
+def text_of(raw: bytes) -> str:
+    """Return the text of a file.
+
+    :raises BodyEncoding: it is not UTF-8.
+    """
+    try:
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise BodyEncoding from error
 
 
 def read_icalendar(text: str) -> tuple[DayException, ...]:
@@ -274,21 +293,24 @@ def _session(text: str) -> Session:
 
 
 def preview(
-    current: Iterable[DayException], incoming: Sequence[DayException]
+    current: Iterable[DayException],
+    incoming: Sequence[DayException],
+    *,
+    years: Collection[int] = (),
 ) -> tuple[ExceptionChange, ...]:
     """List what changes if the incoming exceptions replace those of the years that they name.
 
-    Dates of other years stay as they are.
+    ``years`` are replaced besides, whether the incoming ones name them or not; dates of other
+    years stay as they are.
 
-    :raises CalendarFileUnreadable: if the incoming exceptions name one date twice.
+    :raises ExceptionTwice: if the incoming exceptions name one date twice.
     """
-    after = {exception.on: exception for exception in incoming}
-    if len(after) != len(incoming):
-        dates = [exception.on for exception in incoming]
-        twice = next(day for day in dates if dates.count(day) > 1)
-        raise CalendarFileUnreadable(line="", problem=twice.isoformat())
-    years = {day.year for day in after}
-    before = {exception.on: exception for exception in current if exception.on.year in years}
+    after: dict[date, DayException] = {}
+    for exception in incoming:
+        if after.setdefault(exception.on, exception) is not exception:
+            raise ExceptionTwice(day=exception.on.isoformat())
+    replaced = {day.year for day in after} | set(years)
+    before = {exception.on: exception for exception in current if exception.on.year in replaced}
     return tuple(
         ExceptionChange(day, before.get(day), after.get(day))
         for day in sorted(before.keys() | after.keys())

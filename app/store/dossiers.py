@@ -439,6 +439,26 @@ def open_computed(
     return [(row.source_id, row.code) for row in rows]
 
 
+def open_told_not_computable(
+    session: ReadSession, *, lft: int, rgt: int, procedures: Iterable[int] | None = None
+) -> list[Key]:
+    """Return the open dossiers of a subtree with a told promise that miss a year of the calendar.
+
+    ``procedures`` narrows to some procedures, None takes every one.
+    """
+    rows = session.execute(
+        text(
+            "SELECT d.source_id, d.code FROM dossier d WHERE d.is_current AND d.is_open"
+            " AND d.due_origin = 'told' AND 'due_not_computable' = ANY(d.issues)"
+            " AND d.unit_lft BETWEEN :lft AND :rgt"
+            " AND (CAST(:procedures AS int[]) IS NULL OR d.procedure_id = ANY(:procedures))"
+            " ORDER BY d.source_id, d.code"
+        ),
+        {"lft": lft, "rgt": rgt, "procedures": None if procedures is None else [*procedures]},
+    )
+    return [(row.source_id, row.code) for row in rows]
+
+
 def not_understood(session: ReadSession, procedures: Iterable[int]) -> list[Key]:
     """Return the dossiers that name one of these procedures and were read without it."""
     rows = session.execute(

@@ -60,13 +60,14 @@ class CalendarSpec:
     """What is told of a calendar: a layer over the one above, or one that stands alone.
 
     ``week`` and ``reception`` of None are inherited. ``timezone`` is for a calendar that stands
-    alone; a layer has the zone of what lies below it.
+    alone; a layer has the zone of what lies below it. ``years`` are told here whole.
     """
 
     week: Week | None = None
     exceptions: tuple[DayException, ...] = ()
     yearly_off: frozenset[tuple[int, int]] = frozenset()
     reception: Week | None = None
+    years: frozenset[int] = frozenset()
     timezone: str = ZONE
     stands_alone: bool = False
     unit: str | None = None
@@ -84,6 +85,7 @@ class CalendarSpec:
             exceptions=self.exceptions,
             yearly_off=self.yearly_off,
             reception=self.reception,
+            years=self.years,
             document=self.document,
         )
 
@@ -112,6 +114,7 @@ class CalendarSpec:
             "reception": None if self.reception is None else plain_week(self.reception),
             "exceptions": [plain_exception(each) for each in self.exceptions],
             "yearly_off": sorted(f"{month:02}-{day:02}" for month, day in self.yearly_off),
+            "years": sorted(self.years),
             "document": self.document,
         }
 
@@ -127,6 +130,7 @@ class CalendarSpec:
             reception=None if reception is None else _week_from(reception),
             exceptions=tuple(_exception_from(each) for each in plain.get("exceptions", ())),
             yearly_off=yearly_days(plain.get("yearly_off", ())),
+            years=frozenset(plain.get("years", ())),
             document=plain.get("document"),
         )
 

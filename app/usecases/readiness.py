@@ -6,9 +6,11 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from app.domain.calendar import next_year_warning
 from app.i18n import ZONE
 from app.store import runs, schema
 from app.store.session import Database, StorageUnavailable
+from app.usecases import calendars
 
 NIGHTLY: Final = "nightly"
 SAFE: Final = frozenset({"on", "remote_write", "remote_apply", "local"})
@@ -64,6 +66,10 @@ def look(database: Database, *, as_of: datetime, must_be_durable: bool) -> Readi
         if checks[Check.SCHEMA] is Verdict.OK:
             with database.read() as session:
                 last = runs.newest(session, NIGHTLY)
+                warning = next_year_warning(calendars.state_calendar(session), as_of)
+            if warning is not None:
+                year, status = warning.year, warning.status.value
+                degraded["calendar"] = {"id": warning.calendar, "year": year, "status": status}
             today = as_of.astimezone(ZONE).date().isoformat()
             if last is None or last < today:
                 degraded["nightly"] = {"last": last, "expected": today}

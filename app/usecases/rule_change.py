@@ -8,10 +8,11 @@ same way.
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from itertools import groupby
 from typing import Final, Generic, NoReturn, TypeVar
 
 from app.domain.deadline import Due
-from app.domain.dossier import History, gather
+from app.domain.dossier import History, Issue, gather
 from app.domain.reading import Clocked, Terms, read
 from app.domain.record import MessageKind, Told
 from app.domain.timeliness import Reading, State
@@ -141,7 +142,8 @@ def _undo(preview: Preview) -> NoReturn:
 def apply(session: WriteSession, change: Change[Put], *, now: datetime) -> tuple[Put, Preview]:
     """Save a change and move the dossiers that it moves, each with a revision.
 
-    Dossiers whose word for a procedure was not understood until now are folded again.
+    Dossiers whose word for a procedure was not understood until now are folded again, and open
+    ones with a told promise whose statutory date missed a year learn of it; their promise stays.
 
     :raises Invalid: the rules cannot work as told; the errors are those of the change.
     """
@@ -149,24 +151,47 @@ def apply(session: WriteSession, change: Change[Put], *, now: datetime) -> tuple
     rules = change.rules(session, put)
     found = _looked_at(session, rules, now)
     everybody = Sender(0, None, None, *access.WHOLE)
-    for source_id, moved in _by_source(found.moved).items():
+    told = [(one.source_id, one.code, _told(one, rules)) for one in found.moved]
+    told += [(*key, _why(rules)) for key in _computable_now(session, rules, now)]
+    for source_id, moved in groupby(sorted(told, key=_key), key=_source):
         by = replace(everybody, source_id=source_id)
-        for some in _batches(moved):
-            told = [_told(index, one, rules, now) for index, one in enumerate(some)]
-            ingest.accept(session, told, by=by, door="rules", now=now)
+        for some in _batches(list(moved)):
+            news = [_news(index, code, facts, now) for index, (_, code, facts) in enumerate(some)]
+            ingest.accept(session, news, by=by, door="rules", now=now)
     if rules.procedures:
         for keys in _batches(dossiers.not_understood(session, rules.procedures)):
             ingest.refold(session, keys, by=everybody, now=now)
     return put, found
 
 
-def _told(index: int, one: MovedDossier, rules: Rules, now: datetime) -> Incoming:
-    told = Told(due_at=one.due_at, reason=rules.reason)
+_News = tuple[int, str, Told]
+
+
+def _key(one: _News) -> Key:
+    return one[0], one[1]
+
+
+def _source(one: _News) -> int:
+    return one[0]
+
+
+def _news(index: int, code: str, told: Told, now: datetime) -> Incoming:
+    return Incoming(index, code, MessageKind.CALENDAR_CHANGE, now, now, True, told)
+
+
+def _told(one: MovedDossier, rules: Rules) -> Told:
+    told = _why(rules)
+    told["due_at"] = one.due_at
     if one.old_due_at is not None:
         told["old_due_at"] = one.old_due_at
+    return told
+
+
+def _why(rules: Rules) -> Told:
+    told = Told(reason=rules.reason)
     if rules.document is not None:
         told["document"] = rules.document
-    return Incoming(index, one.code, MessageKind.CALENDAR_CHANGE, now, now, True, told)
+    return told
 
 
 def _looked_at(session: ReadSession, rules: Rules, now: datetime) -> Preview:
@@ -178,7 +203,39 @@ def _looked_at(session: ReadSession, rules: Rules, now: datetime) -> Preview:
     return Preview(len(keys), tuple(moved))
 
 
+def _computable_now(session: ReadSession, rules: Rules, now: datetime) -> Iterator[Key]:
+    """Name the dossiers whose promise was told and whose statutory date can be computed now."""
+    keys = dossiers.open_told_not_computable(
+        session, lft=rules.lft, rgt=rules.rgt, procedures=rules.procedures
+    )
+    for some in _batches(keys):
+        for one, _ in _reread(session, some, now):
+            (_, old), (_, new) = one.before, one.after
+            stays = _due(old) is None or _due(old) == _due(new)
+            if stays and Issue.DUE_NOT_COMPUTABLE not in new.issues:
+                yield one.key
+
+
+@dataclass(frozen=True, slots=True)
+class _Reread:
+    """A dossier read under the rules that it knows, and under those of now."""
+
+    key: Key
+    history: History
+    before: tuple[Terms, Clocked]
+    after: tuple[Terms, Clocked]
+
+
 def _moved(session: ReadSession, keys: Sequence[Key], now: datetime) -> Iterator[MovedDossier]:
+    for one, lexicon in _reread(session, keys, now):
+        found = _difference(one.key, one.history, one.before, one.after, lexicon, now)
+        if found is not None:
+            yield found
+
+
+def _reread(
+    session: ReadSession, keys: Sequence[Key], now: datetime
+) -> Iterator[tuple[_Reread, Lexicon]]:
     kept = dossiers.records(session, dossiers.locate(session, keys))
     lexicon = terms.lexicon_for_reading(
         session,
@@ -195,9 +252,7 @@ def _moved(session: ReadSession, keys: Sequence[Key], now: datetime) -> Iterator
         before = lexicon.terms(history, parent_known=True)
         after = lexicon.terms(history, parent_known=True, known_at=now)
         old, new = read(history, before), read(history, after)
-        found = _difference(key, history, (before, old), (after, new), lexicon, now)
-        if found is not None:
-            yield found
+        yield _Reread(key, history, (before, old), (after, new)), lexicon
 
 
 def _difference(
@@ -236,10 +291,3 @@ def _due(clocked: Clocked) -> Due | None:
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     for start in range(0, len(items), BATCH):
         yield items[start : start + BATCH]
-
-
-def _by_source(moved: Sequence[MovedDossier]) -> dict[int, list[MovedDossier]]:
-    found: dict[int, list[MovedDossier]] = {}
-    for one in moved:
-        found.setdefault(one.source_id, []).append(one)
-    return found

@@ -4,12 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.calendar import DayException, ExceptionKind, Session
+from app.domain.calendar import DayException, ExceptionKind, ExceptionTwice, Session
+from app.feeds.body import BodyEncoding
 from app.feeds.calendar_file import (
     CalendarFileUnreadable,
     preview,
     read_csv,
     read_icalendar,
+    text_of,
     to_icalendar,
 )
 from app.rulebook.calendars import load_state_calendar
@@ -179,7 +181,19 @@ def test_the_preview_lists_what_is_added_changed_and_dropped() -> None:
 
 
 def test_a_date_named_twice_in_an_import_is_refused() -> None:
-    with pytest.raises(CalendarFileUnreadable) as refusal:
+    with pytest.raises(ExceptionTwice) as refusal:
         preview((), off("2026-04-30", "2026-04-30"))
 
-    assert refusal.value.problem == "2026-04-30"
+    assert refusal.value.day == "2026-04-30"
+
+
+def test_years_that_are_replaced_whole_lose_what_the_file_leaves_out() -> None:
+    changes = preview(off("2026-04-30", "2027-04-30"), (), years={2027})
+
+    assert [(one.on, one.after) for one in changes] == [(date(2027, 4, 30), None)]
+
+
+def test_a_file_that_is_not_utf_8_is_refused() -> None:
+    assert text_of("\ufeffngày".encode()) == "ngày"
+    with pytest.raises(BodyEncoding):
+        text_of("ngày".encode("utf-16"))

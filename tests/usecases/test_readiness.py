@@ -76,3 +76,20 @@ def test_a_migrated_database_is_ready_and_tells_of_the_missing_night(
     assert schema.current(fresh_database) == schema.head()
     assert found.is_ready
     assert found.degraded["nightly"] == {"last": None, "expected": "2026-08-10"}
+
+
+@pytest.mark.parametrize(
+    ("as_of", "found"),
+    [
+        (datetime(2026, 9, 30, 16, 59, tzinfo=UTC), None),
+        (datetime(2026, 9, 30, 17, 0, tzinfo=UTC), (2027, "estimated")),
+        (datetime(2027, 12, 1, tzinfo=UTC), (2028, "missing")),
+    ],
+)
+def test_in_the_last_quarter_an_unsettled_next_year_is_worth_a_look(
+    database: Database, as_of: datetime, found: tuple[int, str] | None
+) -> None:
+    degraded = readiness.look(database, as_of=as_of, must_be_durable=False).degraded
+
+    told = degraded.get("calendar")
+    assert told == (None if found is None else {"id": "vn", "year": found[0], "status": found[1]})
