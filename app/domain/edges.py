@@ -217,7 +217,7 @@ def _transfer(last: _Point | None, at: datetime, source: int, target: int) -> It
         return
     _, state, _, due_on = last
     out, into = (
-        (Flow.TRANSFERRED_OUT, Flow.TRANSFERRED_IN) if state.in_hand else (Flow.NONE, Flow.NONE)
+        (Flow.TRANSFERRED_OUT, Flow.TRANSFERRED_IN) if state.in_hand else (Flow.NONE, Flow.MOVED)
     )
     yield Edge(at, State.TRANSFERRED_OUT, out, None, source)
     yield Edge(at, state, into, due_on, target)

@@ -57,12 +57,17 @@ class State(IntEnum):
 
 
 class Flow(IntEnum):
-    """What an edge counts in the period in which it lies; NONE only changes the state."""
+    """What an edge counts in the period in which it lies; NONE only changes the state.
+
+    MOVED brings a dossier that is not in hand from another unit: it counts nothing, and what led
+    to its state was counted there.
+    """
 
     NONE = 0
     RECEIVED = 1
     REOPENED = 2
     TRANSFERRED_IN = 3
+    MOVED = 4
     FINISHED_EARLY = 10
     FINISHED_ON_TIME = 11
     FINISHED_LATE = 12
