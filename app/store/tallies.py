@@ -15,8 +15,10 @@ from typing import Any
 
 from sqlalchemy import text
 
+from app.domain.dossier import Issue
 from app.domain.tally import Count, Tally
 from app.domain.timeliness import Flow, Reading, State
+from app.store import flags
 from app.store.session import ReadSession
 
 UNKNOWN = "~unknown"
@@ -41,7 +43,9 @@ class Scope:
     """Which dossiers are counted: those held in a span of the unit tree, with filters.
 
     ``known_at`` None is what is known now; otherwise what was known then. A filter that is
-    ``UNKNOWN`` asks for what the catalogue does not know.
+    ``UNKNOWN`` asks for what the catalogue does not know. ``flag`` asks for dossiers that show an
+    issue; one that compares dossiers is asked of the present only. ``with_legs`` takes in the
+    legs of joint dossiers, which no figure counts.
     """
 
     lft: int
@@ -55,6 +59,8 @@ class Scope:
     applicant_type: str | None = None
     level: str | None = None
     online_level: str | None = None
+    flag: Issue | None = None
+    with_legs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,18 +228,18 @@ _READ_OTHER = """
 _NOW = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at,
+           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            {edges}
       FROM dossier d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt AND NOT d.is_leg"""
+     WHERE d.unit_lft BETWEEN :lft AND :rgt{legs}"""
 
 _THEN = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at,
+           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            {edges}
       FROM dossier_past d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt AND NOT d.is_leg
+     WHERE d.unit_lft BETWEEN :lft AND :rgt{legs}
        AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
 
 _EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due")
@@ -264,10 +270,11 @@ def _past_columns(reading: Reading) -> str:
 def _known(scope: Scope) -> str:
     """Return the dossiers as they were known, each once at each unit where it stayed."""
     join = "" if scope.reading is Reading.PROMISED else _READ_OTHER
-    now = _NOW.format(edges=_edge_columns(scope.reading), join=join)
+    legs = "" if scope.with_legs else " AND NOT d.is_leg"
+    now = _NOW.format(edges=_edge_columns(scope.reading), join=join, legs=legs)
     if scope.known_at is None:
         return now
-    then = _THEN.format(edges=_past_columns(scope.reading), join="")
+    then = _THEN.format(edges=_past_columns(scope.reading), join="", legs=legs)
     return f"{now} AND d.recorded_at <= :known_at\n    UNION ALL{then}"
 
 
@@ -296,6 +303,8 @@ def _placed(scope: Scope) -> str:
     wanted += _filters(scope)
     if scope.exclude_same_day:
         wanted.append("k.limit_kind IS DISTINCT FROM 'same_day'")
+    if scope.flag is not None:
+        wanted.append(flags.condition(scope.flag))
     return f"""
     SELECT k.*, p.code AS procedure, p.field, p.online_level, u.code AS unit, u.level,
            width_bucket(CAST(:before_end AS timestamptz), k.edge_at) AS upto,
@@ -405,10 +414,14 @@ def listed(
 ) -> list[Listed]:
     """List what a count counted, or what stands in a state at T, or all that is known at T.
 
+    With a flag and without a count these are the dossiers of the period alone: those that wait at
+    its end, and those of which an edge lies in it.
+
     Rows are ordered by ``Listed.place``; ``after`` continues behind one. A dossier that was
     finished twice in the period is listed twice, as it was counted.
     """
-    condition = CONDITIONS[count] if count is not None else _stock("TRUE")
+    held = _stock("TRUE" if scope.flag is None else flags.WITHIN)
+    condition = CONDITIONS[count] if count is not None else held
     where = [f"({condition.where})"]
     if state is not None:
         where.append("state = :state")
@@ -450,7 +463,8 @@ def listed(
 def _with(scope: Scope, relation: str) -> str:
     """Name the relations; those with found positions and states are worked out once a row."""
     return (
-        f"WITH known AS ({_known(scope)}), placed AS MATERIALIZED ({_placed(scope)}),"
+        f"WITH {flags.relations(scope.flag)} known AS ({_known(scope)}),"
+        f" placed AS MATERIALIZED ({_placed(scope)}),"
         f" {relation} AS MATERIALIZED ({_RELATIONS[relation]})"
     )
 
@@ -497,4 +511,5 @@ def _parameters(scope: Scope, span: Span) -> dict[str, Any]:
         "before_end": span.ends - _STEP,
         "first": span.first,
         "last": span.last,
+        **flags.PARAMETERS,
     }

