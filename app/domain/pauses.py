@@ -1,10 +1,9 @@
 """Pauses (tạm dừng): intervals in which the clock of a dossier stands still or starts anew."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from itertools import pairwise
 from typing import ClassVar, Final
 
 from app.domain.almanac import NaiveInstant
@@ -107,35 +106,6 @@ class PauseSpan:
         """Return the date that the sender named with the last part that names one."""
         named = [part.new_due_at for part in self.parts if part.new_due_at is not None]
         return named[-1] if named else None
-
-
-@dataclass(frozen=True, slots=True)
-class StatusStep:
-    """A status told at an instant: the pause that it means, or None for any other status."""
-
-    at: datetime
-    kind: PauseKind | None
-
-
-def inferred_pauses(
-    steps: Sequence[StatusStep], policies: Mapping[PauseKind, PausePolicy] = DEFAULT_POLICIES
-) -> tuple[Pause, ...]:
-    """Read pauses off a sequence of statuses in order of time.
-
-    A stretch in one pausing status, up to the next other status, is a pause marked ``inferred``;
-    the last one stays open.
-    """
-    changes = [
-        step
-        for index, step in enumerate(steps)
-        if index == 0 or step.kind is not steps[index - 1].kind
-    ]
-    ends = [*(after.at for _, after in pairwise(changes)), None]
-    return tuple(
-        Pause(step.kind, step.at, ended_at, policies[step.kind], inferred=True)
-        for step, ended_at in zip(changes, ends, strict=False)
-        if step.kind is not None
-    )
 
 
 def without_replaced(pauses: Iterable[Pause]) -> tuple[Pause, ...]:

@@ -11,8 +11,6 @@ from app.domain.pauses import (
     PauseEndsBeforeStart,
     PauseKind,
     PausePolicy,
-    StatusStep,
-    inferred_pauses,
     united,
     without_replaced,
 )
@@ -81,38 +79,6 @@ def test_the_last_date_named_with_a_union_is_its_date() -> None:
     (span,) = united((second, first), START)
 
     assert span.new_due_at == at("2026-08-21 17:00")
-
-
-def test_stretches_in_a_pausing_status_are_inferred_pauses() -> None:
-    steps = [
-        StatusStep(at("2026-08-03 09:00"), None),
-        StatusStep(at("2026-08-04 09:00"), PauseKind.SUPPLEMENT),
-        StatusStep(at("2026-08-05 09:00"), PauseKind.SUPPLEMENT),
-        StatusStep(at("2026-08-06 09:00"), PauseKind.PAYMENT),
-        StatusStep(at("2026-08-07 09:00"), None),
-        StatusStep(at("2026-08-10 09:00"), PauseKind.STOPPED),
-    ]
-
-    found = inferred_pauses(steps)
-
-    assert found == (
-        Pause(
-            PauseKind.SUPPLEMENT,
-            at("2026-08-04 09:00"),
-            at("2026-08-06 09:00"),
-            PausePolicy.RESTART,
-            inferred=True,
-        ),
-        Pause(
-            PauseKind.PAYMENT,
-            at("2026-08-06 09:00"),
-            at("2026-08-07 09:00"),
-            PausePolicy.SHIFT,
-            inferred=True,
-        ),
-        Pause(PauseKind.STOPPED, at("2026-08-10 09:00"), None, PausePolicy.SHIFT, inferred=True),
-    )
-    assert inferred_pauses([]) == ()
 
 
 def test_an_explicit_pause_replaces_only_the_inferred_one_of_its_kind_that_it_overlaps() -> None:
