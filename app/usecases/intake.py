@@ -6,12 +6,14 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from app.domain.faults import Fault
 from app.domain.record import MessageKind, Told
 from app.feeds import national, native
 from app.feeds.reading import EventIn, RecordIn
+from app.feeds.table import Row, RowReader
+from app.store import access, units
 from app.store.session import WriteSession
 from app.usecases import ingest
 from app.usecases.access import Principal, Scope
@@ -33,6 +35,12 @@ class Form(StrEnum):
     NATIONAL_STEP = "national-step"
 
 
+IMPORT: Final = "import"
+"""The door of files, whose rows wait in quarantine in the native form."""
+PULL: Final = "pull"
+"""The door of feeds that we ask ourselves; likewise."""
+
+
 class Reader(Protocol):
     """Reads one decoded value into what is taken in, or into what is wrong with it."""
 
@@ -47,6 +55,23 @@ def hasher(key: bytes) -> Hash:
         return hmac.digest(key, number.encode(), hashlib.sha256).hex()
 
     return hash_applicant
+
+
+def hasher_of(secret: bytes) -> Hash:
+    """Return the keyed hash of applicants of an installation, whatever door they come through."""
+    return hasher(hmac.digest(secret, b"dunghan applicant", hashlib.sha256))
+
+
+def sender_by_name(session: WriteSession, *, source: str, unit: str | None) -> Sender:
+    """Return a sender without a key: an operator who speaks for a source, of a part of the units.
+
+    :raises UnitUnknown: no unit has this code.
+    """
+    source_id, _ = access.ensure_source(session, source, name=source)
+    if unit is None:
+        return Sender(source_id, None, None, *access.WHOLE)
+    root = units.get(session, unit)
+    return Sender(source_id, None, root.id, root.lft, root.rgt)
 
 
 def sender_of(who: Principal, *, source_id: int | None = None) -> Sender:
@@ -151,6 +176,26 @@ def national_steps(
 
     records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
     return ingest.accept(session, records, by=sender_of(who), door=Form.NATIONAL_STEP, now=now)
+
+
+def table_rows(
+    session: WriteSession,
+    rows: Iterable[Row],
+    *,
+    reader: RowReader,
+    by: Sender,
+    hash_applicant: Hash,
+    now: datetime,
+) -> list[Verdict]:
+    """Take in rows of a file; the index of a verdict is the place among ``rows``."""
+    found: list[Incoming | Unreadable] = []
+    for index, row in enumerate(rows):
+        one = reader.read(row, now=now, hash_applicant=hash_applicant)
+        if isinstance(one, RecordIn):
+            found.append(_incoming(index, one))
+        else:
+            found.append(Unreadable(index, reader.code_in(row), reader.strip(row), one))
+    return ingest.accept(session, found, by=by, door=IMPORT, now=now)
 
 
 def read_again(

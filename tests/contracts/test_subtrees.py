@@ -94,6 +94,7 @@ PROBES: dict[str, Probe | str] = {
     "getDossierTimeline": Probe("/v1/dossiers/D-{unit}/timeline"),
     "listDossiers": query("/v1/dossiers", SPAN),
     "getStatistics": query("/v1/statistics", SPAN),
+    "getDataQuality": query("/v1/data-quality", SPAN),
     "listOverdue": query("/v1/overdue"),
     "listAlerts": query("/v1/alerts"),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),

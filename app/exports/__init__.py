@@ -1,0 +1,1 @@
+"""What people take away: workbooks. They render values that others computed, and compute none."""

@@ -1,0 +1,383 @@
+"""Files of records: previewed, taken in batch by batch, gone on with where they stopped."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from itertools import islice
+from typing import ClassVar, Final
+from uuid import UUID, uuid4
+
+import orjson
+
+from app.domain.errors import Invalid
+from app.domain.faults import Fault
+from app.exports import refused_rows
+from app.exports.refused_rows import RefusedRow
+from app.feeds import table
+from app.feeds.masking import LOST
+from app.feeds.table import HEADER_WITHIN, Column, Layout, Row, RowReader
+from app.feeds.words import fold
+from app.feeds.workbook import Book, open_book
+from app.i18n import Language
+from app.store import imports
+from app.store.imports import Job, Refusal
+from app.store.quarantine import ACCEPTED
+from app.store.session import Database, ReadSession, WriteSession
+from app.usecases import intake
+from app.usecases.access import Principal
+from app.usecases.ingest import Sender, VerdictWord
+from app.usecases.intake import Hash
+
+BATCH: Final = 1_000
+REHEARSED: Final = 100
+"""How many rows a preview carries through to their verdicts, then undoes."""
+SHOWN: Final = 20
+SET_ASIDE: Final = "set_aside"
+MOST_REFUSALS: Final = 100_000
+
+
+@dataclass(eq=False, kw_only=True)
+class HeaderNotFound(Invalid):
+    """None of the first rows holds two headers that are known."""
+
+    code: ClassVar[str] = "import.header_not_found"
+    rows: int = HEADER_WITHIN
+
+
+@dataclass(eq=False, kw_only=True)
+class ColumnsMissing(Invalid):
+    """A required field has no column, or more than one that it could be."""
+
+    code: ClassVar[str] = "import.columns_missing"
+    fields: str
+
+
+@dataclass(eq=False, kw_only=True)
+class FieldUnknown(Invalid):
+    """A column was mapped to a field that records do not have."""
+
+    code: ClassVar[str] = "import.field_unknown"
+    known: str = ", ".join(sorted(table.FIELDS))
+
+
+@dataclass(eq=False, kw_only=True)
+class ColumnUnknown(Invalid):
+    """A column was mapped that the table does not have, or two were mapped to one field."""
+
+    code: ClassVar[str] = "import.column_unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be imported: the file, and what the operator says of it.
+
+    ``wanted`` names columns, by header or letter, with the field that each feeds ("" is none);
+    ``unit`` stands in where rows name no unit.
+    """
+
+    raw: bytes
+    wanted: Mapping[str, str] = field(default_factory=dict, hash=False)
+    unit: str | None = None
+    sheet: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A file that was looked at: its table, and how its columns are read."""
+
+    order: Order
+    book: Book
+    layout: Layout
+
+    @property
+    def missing(self) -> list[str]:
+        """Return the required fields that no column feeds."""
+        return self.layout.missing(has_unit=self.order.unit is not None)
+
+    @property
+    def reader(self) -> RowReader:
+        """Return what reads the rows."""
+        return RowReader(self.layout, unit=self.order.unit)
+
+    @property
+    def digest(self) -> bytes:
+        """Return what tells this file, read in this way, from every other."""
+        way = orjson.dumps([self.layout.plain(), self.order.unit], option=orjson.OPT_SORT_KEYS)
+        return hashlib.sha256(hashlib.sha256(self.order.raw).digest() + way).digest()
+
+
+@dataclass(frozen=True, slots=True)
+class RowSeen:
+    """What became, or would become, of one row."""
+
+    row: int
+    code: str | None
+    word: VerdictWord
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an import would do: how columns are read, how many rows, what is wrong with them.
+
+    ``rows`` have verdicts for the first ``REHEARSED`` rows; ``refused`` are the first rows of the
+    whole file that could not be read.
+    """
+
+    prepared: Prepared
+    readable: int
+    unreadable: int
+    set_aside: int
+    rehearsed: Mapping[str, int]
+    refused: tuple[RowSeen, ...]
+
+
+class _Undone(Exception):
+    """Ends a rehearsal, so that nothing of it is kept."""
+
+
+def prepare(order: Order) -> Prepared:
+    """Look at a file and say how it would be read.
+
+    :raises Invalid: the file cannot be read (see ``app.feeds.workbook.open_book``), has no header,
+        or the operator named what is not there.
+    """
+    wanted = {fold(name) or name.lower(): to for name, to in order.wanted.items()}
+    if not set(wanted.values()) <= {*table.FIELDS, table.NO_FIELD}:
+        raise FieldUnknown
+    book = open_book(order.raw, sheet=order.sheet)
+    with book.rows() as rows:
+        first = [(row.number, row.cells) for row in islice(rows, HEADER_WITHIN)]
+    header = table.find_header(first, wanted)
+    if header is None:
+        raise HeaderNotFound
+    layout = table.guess(*header, wanted=wanted, sheet=book.name, offset=book.offset)
+    _check(layout, wanted)
+    return Prepared(order, book, layout)
+
+
+def _check(layout: Layout, wanted: Mapping[str, str]) -> None:
+    """Pass if each mapped column is there, and each field has at most one."""
+    there = {fold(column.header) for column in layout.columns}
+    there |= {column.letter.lower() for column in layout.columns}
+    fields = [column.field for column in layout.columns if column.field]
+    if not wanted.keys() <= there or len(fields) != len(set(fields)):
+        raise ColumnUnknown
+
+
+def preview(
+    database: Database,
+    prepared: Prepared,
+    *,
+    by: Sender,
+    hash_applicant: Hash,
+    now: datetime,
+) -> Preview:
+    """Read the whole file and store nothing; the first rows are taken in and undone."""
+    reader = prepared.reader
+    sample: list[Row] = []
+    refused: list[RowSeen] = []
+    readable = unreadable = set_aside = 0
+    with prepared.book.rows() as rows:
+        for row in _below_header(prepared, rows):
+            if reader.is_aside(row):
+                set_aside += 1
+                continue
+            if len(sample) < REHEARSED:
+                sample.append(row)
+            found = reader.read(row, now=now, hash_applicant=hash_applicant)
+            if not isinstance(found, tuple):
+                readable += 1
+                continue
+            unreadable += 1
+            if len(refused) < SHOWN:
+                word = VerdictWord.QUARANTINED
+                faults = table.at_columns(found)
+                refused.append(RowSeen(row.number, reader.code_in(row), word, faults))
+    rehearsed: dict[str, int] = {}
+    if not prepared.missing:
+        rehearsed = _rehearsed(database, reader, sample, by, hash_applicant, now)
+    return Preview(prepared, readable, unreadable, set_aside, rehearsed, tuple(refused))
+
+
+def _rehearsed(
+    database: Database,
+    reader: RowReader,
+    sample: Sequence[Row],
+    by: Sender,
+    hash_applicant: Hash,
+    now: datetime,
+) -> dict[str, int]:
+    counts = dict.fromkeys(VerdictWord, 0)
+    with _undone(database) as session:
+        verdicts = intake.table_rows(
+            session, sample, reader=reader, by=by, hash_applicant=hash_applicant, now=now
+        )
+    for verdict in verdicts:
+        counts[verdict.word] += 1
+    return {word.value: count for word, count in counts.items()}
+
+
+@contextmanager
+def _undone(database: Database) -> Iterator[WriteSession]:
+    """Give a writer of which nothing is kept."""
+    with suppress(_Undone), database.begin() as session:
+        yield session
+        raise _Undone
+
+
+def begin(
+    session: WriteSession,
+    prepared: Prepared,
+    *,
+    by: Sender,
+    actor: str,
+    again: bool = False,
+    now: datetime,
+) -> Job:
+    """Begin an import, or find the one that was begun with the same file read the same way.
+
+    :param again: a file that was taken in to its end is taken in once more.
+    :raises ColumnsMissing: a required field has no column.
+    """
+    if prepared.missing:
+        raise ColumnsMissing(fields=", ".join(prepared.missing))
+    first = prepared.layout.header_row + 1
+    job = imports.begin(
+        session,
+        Job(
+            id=uuid4(),
+            source_id=by.source_id,
+            unit_id=by.unit_id or 0,
+            unit_lft=by.lft,
+            file_hash=prepared.digest,
+            mapping=prepared.layout.plain(),
+            state=imports.RUNNING,
+            next_row=first,
+            total_rows=prepared.book.total,
+            counts={},
+            actor=actor,
+            started_at=now,
+            updated_at=now,
+            finished_at=None,
+        ),
+    )
+    if again and job.state == imports.DONE:
+        return imports.restart(session, job, next_row=first, now=now)
+    return job
+
+
+def work(
+    database: Database,
+    job: Job,
+    prepared: Prepared,
+    *,
+    by: Sender,
+    hash_applicant: Hash,
+    clock: Callable[[], datetime],
+    batch: int = BATCH,
+) -> Iterator[Job]:
+    """Take a file in, a batch in a transaction, and yield the job after each.
+
+    It takes the database and not a session: one transaction over a whole file would hold its
+    locks for as long, and a crash would throw everything away. What a batch kept stands; the same
+    file goes on behind it.
+
+    :raises ImportBusy: another process is taking in the same file.
+    :raises StorageUnavailable: the database cannot serve; the last batch was not kept.
+    :raises FileUnreadable: the workbook broke off; the batches before it stand.
+    """
+    if job.state == imports.DONE:
+        yield job
+        return
+    reader = prepared.reader
+    with prepared.book.rows() as rows:
+        left = (row for row in rows if row.number >= job.next_row)
+        for group in _groups(left, batch):
+            with database.begin() as session:
+                job = _take(session, job, group, reader, by, hash_applicant, clock())
+            yield job
+    with database.begin() as session:
+        job = imports.finish(session, job, now=clock())
+    yield job
+
+
+def _take(
+    session: WriteSession,
+    job: Job,
+    group: Sequence[Row],
+    reader: RowReader,
+    by: Sender,
+    hash_applicant: Hash,
+    now: datetime,
+) -> Job:
+    """Take in one group of rows; the place in the file is claimed before anything is written."""
+    rows = [row for row in group if not reader.is_aside(row)]
+    seen = job
+    job = imports.advance(session, job, next_row=group[-1].number + 1, counts=job.counts, now=now)
+    verdicts = intake.table_rows(
+        session, rows, reader=reader, by=by, hash_applicant=hash_applicant, now=now
+    )
+    refused = [
+        (rows[verdict.index].number, verdict.quarantine_id)
+        for verdict in verdicts
+        if verdict.quarantine_id is not None
+    ]
+    imports.add_refusals(session, job, refused)
+    counts = dict.fromkeys((*(word.value for word in VerdictWord), SET_ASIDE), 0) | dict(
+        seen.counts
+    )
+    for verdict in verdicts:
+        counts[verdict.word.value] += 1
+    counts[SET_ASIDE] += len(group) - len(rows)
+    return imports.advance(session, job, next_row=job.next_row, counts=counts, now=now)
+
+
+def _below_header(prepared: Prepared, rows: Iterable[Row]) -> Iterator[Row]:
+    return (row for row in rows if row.number > prepared.layout.header_row)
+
+
+def _groups(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
+    while group := list(islice(rows, size)):
+        yield group
+
+
+def get(session: ReadSession, job_id: UUID, *, who: Principal) -> Job:
+    """Return an import.
+
+    :raises ImportUnknown: there is none of this number within the caller's units.
+    """
+    return imports.get(session, job_id, lft=who.lft, rgt=who.rgt)
+
+
+def refusals(session: ReadSession, job: Job, *, limit: int = MOST_REFUSALS) -> list[Refusal]:
+    """Return the rows of an import that wait in quarantine or waited there, in their order."""
+    return imports.refusals(session, job, limit=limit)
+
+
+def errors_workbook(job: Job, refused: Sequence[Refusal], *, language: Language) -> bytes:
+    """Return the refused rows of an import as a workbook; persons were never kept."""
+    columns = [(one.field, one.header) for one in columns_of(job) if one.field]
+    rows = [
+        RefusedRow(
+            row=one.row,
+            code=one.code,
+            values={
+                field: refused_rows.shown(
+                    table.value_of(one.raw, field), lost=LOST, language=language
+                )
+                for field, _ in columns
+            },
+            faults=table.at_columns(one.faults),
+            is_settled=one.state == ACCEPTED,
+        )
+        for one in refused
+    ]
+    return refused_rows.workbook(rows, columns, language=language)
+
+
+def columns_of(job: Job) -> list[Column]:
+    """Return the columns of an import as they were mapped."""
+    return [Column(one["column"], one["header"], one["field"]) for one in job.mapping["columns"]]
