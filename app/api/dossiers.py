@@ -17,6 +17,7 @@ from app.api.messages import EVENT, EVENT_EXAMPLE, RECORD, RECORD_EXAMPLE, batch
 from app.api.pages import link_next
 from app.api.problems import MEDIA_TYPE, Problem, Refused, document, problems
 from app.deps import CursorInvalid, Here, Installation, Language, Now, Page, Reading, Writing, needs
+from app.domain.dossier import Issue
 from app.domain.errors import Invalid
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
 from app.domain.record import Message
@@ -30,7 +31,7 @@ from app.usecases import dossiers, intake, reporting
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, Whole
 from app.usecases.ingest import Verdict, VerdictWord
-from app.usecases.reporting import Extent, KnownInFuture, Question
+from app.usecases.reporting import Extent, FlagOfPresentOnly, KnownInFuture, Question
 from app.usecases.subtree import Subtree, unit_of
 
 router = doors("/v1/dossiers", tag="dossiers")
@@ -461,6 +462,7 @@ AsOf = Annotated[
         ObservedAfterEnd,
         ObservedBeforeBegin,
         KnownInFuture,
+        FlagOfPresentOnly,
     ),
 )
 def list_dossiers(
@@ -494,6 +496,10 @@ def list_dossiers(
     level: Annotated[str | None, Query(max_length=40, description="Cấp đơn vị.")] = None,
     online_level: Annotated[str | None, Query(max_length=40, description="Mức trực tuyến.")] = None,
     exclude_same_day: Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày.")] = False,
+    flag: Annotated[
+        Issue | None,
+        Query(description="Điểm cần xem lại, xem /v1/data-quality. / A thing to look at."),
+    ] = None,
 ) -> DossiersOut:
     """Danh sách hồ sơ của một kỳ; với `count` là đúng những hồ sơ đã được đếm trong số liệu ấy.
 
@@ -514,6 +520,7 @@ def list_dossiers(
         applicant_type=applicant_type,
         level=level,
         online_level=online_level,
+        flag=flag,
     )
     filters = {name: value for name, value in request.query_params.items() if name not in _PAGING}
     position = page.position(**filters)

@@ -1,0 +1,124 @@
+"""What a flag (an issue of data quality) is as SQL, for a list and for its count alike.
+
+Most issues are kept with the dossier. An open pause outlasts its limit by the mere passing of time,
+so the instant is kept and compared with T. The issues across dossiers are relations of their own:
+``relations`` names them before the statement that uses ``condition``.
+"""
+
+from typing import Any, Final
+
+from app.domain.dossier import ZONE, Issue
+from app.domain.quality import ACROSS, MANY
+from app.domain.record import Status
+from app.domain.timeliness import Flow, State
+
+ENDS: Final = ", ".join(
+    f"{flow:d}"
+    for flow in (
+        *(Flow.FINISHED_EARLY, Flow.FINISHED_ON_TIME, Flow.FINISHED_LATE, Flow.FINISHED_NO_DUE),
+        *(Flow.WITHDRAWN, Flow.WITHDRAWN_LATE, Flow.STOPPED),
+    )
+)
+"""The flows by which a dossier leaves the hands of a unit for good."""
+
+LASTING: Final = ", ".join(
+    f"{state:d}"
+    for state in State
+    if state.in_hand
+    or state
+    in {
+        State.AWAITING_INTAKE_IN_TIME,
+        State.AWAITING_INTAKE_OVERDUE,
+        State.RECEIPT_UNKNOWN,
+    }
+)
+"""The states in which a dossier waits for somebody."""
+
+WITHIN: Final = (
+    f"state <> {State.TRANSFERRED_OUT:d} AND (upto > since OR state IN ({LASTING}))"
+)
+"""A dossier of a period: held at T, with an edge in the period or still waiting at its end."""
+
+_STEPS = ", ".join(
+    f"'{status}'"
+    for status in (Status.PROCESSING, Status.AWAITING_SUPPLEMENT, Status.AWAITING_PAYMENT)
+)
+
+# an end at local midnight is a day without a time of day
+_CLOSED = f"""
+    ended AS MATERIALIZED (
+        SELECT d.unit_id, d.source_id, d.code, d.home_unit_id, d.recorded_at, e.at
+          FROM dossier d, unnest(d.edge_at, d.edge_flow) AS e(at, flow)
+         WHERE d.unit_lft BETWEEN :lft AND :rgt AND e.at >= :begins AND e.at < :ends
+           AND e.flow IN ({ENDS}) AND e.at <> date_trunc('day', e.at, :zone)),
+    together AS MATERIALIZED (
+        SELECT ended.*, count(*) OVER (PARTITION BY unit_id, date_trunc('minute', at)) AS beside
+          FROM ended),
+    closed_in_same_minute AS (
+        SELECT t.unit_id, t.source_id, t.code, t.at, t.home_unit_id,
+               coalesce((SELECT min(p.recorded_at) FROM dossier_past p
+                          WHERE p.unit_id = t.unit_id AND p.source_id = t.source_id
+                            AND p.code = t.code AND p.edge_at @> ARRAY[t.at]),
+                        t.recorded_at) AS seen_at
+          FROM together t WHERE t.beside >= :many),
+    closed_in_bulk AS (
+        SELECT b.* FROM (
+            SELECT c.*, count(*) OVER (
+                       PARTITION BY c.unit_id, c.source_id, date_trunc('second', c.at)) AS alike
+              FROM closed_in_same_minute c
+             WHERE NOT EXISTS (
+                   SELECT FROM dossier_record r
+                    WHERE r.unit_id = c.home_unit_id AND r.source_id = c.source_id
+                      AND r.code = c.code AND r.told ->> 'status' IN ({_STEPS}))) AS b
+         WHERE b.alike >= :many)"""  # noqa: S608  # built from constants
+
+_TWINS = """
+    numbered AS MATERIALIZED (
+        SELECT d.source_id, d.code, d.first_recorded_at, w.word
+          FROM dossier d, unnest(d.code || d.other_codes) AS w(word)
+         WHERE d.unit_lft BETWEEN :lft AND :rgt),
+    same_from_two_sources AS (
+        SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at) AS seen_at
+          FROM numbered n JOIN dossier o ON o.code = n.word AND o.source_id <> n.source_id
+        UNION ALL
+        SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at)
+          FROM numbered n
+          JOIN dossier o ON o.other_codes <> '{}' AND o.other_codes @> ARRAY[n.word]
+           AND o.source_id <> n.source_id)"""
+
+PARAMETERS: Final[dict[str, Any]] = {"many": MANY, "zone": str(ZONE)}
+"""What the relations ask for beside ``lft``, ``rgt``, ``begins`` and ``ends``."""
+
+EVERY_RELATION: Final = f"{_CLOSED},{_TWINS},"
+
+
+def relations(issue: Issue | None) -> str:
+    """Return the relations that the condition of an issue reads, each with a comma behind it."""
+    match issue:
+        case Issue.CLOSED_IN_SAME_MINUTE | Issue.CLOSED_IN_BULK:
+            return f"{_CLOSED},"
+        case Issue.SAME_FROM_TWO_SOURCES:
+            return f"{_TWINS},"
+        case _:
+            return ""
+
+
+def condition(issue: Issue) -> str:
+    """Return when a dossier ``k`` shows an issue; ``before_end`` is the last instant before T."""
+    match issue:
+        case Issue.CLOSED_IN_SAME_MINUTE | Issue.CLOSED_IN_BULK:
+            columns = "unit_id, source_id, code"
+            return f"(k.unit_id, k.source_id, k.code) IN (SELECT {columns} FROM {issue})"  # noqa: S608  # built from constants
+        case Issue.SAME_FROM_TWO_SOURCES:
+            return f"(k.source_id, k.code) IN (SELECT source_id, code FROM {issue})"  # noqa: S608  # built from constants
+        case Issue.PAUSE_LONGER_THAN_LIMIT:
+            state = "k.edge_state[width_bucket(CAST(:before_end AS timestamptz), k.edge_at)]"
+            still = f"k.overlong_at < :ends AND {state} = {State.PAUSED:d}"
+            return f"('{issue}' = ANY(k.issues) OR ({still}))"
+        case _:
+            return f"'{issue}' = ANY(k.issues)"
+
+
+def is_across(issue: Issue | None) -> bool:
+    """Tell whether an issue compares dossiers and so can be asked of the present only."""
+    return issue in ACROSS
