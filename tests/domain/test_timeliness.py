@@ -25,7 +25,7 @@ def test_the_numbers_of_states_never_change() -> None:
 
 
 def test_the_numbers_of_flows_never_change() -> None:
-    assert [int(flow) for flow in Flow] == [0, 1, 2, 3, 10, 11, 12, 13, 20, 21, 22, 30, 31]
+    assert [int(flow) for flow in Flow] == [0, 1, 2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 30, 31]
 
 
 def test_four_states_are_in_hand_and_four_are_finished() -> None:
