@@ -267,3 +267,70 @@ def test_what_cannot_be_asked_is_named(
     put(client, sender)
 
     assert why(client, sender, 422, **query)["errors"][0]["pointer"] == pointer
+
+
+@pytest.mark.parametrize(
+    ("as_of", "state"),
+    [
+        ("2026-08-10T23:59:00+07:00", "open_in_time"),
+        ("2026-08-11T00:00:00+07:00", "open_in_time"),
+        ("2026-08-11T00:01:00+07:00", "open_overdue"),
+    ],
+)
+def test_due_today_is_in_time_until_midnight_and_overdue_a_minute_later(
+    client: TestClient, sender: dict[str, str], as_of: str, state: str
+) -> None:
+    put(client, sender)
+
+    found = client.get("/v1/dossiers/HS-1", params={"as_of": as_of}, headers=sender).json()
+
+    assert (found["readings"]["promised"]["due_on"], found["state"]) == ("2026-08-10", state)
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "state"),
+    [
+        ("2026-08-09T23:59:00+07:00", "finished_early"),
+        ("2026-08-10T00:00:00+07:00", "finished_on_time"),
+        ("2026-08-10T23:59:00+07:00", "finished_on_time"),
+        ("2026-08-11T00:01:00+07:00", "finished_late"),
+    ],
+)
+def test_a_finish_is_judged_by_the_local_day(
+    client: TestClient, sender: dict[str, str], clock: HandClock, finished_at: str, state: str
+) -> None:
+    clock.now = datetime(2026, 8, 12, tzinfo=UTC)
+    put(client, sender, finished_at=finished_at, status="finished")
+
+    assert stored(client, sender)["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("finished_at", "state"),
+    [
+        ("2026-08-04T07:29:00+07:00", "finished_early"),
+        ("2026-08-04T09:40:00+07:00", "finished_on_time"),
+        ("2026-08-04T09:40:01+07:00", "finished_late"),
+    ],
+)
+def test_a_finish_under_an_hour_limit_is_judged_by_the_instant(
+    client: TestClient, sender: dict[str, str], finished_at: str, state: str
+) -> None:
+    put(client, sender, procedure="HOURS", finished_at=finished_at, status="finished")
+
+    assert stored(client, sender)["state"] == state
+
+
+def test_a_pause_begun_after_the_due_date_leaves_it_late(
+    client: TestClient, sender: dict[str, str], clock: HandClock
+) -> None:
+    clock.now = datetime(2026, 8, 20, tzinfo=UTC)
+    pause = {
+        "kind": "supplement",
+        "started_at": "2026-08-11T08:00:00+07:00",
+        "ended_at": "2026-08-13T08:00:00+07:00",
+    }
+    put(client, sender, pauses=[pause])
+
+    assert stored(client, sender)["state"] == "open_overdue"
+    assert why(client, sender)["pauses"][0]["effective"] is False
