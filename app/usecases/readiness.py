@@ -9,8 +9,8 @@ from typing import Final
 from app.domain.calendar import next_year_warning
 from app.i18n import ZONE
 from app.store import runs, schema
-from app.store.session import Database, StorageUnavailable
-from app.usecases import calendars
+from app.store.session import Database, ReadSession, StorageUnavailable
+from app.usecases import calendars, freshness
 
 NIGHTLY: Final = "nightly"
 SAFE: Final = frozenset({"on", "remote_write", "remote_apply", "local"})
@@ -66,16 +66,26 @@ def look(database: Database, *, as_of: datetime, must_be_durable: bool) -> Readi
         if checks[Check.SCHEMA] is Verdict.OK:
             with database.read() as session:
                 last = runs.newest(session, NIGHTLY)
-                warning = next_year_warning(calendars.state_calendar(session), as_of)
-            if warning is not None:
-                year, status = warning.year, warning.status.value
-                degraded["calendar"] = {"id": warning.calendar, "year": year, "status": status}
-            today = as_of.astimezone(ZONE).date().isoformat()
-            if last is None or last < today:
-                degraded["nightly"] = {"last": last, "expected": today}
+                degraded |= _amiss(session, last, as_of)
     except StorageUnavailable:
         checks[Check.DATABASE] = Verdict.FAILED
     return Readiness(checks=checks, degraded=degraded, last_nightly=last)
+
+
+def _amiss(session: ReadSession, last_nightly: str | None, as_of: datetime) -> dict[str, object]:
+    """Return what does not hinder the service and still is worth a look."""
+    found: dict[str, object] = {}
+    warning = next_year_warning(calendars.state_calendar(session), as_of)
+    if warning is not None:
+        year, status = warning.year, warning.status.value
+        found["calendar"] = {"id": warning.calendar, "year": year, "status": status}
+    today = as_of.astimezone(ZONE).date().isoformat()
+    if last_nightly is None or last_nightly < today:
+        found["nightly"] = {"last": last_nightly, "expected": today}
+    silent = freshness.silent_sources(session, now=as_of)
+    if silent:
+        found["silent_sources"] = {name: since.isoformat() for name, since in silent.items()}
+    return found
 
 
 def _verdict(holds: bool) -> Verdict:

@@ -95,6 +95,7 @@ PROBES: dict[str, Probe | str] = {
     "listDossiers": query("/v1/dossiers", SPAN),
     "getStatistics": query("/v1/statistics", SPAN),
     "getDataQuality": query("/v1/data-quality", SPAN),
+    "listSources": query("/v1/sources"),
     "listOverdue": query("/v1/overdue"),
     "listAlerts": query("/v1/alerts"),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),

@@ -1,0 +1,101 @@
+"""The source systems that send dossiers, and how fresh what they sent is."""
+
+from typing import Annotated, Any
+
+from fastapi import Query
+from pydantic import Field
+
+from app.api.doors import doors
+from app.api.fields import Day, Out
+from app.api.problems import problems
+from app.deps import Now, Reading, needs
+from app.domain.freshness import Freshness
+from app.store.units import UnitUnknown
+from app.usecases import freshness
+from app.usecases.access import Principal
+from app.usecases.freshness import SourceHeard
+from app.usecases.subtree import subtree_of
+
+router = doors("/v1/sources", tag="statistics")
+
+Reader = Annotated[Principal, needs("statistics:read")]
+
+
+class FreshnessOut(Out):
+    """When a source was last heard against its usual rhythm, in working days."""
+
+    last_heard_on: Day
+    rhythm_working_days: int | None = Field(
+        description="Khoảng cách trung vị giữa các ngày có gửi; null khi chưa đủ. / Median gap."
+    )
+    quiet_working_days: int | None = Field(
+        description="Số ngày làm việc từ lần cuối, kể cả hôm nay. / Since then, today included."
+    )
+    silent: bool = Field(
+        description="Im lặng: quá 3 lần nhịp thường, ít nhất 1 ngày. / Longer than 3 rhythms."
+    )
+
+
+class UnitHeardOut(FreshnessOut):
+    """How fresh a source is for one unit."""
+
+    unit: str = Field(examples=["H44.100"])
+
+
+class SourceOut(FreshnessOut):
+    """A source system and its units."""
+
+    source: str = Field(examples=["mot-cua"])
+    name: str
+    units: list[UnitHeardOut]
+
+    @classmethod
+    def of(cls, heard: SourceHeard) -> "SourceOut":
+        """Return a source as it is shown."""
+        return cls(
+            source=heard.source,
+            name=heard.name,
+            **_shown(heard.freshness),
+            units=[UnitHeardOut(unit=one.unit, **_shown(one.freshness)) for one in heard.units],
+        )
+
+
+class SourcesOut(Out):
+    """The sources that told of dossiers of some units."""
+
+    sources: list[SourceOut]
+    next_cursor: None = None
+
+
+@router.get(
+    "",
+    operation_id="listSources",
+    summary="List source systems with their freshness",
+    responses=problems(UnitUnknown),
+)
+def list_sources(
+    session: Reading,
+    who: Reader,
+    now: Now,
+    unit: Annotated[
+        str | None,
+        Query(max_length=100, description="Đơn vị và bên dưới. / A unit and all below it."),
+    ] = None,
+) -> SourcesOut:
+    """Mỗi hệ thống nguồn gửi tin lần cuối ngày nào, so với nhịp thường của chính nó.
+
+    When each source was last heard against its own rhythm, as a whole and unit by unit. Figures
+    of a unit whose source is silent are not complete.
+    """
+    within = subtree_of(session, who, unit)
+    found = freshness.sources(session, within=within, now=now)
+    return SourcesOut(sources=[SourceOut.of(one) for one in found])
+
+
+def _shown(one: Freshness) -> dict[str, Any]:
+    return {
+        "last_heard_on": one.last_heard_on,
+        "rhythm_working_days": one.rhythm,
+        "quiet_working_days": one.quiet,
+        "silent": one.is_silent,
+    }

@@ -1,0 +1,44 @@
+"""Sources over HTTP: when they were last heard, and that silence shows at the door of readiness."""
+
+from datetime import timedelta
+
+from fastapi.testclient import TestClient
+
+from tests.api.conftest import HandClock, MakeKey, as_key
+
+UNITS = [
+    {"code": "H44", "name": "Tỉnh Phú Thọ", "level": "province"},
+    {"code": "H44.100", "name": "Phường Việt Trì", "level": "commune", "parent": "H44"},
+    {"code": "H44.101", "name": "Xã Hy Cương", "level": "commune", "parent": "H44"},
+]
+
+
+def test_a_source_that_falls_silent_is_named(
+    client: TestClient, make_key: MakeKey, clock: HandClock
+) -> None:
+    key = make_key(source="mot-cua")
+    client.post("/v1/units/batch", json={"units": UNITS}, headers=as_key(key))
+    for number in range(3):
+        record = {"unit": "H44.100", "procedure": "1.001193", "case": f"{number}"}
+        client.put("/v1/dossiers/D-1", json=record, headers=as_key(key))
+        clock.advance(timedelta(days=1))
+    clock.advance(timedelta(days=6))
+
+    ready = client.get("/readyz").json()
+    (source,) = client.get("/v1/sources?unit=H44", headers=as_key(key)).json()["sources"]
+    elsewhere = client.get("/v1/sources?unit=H44.101", headers=as_key(key)).json()
+
+    heard = {
+        "last_heard_on": "2026-08-12",
+        "rhythm_working_days": 1,
+        "quiet_working_days": 5,
+        "silent": True,
+    }
+    assert source == {
+        "source": "mot-cua",
+        "name": "mot-cua",
+        "units": [{"unit": "H44.100", **heard}],
+        **heard,
+    }
+    assert ready["degraded"]["silent_sources"] == {"mot-cua": "2026-08-12"}
+    assert elsewhere == {"sources": [], "next_cursor": None}

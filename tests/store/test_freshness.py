@@ -1,0 +1,61 @@
+"""The days on which sources were heard: written once, read newest first."""
+
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+
+from sqlalchemy import text
+
+from app.store import freshness
+from app.store.freshness import HeardRow
+from app.store.session import Database, WriteSession
+from tests.factories import make_source, make_unit
+
+DAY = date(2026, 8, 10)
+NEXT = DAY + timedelta(days=1)
+
+
+def test_a_day_is_kept_once_for_each_unit_and_for_the_whole(session: WriteSession) -> None:
+    source = make_source(session)
+    one, two = make_unit(session, "H44"), make_unit(session, "H15")
+    for units in ({one.id}, {one.id, two.id}, {two.id}):
+        freshness.hear(session, source, units, on=DAY)
+    freshness.hear(session, source, {one.id}, on=NEXT)
+
+    whole = freshness.of_sources(session, today=NEXT, most=5)
+    by_unit = freshness.of_units(session, lft=one.lft, rgt=one.rgt, today=NEXT, most=5)
+
+    assert whole == [HeardRow("mot-cua", "mot-cua", None, None, (NEXT, DAY))]
+    assert by_unit == [HeardRow("mot-cua", "mot-cua", one.id, "H44", (NEXT, DAY))]
+    assert session.scalar(text("SELECT count(*) FROM source_heard")) == 5
+
+
+def test_only_the_newest_days_up_to_today_are_read(session: WriteSession) -> None:
+    source, unit = make_source(session), make_unit(session, "H44")
+    for number in range(6):
+        freshness.hear(session, source, {unit.id}, on=DAY + timedelta(days=number))
+
+    found = freshness.of_sources(session, today=DAY + timedelta(days=3), most=2)
+
+    assert found[0].days == (DAY + timedelta(days=3), DAY + timedelta(days=2))
+
+
+def test_to_hear_of_nothing_writes_nothing(session: WriteSession) -> None:
+    freshness.hear(session, make_source(session), set(), on=DAY)
+
+    assert freshness.of_sources(session, today=DAY, most=5) == []
+
+
+def test_writers_of_one_unit_do_not_wait_for_each_other(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        source, unit = make_source(session), make_unit(session, "H44").id
+        freshness.hear(session, source, {unit}, on=DAY)
+
+    def write() -> None:
+        with fresh_database.begin() as other:
+            other.execute(text("SET LOCAL lock_timeout = '2s'"))
+            freshness.hear(other, source, {unit}, on=DAY)
+
+    with fresh_database.begin() as session, ThreadPoolExecutor(1) as pool:
+        freshness.hear(session, source, {unit}, on=DAY)
+
+        assert pool.submit(write).result(timeout=10) is None
