@@ -5,19 +5,23 @@
 1. must say who may pass, or the program does not start (``deps.needs``, ``deps.AnyKey``,
    ``deps.open_door``);
 2. check the key, its scope and its quota before a byte of the body is read;
-3. hold room for the body, read it within the limits, and decode JSON strictly.
+3. refuse query parameters that nobody knows, or that contradict: a filter is never ignored;
+4. hold room for the body, read it within the limits, and decode JSON strictly.
 """
 
-from collections.abc import Callable, Coroutine
-from typing import Any
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, get_args, get_origin
 
 from fastapi import APIRouter, Request
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
+from pydantic import BaseModel
 from starlette.responses import Response
 
 from app.api.body import Budget, declared_size, decoded, taken
+from app.api.problems import Refused
 from app.deps import Guard, installation_of
+from app.domain.faults import Fault
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
 
@@ -46,9 +50,12 @@ class Door(APIRoute):
         guard = self.guard
         has_model = self.body_field is not None
         has_body = bool(BODY_METHODS & (self.methods or set()))
+        known = queries_of(self.dependant)
 
         async def handle(request: Request) -> Response:
             await guard.admit(request)
+            if request.url.query and not guard.is_open:
+                check_query(request, known)
             if not has_body:
                 return await inner(request)
             limit = installation_of(request).limits.max_body_bytes
@@ -68,6 +75,46 @@ def guard_of(dependant: Dependant) -> Guard | None:
         if below is not None:
             return below
     return None
+
+
+def queries_of(dependant: Dependant) -> dict[str, bool]:
+    """Return the query parameters that a route knows, and whether each may come more than once."""
+    found: dict[str, bool] = {}
+    for parameter in dependant.query_params:
+        told = parameter.field_info.annotation
+        if isinstance(told, type) and issubclass(told, BaseModel):
+            found |= {
+                field.alias or name: _is_list(field.annotation)
+                for name, field in told.model_fields.items()
+            }
+        else:
+            found[parameter.alias] = _is_list(told)
+    for inner in dependant.dependencies:
+        found |= queries_of(inner)
+    return found
+
+
+def _is_list(annotation: object) -> bool:
+    parts = (annotation, *get_args(annotation))
+    return any(get_origin(part) in {list, set, tuple, frozenset} for part in parts)
+
+
+def check_query(request: Request, known: Mapping[str, bool]) -> None:
+    """Pass if every query parameter is known and says one thing, where it may not say more.
+
+    :raises Refused: the others, each with its place.
+    """
+    told: dict[str, set[str]] = {}
+    for name, value in request.query_params.multi_items():
+        told.setdefault(name, set()).add(value)
+    unknown = [name for name in told if name not in known]
+    repeated = [name for name, values in told.items() if len(values) > 1 and not known.get(name)]
+    faults = [
+        *(Fault("/" + name[:100], "field.unknown") for name in unknown),
+        *(Fault("/" + name, "field.repeated") for name in repeated if name in known),
+    ]
+    if faults:
+        raise Refused(faults=tuple(faults), place="query")
 
 
 def budget_of(request: Request) -> Budget:

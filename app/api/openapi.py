@@ -133,13 +133,15 @@ def complete(operation: dict[str, Any], door: Door, method: str) -> None:
         *(WITH_BODY if has_body else ()),
     ]
     responses = operation["responses"]
-    _document(responses, classes, has_body=has_body)
+    _document(responses, classes, is_checked=has_body or not guard.is_open)
     operation["responses"] = dict(sorted(responses.items()))
 
 
-def _document(responses: dict[str, Any], classes: list[type[AppError]], *, has_body: bool) -> None:
+def _document(
+    responses: dict[str, Any], classes: list[type[AppError]], *, is_checked: bool
+) -> None:
     """Add to the answers of an operation those of some errors, by status."""
-    if (has_body or "422" in responses) and not _is_problem(responses.get("422")):
+    if (is_checked or "422" in responses) and not _is_problem(responses.get("422")):
         responses["422"] = response_of(422, [Refused])
     for status in sorted({status_of(error) for error in classes}):
         general = response_of(status, [error for error in classes if status_of(error) == status])

@@ -234,7 +234,7 @@ def authenticate(session: ReadSession, keyring: Keyring, key: str, *, now: datet
 def _opened(keyring: Keyring, key: str, row: KeyRow | None, *, now: datetime) -> Principal | None:
     """Compare in constant time, on the same path whether the key is unknown or wrong."""
     told = keyring.digest(key) if key.isascii() else _NOBODY
-    fits = hmac.compare_digest(told, _NOBODY[::-1] + b"\0" if row is None else row.digest)
+    fits = hmac.compare_digest(told, _NOBODY if row is None else row.digest)
     if row is None or not fits or not is_live(row, now=now):
         return None
     return _principal(row)

@@ -35,9 +35,7 @@ def test_the_calendar_of_the_state_is_read_with_its_years(
 def test_a_unit_has_a_layer_of_its_own(client: TestClient, make_key: MakeKey) -> None:
     key = seed(client, make_key)
 
-    made = client.put(
-        "/v1/calendars/H44", json={"unit": "H44", "exceptions": [STORM]}, headers=key
-    )
+    made = client.put("/v1/calendars/H44", json={"unit": "H44", "exceptions": [STORM]}, headers=key)
     again = client.put(
         "/v1/calendars/H44", json={"unit": "H44", "exceptions": [STORM]}, headers=key
     )

@@ -63,3 +63,16 @@ def test_a_thousand_bad_keys_are_sent_away_and_a_good_sender_is_not_touched(
 
     assert statuses == [401] * 20 + [429] * 80
     assert client.get("/v1/units", headers=as_key(good)).status_code == 200
+
+
+def test_a_query_parameter_is_never_ignored(client: TestClient, make_key: MakeKey) -> None:
+    key = as_key(make_key())
+
+    slip = client.get("/v1/units?levle=commune", headers=key)
+    twice = client.get("/v1/units?level=commune&level=province", headers=key)
+    good = client.get("/v1/units?level=commune&limit=3", headers=key)
+
+    assert [slip.status_code, twice.status_code, good.status_code] == [422, 422, 200]
+    fault = slip.json()["errors"][0]
+    assert (fault["in"], fault["pointer"], fault["code"]) == ("query", "/levle", "field.unknown")
+    assert twice.json()["code"] == "field.repeated"

@@ -64,9 +64,7 @@ def test_a_key_of_a_low_unit_may_not_change_what_all_share(
     assert low.json()["code"] == "catalogue.shared"
 
 
-def test_a_scope_is_needed_to_write_and_none_to_read(
-    client: TestClient, make_key: MakeKey
-) -> None:
+def test_a_scope_is_needed_to_write_and_none_to_read(client: TestClient, make_key: MakeKey) -> None:
     reader = as_key(make_key(["dossiers:read"]))
 
     written = client.put("/v1/procedures/1", json=EXAMPLE, headers=reader)

@@ -94,7 +94,7 @@ def test_every_operation_documents_its_key_and_its_refusals(bare_app: FastAPI) -
 
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
-            needed = {"500"} | ({"401", "429", "503"} if operation["security"] else set())
+            needed = {"500"} | ({"401", "422", "429", "503"} if operation["security"] else set())
             if method in {"post", "put"}:
                 needed |= {"413", "415", "422"}
             missing = needed - operation["responses"].keys()
