@@ -589,6 +589,7 @@ class _PromisedSameDay:
 
 
 _PromisedCourse = _PromisedDays | _PromisedTime | _PromisedSameDay
+_PROMISED_COURSES: Final = (_PromisedDays, _PromisedTime, _PromisedSameDay)
 
 
 def _course(calendar: WorkCalendar, limit: TimeLimit, start: int) -> _Course | None:
@@ -644,7 +645,7 @@ def _pass_span(
     calendar: WorkCalendar, course: _Course, span: PauseSpan, begin: int, end: int
 ) -> None:
     course.pass_over(begin, end, restart=span.policy is PausePolicy.RESTART)
-    if isinstance(course, _PromisedCourse) and span.new_due_at is not None:
+    if isinstance(course, _PROMISED_COURSES) and span.new_due_at is not None:
         by_instant = course.due().by_instant
         course.named(promise(calendar, span.new_due_at, by_instant=by_instant))
 

@@ -153,7 +153,7 @@ def united(
 
 
 def _beginning(pause: Pause) -> tuple[datetime, str, str]:
-    return pause.started_at, pause.kind.value, pause.policy.value
+    return pause.started_at, pause.kind, pause.policy
 
 
 def _clipped(pause: Pause, start: datetime, finish: datetime | None) -> tuple[Pause, ...]:
