@@ -31,7 +31,7 @@ from app.domain.record import (
     ReturnMethod,
     Status,
 )
-from app.feeds.masking import LOST, is_personal, mask
+from app.feeds.masking import LOST, SHORTEST_NUMBER, is_personal, mask
 from app.feeds.reading import (
     AHEAD,
     FIRST_YEAR,
@@ -291,7 +291,8 @@ def procedure_code(value: str) -> str:
 
 
 def _procedure(value: str) -> str:
-    return procedure_code(_code(value))
+    code = procedure_code(_code(value))
+    return mask(code) if len(code) >= SHORTEST_NUMBER else code
 
 
 _STATUSES: Final[Mapping[str, Status | None]] = {

@@ -64,6 +64,12 @@ def _place(value: object) -> str:
     return mask(name) if len(name) >= SHORTEST_NUMBER else name
 
 
+def _procedure(value: object) -> str:
+    """Check the code of a procedure, in whose place somebody may have typed a number of theirs."""
+    code = _code(value)
+    return mask(code) if len(code) >= SHORTEST_NUMBER else code
+
+
 def _object(value: object, fields: Fields) -> dict[str, Any]:
     """Check an object within a record; its parts then have the types of their checkers."""
     if not isinstance(value, dict):
@@ -124,7 +130,7 @@ _RECORD: Final = Fields(
     {
         "code": _code,
         "unit": _place,
-        "procedure": _code,
+        "procedure": _procedure,
         "channel": choice(Channel),
         "applicant_type": choice(ApplicantType),
         "applicant_key": _name,

@@ -1,0 +1,125 @@
+"""P1 and P2: what was acknowledged is there after the service, or PostgreSQL, was killed."""
+
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from app.store.opening import opened
+from tests.faults.conftest import Scale
+from tests.faults.harness import (
+    Cluster,
+    Service,
+    database_of,
+    differing,
+    furnish,
+    pause,
+    wait_for,
+)
+from tests.faults.senders import Crowd, Journal, account_of
+
+pytestmark = [pytest.mark.fault, pytest.mark.must_run_in_ci]
+
+BACK_WITHIN = 5.0
+"""Seconds in which the service must serve again after its database is back."""
+
+
+def test_what_was_acknowledged_survives_kill_9_of_the_service(
+    folder: Path, seed: int, scale: Scale, tell: Callable[..., None]
+) -> None:
+    """P1, on the embedded PostgreSQL: each new start takes over the server left behind."""
+    random = Random(seed)
+    kills, while_starting = 0, 0
+    with opened(url=None, data_dir=folder / "data") as database:
+        key = furnish(database)
+    service = Service(folder, url=None)
+    with service, Crowd(folder, service.port, key, seed=seed, size=6) as journal:
+        enough = scale(300, 200_000)
+        while kills < scale(20, 500) or journal.seen["acks"] < enough:
+            if random.random() < 0.2:  # the start itself is a moment like any other
+                pause(random.uniform(0.05, 1.5))
+                while_starting += service.get("/healthz") is None
+            else:
+                _work_goes_on(service, journal)
+                pause(random.uniform(0.0, scale(1, 4) / 2))
+            kills += service.kill()
+            service.start()
+        service.wait_until_up()
+
+    with opened(url=None, data_dir=folder / "data") as database:
+        found = account_of(database, list(journal.marks()))
+        differ = differing(database)
+    tell(
+        kills=kills,
+        of_them_while_starting=while_starting,
+        acks=found.acknowledged,
+        lost=found.lost,
+        doubled=found.doubled,
+        differing=differ,
+        seen=dict(journal.seen),
+    )
+    assert journal.violations == [], service.tail
+    assert service.starts == kills + 1
+    assert journal.seen["broken calls"] > 0, "no kill met a call: nothing was tested"
+    assert found.acknowledged >= enough
+    assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
+
+
+def test_what_was_acknowledged_survives_a_crash_of_postgresql(
+    folder: Path, seed: int, scale: Scale, tell: Callable[..., None]
+) -> None:
+    """P2: immediate stops and kills of the server; the service itself is never started again."""
+    random = Random(seed)
+    slowest = 0.0
+    with Cluster(folder / "data") as cluster:
+        with database_of(cluster.url) as database:
+            key = furnish(database)
+        service = Service(folder, url=cluster.url)
+        with service, Crowd(folder, service.port, key, seed=seed, size=6) as journal:
+            while cluster.crashes < scale(5, 200):
+                _work_goes_on(service, journal)
+                pause(random.uniform(0.1, 1.0))
+                sign = signal.SIGQUIT if cluster.crashes % 2 else signal.SIGKILL
+                assert cluster.crash(sign)
+                _is_refused(service, journal)
+                cluster.start()
+                slowest = max(slowest, _work_goes_on(service, journal))
+            assert service.get("/readyz") == 200
+        with database_of(cluster.url) as database:
+            found = account_of(database, list(journal.marks()))
+            differ = differing(database)
+    tell(
+        crashes=cluster.crashes,
+        acks=found.acknowledged,
+        lost=found.lost,
+        doubled=found.doubled,
+        differing=differ,
+        slowest_return=f"{slowest:.2f} s",
+        seen=dict(journal.seen),
+    )
+    assert journal.violations == [], service.tail
+    assert service.starts == 1
+    assert journal.seen["refusals: unreachable"] > 0, "no crash met a call: nothing was tested"
+    assert slowest <= BACK_WITHIN
+    assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
+
+
+def _work_goes_on(service: Service, journal: Journal) -> float:
+    """Wait for another acknowledged call and return how many seconds that took."""
+    before = journal.seen["calls"]
+
+    def is_more() -> bool:
+        assert service.is_alive, service.tail
+        return journal.seen["calls"] > before or bool(journal.violations)
+
+    return wait_for("an acknowledged call", is_more)
+
+
+def _is_refused(service: Service, journal: Journal) -> None:
+    """See that the service lives, says that it is not ready, and refuses with a problem."""
+    before = journal.seen["refusals"]
+    assert service.get("/healthz") == 200
+    assert service.get("/readyz") == 503
+    wait_for("a refusal", lambda: journal.seen["refusals"] > before or bool(journal.violations))
