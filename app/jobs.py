@@ -10,9 +10,10 @@ import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Final, Self
+from typing import ClassVar, Final, Self
 from uuid import UUID, uuid4
 
 from apscheduler.executors.pool import ThreadPoolExecutor as TickThreads
@@ -20,13 +21,15 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 from app.clock import system_clock
-from app.domain.errors import AppError
+from app.domain.errors import AppError, Invalid
+from app.domain.record import Status
+from app.senders.igate import Account, IgateClient
 from app.senders.seal import Sealer
 from app.senders.webhook import WebhookSender
-from app.settings import Settings
+from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
-from app.store.session import Database, StorageUnavailable
-from app.usecases import outbox, runs
+from app.store.session import Database, StorageUnavailable, WriteSession
+from app.usecases import intake, outbox, pull, runs
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
 from app.usecases.runs import Duty
 
@@ -34,17 +37,30 @@ log = logging.getLogger(__name__)
 
 NIGHT_SECONDS: Final = 20
 POST_SECONDS: Final = 1
+PULL_SECONDS: Final = 30
 STOP_SECONDS: Final = 20.0
 
 
+@dataclass(frozen=True, slots=True)
+class Puller:
+    """What pulling on time needs: how often, for whom, and whom to ask."""
+
+    every: timedelta
+    terms: Callable[[WriteSession], pull.Terms]
+    source: Callable[[], pull.Source]
+
+
 class Worker:
-    """What a process does beside serving: nights that are due, and the post.
+    """What a process does beside serving: nights that are due, the post, and pulls.
 
     A context manager; leaving it lets what is under way end, within limits.
     """
 
-    def __init__(self, database: Database, *, duty: Duty, courier: Courier) -> None:
+    def __init__(
+        self, database: Database, *, duty: Duty, courier: Courier, puller: Puller | None = None
+    ) -> None:
         self._database = database
+        self._puller = puller
         self._duty = duty
         self._courier = courier
         self._busy: set[UUID] = set()
@@ -53,7 +69,7 @@ class Worker:
         self._stopping = threading.Event()
         self._ticker = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": TickThreads(2)},
+            executors={"default": TickThreads(2 if puller is None else 3)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
@@ -64,7 +80,10 @@ class Worker:
 
     def __enter__(self) -> Self:
         """Begin to tick, at once."""
-        for tick, seconds in ((self.do_nights, NIGHT_SECONDS), (self.send_post, POST_SECONDS)):
+        ticks = [(self.do_nights, NIGHT_SECONDS), (self.send_post, POST_SECONDS)]
+        if self._puller is not None:
+            ticks.append((self.do_pull, PULL_SECONDS))
+        for tick, seconds in ticks:
             self._ticker.add_job(
                 tick,
                 IntervalTrigger(seconds=seconds, timezone="UTC"),
@@ -124,6 +143,37 @@ class Worker:
         except AppError as error:
             log.info("night not given back", extra={"slot": claim.slot, "code": error.code})
 
+    def do_pull(self) -> None:
+        """Pull what is due from the source that the settings name; what fails is tried again."""
+        if self._puller is None:
+            return
+        try:
+            with self._database.begin() as session:
+                terms = self._puller.terms(session)
+                claim = pull.claim_due(
+                    session, every=self._puller.every, owner=self.owner, now=terms.clock()
+                )
+            if claim is not None:
+                self._pull(claim, self._puller.source, terms)
+        except StorageUnavailable as error:
+            log.warning("pulls wait for the database", extra={"trouble": error.trouble.value})
+        except Exception:
+            log.exception("pull could not be done")
+
+    def _pull(self, claim: Claim, source: Callable[[], pull.Source], terms: pull.Terms) -> None:
+        try:
+            done = pull.work(self._database, claim, source(), terms)
+        except RunLost:
+            log.info("pull taken over by another process", extra={"slot": claim.slot})
+        except StorageUnavailable:
+            raise
+        except Exception as error:
+            code = error.code if isinstance(error, AppError) else "unexpected"
+            log.warning("pull failed", extra={"slot": claim.slot, "code": code}, exc_info=error)
+            self._give_back(claim)
+        else:
+            log.info("pull done", extra={"slot": claim.slot, "counts": dict(done.counts)})
+
     def send_post(self) -> None:
         """Set a courier to each receiver that has something due and none on the way.
 
@@ -182,4 +232,106 @@ def worker_of(
     settings: Settings, database: Database, *, clock: Callable[[], datetime] = system_clock
 ) -> Worker:
     """Return the background work of a process, as the settings describe it."""
-    return Worker(database, duty=duty_of(clock), courier=courier_of(settings, clock))
+    return Worker(
+        database,
+        duty=duty_of(clock),
+        courier=courier_of(settings, clock),
+        puller=puller_of(settings, clock) if settings.igate_minutes else None,
+    )
+
+
+@dataclass(eq=False, kw_only=True)
+class PullUnconfigured(Invalid):
+    """A pull was asked for and the settings do not say from where, or as whom."""
+
+    code: ClassVar[str] = "pull.unconfigured"
+    missing: str
+
+
+@dataclass(eq=False, kw_only=True)
+class StatusMalformed(Invalid):
+    """The meaning of a status is written ``number=word``."""
+
+    code: ClassVar[str] = "pull.status_malformed"
+    allowed: str = ", ".join(Status)
+
+
+def statuses_of(told: str) -> dict[str, Status]:
+    """Read what the numbers of statuses mean.
+
+    :raises StatusMalformed: a part is not ``number=word`` with a word of ours.
+    """
+    found = {}
+    for part in filter(None, (one.strip() for one in told.split(","))):
+        number, sign, word = (piece.strip() for piece in part.partition("="))
+        if not sign or not number or word not in tuple(Status):
+            raise StatusMalformed
+        found[number] = Status(word)
+    return found
+
+
+def igate_of(settings: Settings, *, url: str | None = None) -> IgateClient:
+    """Return the client of the iGate installation that the settings describe.
+
+    :param url: in place of the address in the settings.
+    :raises PullUnconfigured: the settings do not suffice.
+    """
+    secret = settings.igate_client_secret
+    base = url or settings.igate_url
+    token_url, client_id = settings.igate_token_url, settings.igate_client_id
+    if not base or not token_url or not client_id or secret is None:
+        given = {
+            "igate_url": base,
+            "igate_token_url": token_url,
+            "igate_client_id": client_id,
+            "igate_client_secret": secret,
+        }
+        missing = [variable_of(name) for name, value in given.items() if not value]
+        raise PullUnconfigured(missing=", ".join(missing))
+    account = Account(base, token_url, client_id, secret.get_secret_value(), settings.igate_agency)
+    return IgateClient(
+        account,
+        allowed=settings.webhook_allow_networks,
+        ca_file=None if settings.igate_ca_file is None else str(settings.igate_ca_file),
+        per_minute=settings.igate_per_minute,
+    )
+
+
+def pull_terms(
+    session: WriteSession,
+    settings: Settings,
+    *,
+    source: str | None = None,
+    unit: str | None = None,
+    clock: Callable[[], datetime] = system_clock,
+) -> pull.Terms:
+    """Return for whom a pull speaks and what its words mean, as the settings say.
+
+    :raises PullUnconfigured: no source is named.
+    :raises UnitUnknown: the unit does not exist.
+    """
+    named = source or settings.igate_source
+    if named is None:
+        raise PullUnconfigured(missing=variable_of("igate_source"))
+    return pull.Terms(
+        by=intake.sender_by_name(session, source=named, unit=unit or settings.igate_unit),
+        hash_applicant=intake.hasher_of(settings.applicant_key()),
+        clock=clock,
+        statuses=statuses_of(settings.igate_statuses),
+    )
+
+
+def puller_of(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Puller:
+    """Return what pulling on time needs, as the settings describe it.
+
+    :raises PullUnconfigured: the settings do not suffice.
+    """
+    igate_of(settings)  # told at the start, not at the first tick
+    statuses_of(settings.igate_statuses)
+    if settings.igate_source is None:
+        raise PullUnconfigured(missing=variable_of("igate_source"))
+    return Puller(
+        every=timedelta(minutes=settings.igate_minutes),
+        terms=lambda session: pull_terms(session, settings, clock=clock),
+        source=lambda: igate_of(settings),
+    )

@@ -83,7 +83,34 @@ class Settings(BaseSettings):
     )
     webhook_allow_networks: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = Field(
         (),
-        description="Private networks that alerts may be sent to, separated by commas.",
+        description="Private networks that may be called (alerts, pulls), separated by commas.",
+    )
+    igate_url: str | None = Field(
+        None, description="Base address of an iGate installation that is asked for its dossiers."
+    )
+    igate_token_url: str | None = Field(
+        None, description="Where its access tokens come from (Keycloak, client credentials)."
+    )
+    igate_client_id: str | None = Field(None, description="The client that asks it.")
+    igate_client_secret: SecretStr | None = Field(None, description="The secret of that client.")
+    igate_agency: str | None = Field(
+        None, description="The agency below which it is asked; all that the client sees if unset."
+    )
+    igate_source: str | None = Field(
+        None, description="Code of the source system under which its dossiers are kept."
+    )
+    igate_unit: str | None = Field(
+        None, description="Root of its units; the whole installation when unset."
+    )
+    igate_statuses: str = Field(
+        "", description="What its numbers of statuses mean, such as `2=processing,5=returned`."
+    )
+    igate_minutes: int = Field(
+        0, ge=0, le=1_440, description="Ask it every so many minutes; 0 only by command."
+    )
+    igate_per_minute: int = Field(60, ge=1, le=6_000, description="Most requests to it a minute.")
+    igate_ca_file: Path | None = Field(
+        None, description="Certificates of an authority of its own, trusted besides."
     )
     max_body_bytes: int = Field(
         16 * 2**20, ge=1_000, description="Largest request, as sent and after unpacking."

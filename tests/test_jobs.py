@@ -10,7 +10,15 @@ import pytest
 import sqlalchemy as sa
 
 from app.domain.delivery import Answer, Letter, answered
-from app.jobs import Worker, courier_of, duty_of, owner_name, worker_of
+from app.jobs import (
+    PullUnconfigured,
+    StatusMalformed,
+    Worker,
+    courier_of,
+    duty_of,
+    owner_name,
+    worker_of,
+)
 from app.senders.seal import Sealer
 from app.settings import Settings
 from app.store import outbox, webhooks
@@ -22,7 +30,7 @@ from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
 from app.usecases.webhooks import new_secret
 from tests.factories import add_dossier, local, make_source, make_unit
-from tests.fakes import RecordingSender
+from tests.fakes import FakeIgate, RecordingSender, igate_item
 
 NOW = local("2026-08-07", 8)
 SEALER = Sealer(b"k" * 32)
@@ -146,3 +154,73 @@ def test_a_courier_of_the_settings_may_go_where_they_say(
     assert courier.clock() == duty_of(fixed).clock() == fixed()
     assert worker.owner != owner_name()
     assert replace(courier, start=3).start == 3
+
+
+def igate_settings(fake: FakeIgate, **more: object) -> Settings:
+    told: dict[str, object] = {
+        "igate_url": fake.url,
+        "igate_token_url": fake.token_url,
+        "igate_client_id": "dung-han",
+        "igate_client_secret": "right",
+        "igate_source": "igate",
+        "igate_statuses": "2=processing, 5=returned",
+        "igate_minutes": 15,
+        "webhook_allow_networks": "127.0.0.0/8",
+        "hash_key": "k" * 32,
+    }
+    return Settings.model_validate(told | more)
+
+
+def test_a_pull_that_the_settings_name_is_done_once_in_its_time(fresh_database: Database) -> None:
+    with FakeIgate([igate_item(n) for n in range(3)]).serve() as fake:
+        worker = worker_of(igate_settings(fake), fresh_database, clock=lambda: NOW)
+
+        worker.do_pull()
+        worker.do_pull()
+
+    assert len(fake.asked) == 1
+    with fresh_database.read() as session:
+        (run,) = session.execute(sa.select(job_slot.c.job, job_slot.c.state, job_slot.c.found))
+    assert (run.job, run.state, run.found["accepted"]) == ("pull-igate", "done", 3)
+
+
+def test_a_pull_that_is_refused_is_given_back_to_be_tried_again(fresh_database: Database) -> None:
+    with FakeIgate(secret="another").serve() as fake:
+        worker_of(igate_settings(fake), fresh_database, clock=lambda: NOW).do_pull()
+
+    with fresh_database.read() as session:
+        assert session.scalar(sa.select(job_slot.c.state)) == "failed"
+
+
+@pytest.mark.parametrize(
+    ("setting", "missing"),
+    [
+        ("igate_url", "DUNGHAN_IGATE_URL"),
+        ("igate_client_secret", "DUNGHAN_IGATE_CLIENT_SECRET"),
+        ("igate_source", "DUNGHAN_IGATE_SOURCE"),
+    ],
+)
+def test_a_pull_without_its_settings_stops_the_start(
+    database: Database, setting: str, missing: str
+) -> None:
+    fake = FakeIgate(url="http://127.0.0.1:1")
+
+    with pytest.raises(PullUnconfigured) as refused:
+        worker_of(igate_settings(fake, **{setting: None}), database)
+
+    assert refused.value.missing == missing
+
+
+@pytest.mark.parametrize("told", ["2", "2=", "=processing", "2=nothing"])
+def test_a_status_that_cannot_be_meant_stops_the_start(database: Database, told: str) -> None:
+    fake = FakeIgate(url="http://127.0.0.1:1")
+
+    with pytest.raises(StatusMalformed):
+        worker_of(igate_settings(fake, igate_statuses=told), database)
+
+
+def test_without_the_settings_nothing_is_pulled(database: Database) -> None:
+    worker_on(database).do_pull()
+
+    with database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(job_slot)) == 0

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from app.domain.faults import Fault
 from app.domain.record import MessageKind, Told
-from app.feeds import national, native
+from app.feeds import igate, national, native
 from app.feeds.reading import EventIn, RecordIn
 from app.feeds.table import Row, RowReader
 from app.store import access, units
@@ -196,6 +196,27 @@ def table_rows(
         else:
             found.append(Unreadable(index, reader.code_in(row), reader.strip(row), one))
     return ingest.accept(session, found, by=by, door=IMPORT, now=now)
+
+
+def igate_items(
+    session: WriteSession,
+    items: Iterable[object],
+    *,
+    statuses: igate.Statuses,
+    by: Sender,
+    hash_applicant: Hash,
+    now: datetime,
+) -> list[Verdict]:
+    """Take in items of iGate's search; ``statuses`` says what its numbers mean."""
+
+    def read(raw: object) -> RecordIn | tuple[Fault, ...]:
+        return igate.read_item(raw, statuses=statuses, now=now, hash_applicant=hash_applicant)
+
+    def strip(raw: object) -> Mapping[str, Any]:
+        return igate.strip(raw, statuses=statuses)
+
+    records = _read_all(items, read, strip=strip, code_in=igate.code_in)
+    return ingest.accept(session, records, by=by, door=PULL, now=now)
 
 
 def read_again(

@@ -38,7 +38,7 @@ def send(
         catalogue.put_units(session, specs, actor="test", now=clock())
     key = make_key(unit="H44")
 
-    def post(raw: bytes, kind: str = XLSX, **query: object) -> Any:
+    def post(raw: bytes, kind: str = XLSX, **query: str | bool) -> Any:
         headers = as_key(key, **{"Content-Type": kind, "Accept-Language": "en"})
         return client.post("/v1/imports", content=raw, headers=headers, params=query)
 
