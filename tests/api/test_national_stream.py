@@ -122,7 +122,7 @@ def send(
     while place < len(payloads):
         service = payloads[place][0]
         most = chance.choice([1, 3, 10])  # senders cut steps into tens
-        data = []
+        data: list[dict[str, object]] = []
         while place < len(payloads) and len(data) < most and payloads[place][0] == service:
             data.append(payloads[place][1])
             place += 1
@@ -133,13 +133,13 @@ def send(
 
 
 def call(
-    client: TestClient, key: str, service: str, data: list[Any], chance: random.Random
+    client: TestClient, key: str, service: str, data: Sequence[object], chance: random.Random
 ) -> dict[str, Any]:
     updating = chance.choice(["True", "False"])
     headers = as_key(key)
     if chance.random() < 0.5:
         query = f"?MaDinhDanhDV=H44.100&isUpdating={updating}"
-        answer = client.post(f"{DOOR}/{service}{query}", json=data, headers=headers)
+        answer = client.post(f"{DOOR}/{service}{query}", json=list(data), headers=headers)
     else:
         signed_in = {"username": "test", "password": key}
         session = client.post(f"{DOOR}/login", json=signed_in).json()["session"]
@@ -148,7 +148,7 @@ def call(
             "madonvi": "H44.100",
             "service": service,
             "isUpdating": updating,
-            "data": data,
+            "data": list(data),
         }
         answer = client.post(DOOR, json=envelope)
     assert answer.status_code == 200, answer.text
