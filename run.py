@@ -6,6 +6,7 @@ libraries are the ones of the lock files, checked by hash. uv is used when it is
 
     demo            the service with sample data, on this machine only
     test [...]      all tests, on a real PostgreSQL; arguments go to pytest
+    soak [...]      the fault tests with the numbers of a release, for an hour or more
     lint            format, lint, types, layers, spelling
     anything else   goes to the service's own command line; --help lists it
 
@@ -28,6 +29,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
 OLDEST = (3, 11)
+PYTEST = {"test": (), "soak": ("tests/faults", "--soak")}
 LINT = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
@@ -41,10 +43,10 @@ def main(arguments: list[str]) -> int:
     """Run one command and return its exit code; on POSIX the command replaces this process."""
     _refuse_old_python(arguments)
     command, rest = (arguments[0], arguments[1:]) if arguments else ("--help", [])
-    if command == "test":
+    if command in PYTEST:
         python = environment("dev")
         os.chdir(ROOT)
-        return _become([str(python), "-m", "pytest", *rest])
+        return _become([str(python), "-m", "pytest", *PYTEST[command], *rest])
     if command == "lint":
         return lint(environment("dev"))
     python = environment("runtime")

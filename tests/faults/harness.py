@@ -20,6 +20,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import psycopg
+from sqlalchemy import make_url
+
 from app.clock import system_clock
 from app.store import schema
 from app.store.embedded import EmbeddedPostgres
@@ -213,6 +216,17 @@ class Cluster:
     def is_alive(self) -> bool:
         """Tell whether the server runs."""
         return self._server.pid is not None
+
+    @property
+    def socket(self) -> Path:
+        """Return the socket of the server, under its lasting address."""
+        return self._address / ".s.PGSQL.5432"
+
+    def checkpoint(self) -> None:
+        """Let everything until now be safe on the disk."""
+        url = make_url(self.superuser_url).set(drivername="postgresql")
+        with psycopg.connect(url.render_as_string(), autocommit=True) as server:
+            server.execute("CHECKPOINT")
 
     def crash(self, sign: signal.Signals) -> bool:
         """End the server by SIGQUIT (an immediate stop) or SIGKILL; tell whether it was alive."""

@@ -78,7 +78,6 @@ def test_nothing_of_a_person_is_found_anywhere(
         with service:
             sent = _send_everything(service, key)
             sent.answers += [_get(service, path, key) for path in ("/metrics", *_READ)]
-            _run_the_night(service)
         _run_the_night(database)
         places = dict(_places(database))
     posts, waiting, kept = (

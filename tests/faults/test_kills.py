@@ -18,6 +18,7 @@ from tests.faults.harness import (
     pause,
     wait_for,
 )
+from tests.faults.proxy import Fault, Proxy
 from tests.faults.senders import Crowd, Journal, account_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.must_run_in_ci]
@@ -102,6 +103,67 @@ def test_what_was_acknowledged_survives_a_crash_of_postgresql(
     assert journal.violations == [], service.tail
     assert service.starts == 1
     assert journal.seen["refusals: unreachable"] > 0, "no crash met a call: nothing was tested"
+    assert slowest <= BACK_WITHIN
+    assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
+
+
+def test_the_senders_would_notice_a_loss(
+    folder: Path, seed: int, tell: Callable[..., None]
+) -> None:
+    """The tests above are worth something: with commits that do not wait, they find the loss."""
+    lazy = {"synchronous_commit": "off", "wal_writer_delay": "10s"}
+    with Cluster(folder / "data", **lazy) as cluster:
+        with database_of(cluster.url) as database:
+            key = furnish(database, environment="test")
+        cluster.checkpoint()
+        service = Service(folder, url=cluster.url, environment="test")
+        with service, Crowd(folder, service.port, key, seed=seed, size=4) as journal:
+            for _ in range(5):
+                _work_goes_on(service, journal)
+            assert cluster.crash(signal.SIGKILL)
+            cluster.start()
+            _work_goes_on(service, journal)
+        with database_of(cluster.url) as database:
+            found = account_of(database, list(journal.marks()))
+    tell(crashes=cluster.crashes, acks=found.acknowledged, lost=found.lost)
+    assert found.lost > 0
+
+
+def test_what_was_acknowledged_survives_cuts_between_service_and_postgresql(
+    folder: Path, seed: int, scale: Scale, tell: Callable[..., None]
+) -> None:
+    """A switch on the way to the database resets, refuses, and comes back."""
+    random = Random(seed)
+    slowest = 0.0
+    with Cluster(folder / "data") as cluster, Proxy(cluster.socket) as wire:
+        with database_of(cluster.url) as database:
+            key = furnish(database)
+        url = f"postgresql+psycopg://dunghan@127.0.0.1:{wire.port}/dunghan"
+        service = Service(folder, url=url)
+        with service, Crowd(folder, service.port, key, seed=seed, size=6) as journal:
+            for _ in range(scale(10, 1_000)):
+                _work_goes_on(service, journal)
+                pause(random.uniform(0.0, 0.3))
+                wire.fault = Fault.REFUSE
+                wire.cut()
+                _is_refused(service, journal)
+                wire.fault = Fault.NONE
+                slowest = max(slowest, _work_goes_on(service, journal))
+        with database_of(cluster.url) as database:
+            found = account_of(database, list(journal.marks()))
+            differ = differing(database)
+    tell(
+        cuts=wire.injected,
+        acks=found.acknowledged,
+        lost=found.lost,
+        doubled=found.doubled,
+        differing=differ,
+        slowest_return=f"{slowest:.2f} s",
+        seen=dict(journal.seen),
+    )
+    assert journal.violations == [], service.tail
+    assert service.starts == 1
+    assert wire.injected > 0
     assert slowest <= BACK_WITHIN
     assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
 
