@@ -23,7 +23,7 @@ from tests.feeds.corpus import a_new_dossier, a_step, an_old_dossier
 
 ZONE: Final = ZoneInfo("Asia/Ho_Chi_Minh")
 DOOR: Final = "/v1/adapters/national"
-DOSSIERS: Final = 40
+DOSSIERS: Final = 20
 SEEDS: Final = (1, 2)
 UNITS: Final = [
     {"code": "H44", "name": "Tỉnh Phú Thọ", "level": "province"},
