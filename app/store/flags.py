@@ -34,10 +34,14 @@ LASTING: Final = ", ".join(
 )
 """The states in which a dossier waits for somebody."""
 
-WITHIN: Final = (
-    f"state <> {State.TRANSFERRED_OUT:d} AND (upto > since OR state IN ({LASTING}))"
-)
+WITHIN: Final = f"state <> {State.TRANSFERRED_OUT:d} AND (upto > since OR state IN ({LASTING}))"
 """A dossier of a period: held at T, with an edge in the period or still waiting at its end."""
+
+ALIVE: Final = (
+    "d.edge_at[1] < :ends AND (d.edge_at[cardinality(d.edge_at)] >= :begins"
+    f" OR d.edge_state[cardinality(d.edge_at)] IN ({LASTING}))"
+)
+"""What every dossier of a period fulfils, and most dossiers of long ago do not."""
 
 _STEPS = ", ".join(
     f"'{status}'"
@@ -51,16 +55,17 @@ _CLOSED = f"""
           FROM dossier d, unnest(d.edge_at, d.edge_flow) AS e(at, flow)
          WHERE d.unit_lft BETWEEN :lft AND :rgt AND e.at >= :begins AND e.at < :ends
            AND e.flow IN ({ENDS}) AND e.at <> date_trunc('day', e.at, :zone)),
-    together AS MATERIALIZED (
-        SELECT ended.*, count(*) OVER (PARTITION BY unit_id, date_trunc('minute', at)) AS beside
-          FROM ended),
-    closed_in_same_minute AS (
+    minute AS (
+        SELECT unit_id, date_trunc('minute', at) AS begins FROM ended
+         GROUP BY unit_id, date_trunc('minute', at) HAVING count(*) >= :many),
+    closed_in_same_minute AS MATERIALIZED (
         SELECT t.unit_id, t.source_id, t.code, t.at, t.home_unit_id,
                coalesce((SELECT min(p.recorded_at) FROM dossier_past p
                           WHERE p.unit_id = t.unit_id AND p.source_id = t.source_id
                             AND p.code = t.code AND p.edge_at @> ARRAY[t.at]),
                         t.recorded_at) AS seen_at
-          FROM together t WHERE t.beside >= :many),
+          FROM ended t JOIN minute m
+            ON m.unit_id = t.unit_id AND m.begins = date_trunc('minute', t.at)),
     closed_in_bulk AS (
         SELECT b.* FROM (
             SELECT c.*, count(*) OVER (
@@ -72,19 +77,19 @@ _CLOSED = f"""
                       AND r.code = c.code AND r.told ->> 'status' IN ({_STEPS}))) AS b
          WHERE b.alike >= :many)"""  # noqa: S608  # built from constants
 
-_TWINS = """
+_TWINS = f"""
     numbered AS MATERIALIZED (
         SELECT d.source_id, d.code, d.first_recorded_at, w.word
           FROM dossier d, unnest(d.code || d.other_codes) AS w(word)
-         WHERE d.unit_lft BETWEEN :lft AND :rgt),
+         WHERE d.unit_lft BETWEEN :lft AND :rgt AND {ALIVE}),
     same_from_two_sources AS (
         SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at) AS seen_at
           FROM numbered n JOIN dossier o ON o.code = n.word AND o.source_id <> n.source_id
         UNION ALL
         SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at)
           FROM numbered n
-          JOIN dossier o ON o.other_codes <> '{}' AND o.other_codes @> ARRAY[n.word]
-           AND o.source_id <> n.source_id)"""
+          JOIN dossier o ON o.other_codes <> '{{}}' AND o.other_codes @> ARRAY[n.word]
+           AND o.source_id <> n.source_id)"""  # noqa: S608  # built from constants
 
 PARAMETERS: Final[dict[str, Any]] = {"many": MANY, "zone": str(ZONE)}
 """What the relations ask for beside ``lft``, ``rgt``, ``begins`` and ``ends``."""

@@ -35,23 +35,26 @@ WITH {flags.EVERY_RELATION}
     known AS NOT MATERIALIZED (
         SELECT d.unit_id, d.source_id, d.code, d.recorded_at, d.issues, d.overlong_at,
                d.edge_at, d.edge_state
-          FROM dossier d WHERE d.unit_lft BETWEEN :lft AND :rgt),
+          FROM dossier d WHERE d.unit_lft BETWEEN :lft AND :rgt AND {flags.ALIVE}),
     across AS (
-        SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_SAME_MINUTE}' AS issue, at, seen_at
-          FROM closed_in_same_minute
+        SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_SAME_MINUTE}' AS issue,
+               array_agg(at) AS ends_at, min(seen_at) AS seen_at
+          FROM closed_in_same_minute GROUP BY unit_id, source_id, code
         UNION ALL
-        SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_BULK}', at, seen_at FROM closed_in_bulk
+        SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_BULK}', array_agg(at), min(seen_at)
+          FROM closed_in_bulk GROUP BY unit_id, source_id, code
         UNION ALL
         SELECT NULL, source_id, code, '{Issue.SAME_FROM_TWO_SOURCES}', NULL, min(seen_at)
           FROM same_from_two_sources GROUP BY source_id, code),
     marked AS (
-        SELECT k.*, i.issue, CAST(NULL AS timestamptz) AS at, CAST(NULL AS timestamptz) AS seen_at
+        SELECT k.*, i.issue, CAST(NULL AS timestamptz[]) AS ends_at,
+               CAST(NULL AS timestamptz) AS seen_at
           FROM known k, unnest(k.issues) AS i(issue)
         UNION ALL
         SELECT k.*, '{_OPEN_PAUSE}', NULL, k.overlong_at FROM known k
          WHERE k.overlong_at < :ends AND NOT '{_OPEN_PAUSE}' = ANY(k.issues)
         UNION ALL
-        SELECT k.*, a.issue, a.at, a.seen_at FROM known k
+        SELECT k.*, a.issue, a.ends_at, a.seen_at FROM known k
           JOIN across a ON a.source_id = k.source_id AND a.code = k.code
            AND (a.unit_id IS NULL OR a.unit_id = k.unit_id)),
     part AS (
@@ -63,15 +66,17 @@ WITH {flags.EVERY_RELATION}
                width_bucket(p.begins - {_EPSILON}, m.edge_at) AS since
           FROM marked m JOIN part p ON m.edge_at[1] < p.ends),
     held AS (SELECT placed.*, edge_state[upto] AS state FROM placed)
-SELECT number, issue, count(DISTINCT (unit_id, source_id, code)) AS dossiers,
-       CASE WHEN number = 0 THEN min(coalesce(seen_at, least(recorded_at, (
+SELECT number, issue, count(*) AS dossiers,
+       min(coalesce(seen_at, least(recorded_at, (
            SELECT min(p.recorded_at) FROM dossier_past p
             WHERE p.unit_id = held.unit_id AND p.source_id = held.source_id
-              AND p.code = held.code AND held.issue = ANY(p.issues))))) END AS first_seen,
-       CASE WHEN number = 0 THEN max(greatest(recorded_at, seen_at)) END AS last_seen
+              AND p.code = held.code AND held.issue = ANY(p.issues)))))
+           FILTER (WHERE number = 0) AS first_seen,
+       max(greatest(recorded_at, seen_at)) FILTER (WHERE number = 0) AS last_seen
   FROM held
  WHERE {flags.WITHIN}
-   AND (at IS NULL OR (at >= begins AND at < ends))
+   AND (ends_at IS NULL OR EXISTS (
+            SELECT FROM unnest(ends_at) AS x(at) WHERE x.at >= begins AND x.at < ends))
    AND (issue <> '{_OPEN_PAUSE}' OR seen_at IS NULL
         OR (seen_at < ends AND state = {State.PAUSED:d}))
  GROUP BY number, issue"""  # noqa: S608  # built from constants
