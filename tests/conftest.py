@@ -200,10 +200,17 @@ def _copy(server_url: str, template: str) -> str:
 
 
 def _drop(server_url: str, name: str) -> None:
+    """Remove a database; a vacuum of the server's own may be in it for a moment."""
+    drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
     with _administrator(server_url) as administrator:
-        administrator.execute(
-            sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
-        )
+        for _ in range(20):
+            with contextlib.suppress(
+                psycopg.errors.InsufficientPrivilege, psycopg.errors.ObjectInUse
+            ):
+                administrator.execute(drop)
+                return
+            administrator.execute("SELECT pg_sleep(0.25)")
+        administrator.execute(drop)
 
 
 def _named(server_url: str, name: str) -> str:
