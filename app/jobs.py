@@ -256,13 +256,13 @@ class StatusMalformed(Invalid):
     allowed: str = ", ".join(Status)
 
 
-def statuses_of(told: str) -> dict[str, Status]:
-    """Read what the numbers of statuses mean.
+def statuses_of(told: str | None) -> dict[str, Status]:
+    """Read what the numbers of statuses mean; unsaid, they mean nothing.
 
     :raises StatusMalformed: a part is not ``number=word`` with a word of ours.
     """
     found = {}
-    for part in filter(None, (one.strip() for one in told.split(","))):
+    for part in filter(None, (one.strip() for one in (told or "").split(","))):
         number, sign, word = (piece.strip() for piece in part.partition("="))
         if not sign or not number or word not in tuple(Status):
             raise StatusMalformed

@@ -102,8 +102,8 @@ class Settings(BaseSettings):
     igate_unit: str | None = Field(
         None, description="Root of its units; the whole installation when unset."
     )
-    igate_statuses: str = Field(
-        "", description="What its numbers of statuses mean, such as `2=processing,5=returned`."
+    igate_statuses: str | None = Field(
+        None, description="What its numbers of statuses mean, such as `2=processing,5=returned`."
     )
     igate_minutes: int = Field(
         0, ge=0, le=1_440, description="Ask it every so many minutes; 0 only by command."

@@ -123,7 +123,20 @@ def _of_serial(number: float) -> datetime:
     return _EPOCH + timedelta(seconds=round(number * 86_400))
 
 
+def _usual(told: str) -> datetime | None:
+    """Read the usual form, dd/MM/yyyy HH:mm[:ss], without a pattern."""
+    if told[2:6:3] != "//" or told[10:14:3] != " :" or len(told) not in {16, 19}:
+        return None
+    try:
+        return datetime.fromisoformat(f"{told[6:10]}-{told[3:5]}-{told[:2]}T{told[11:]}")
+    except ValueError:
+        return None
+
+
 def _of_text(told: str) -> datetime:
+    usual = _usual(told)
+    if usual is not None:
+        return _bounded(usual)
     if _OFFSET.fullmatch(told):
         try:
             return _bounded(datetime.fromisoformat(told.upper()))
@@ -180,12 +193,23 @@ def _count(cell: Cell) -> object:
     raise flaw("import.not_number")
 
 
+_SPELLINGS: Final = 200
+"""How many spellings of known words are remembered; only known words are."""
+
+
 def _word(words: Mapping[str, Any]) -> Read:
+    seen: dict[Cell, object] = {}
+
     def read(cell: Cell) -> object:
+        known = seen.get(cell) if type(cell) is str else None
+        if known is not None:
+            return known
         found = words.get(fold(_text(cell)))
         if found is None:
             allowed = dict.fromkeys(member.value for member in words.values())
             raise flaw("import.word_unknown", allowed=", ".join(allowed))
+        if len(seen) < _SPELLINGS:
+            seen[cell] = found.value
         return found.value
 
     return read
@@ -514,13 +538,21 @@ class RowReader:
         """
         if row.fault is not None:
             return False
+        required = [_cell(row, place) for place in self._required]
+        is_whole = bool(required) and all(cell is not None and cell != "" for cell in required)
+        if is_whole and not self._looks_aside(self._required[0], str(required[0])):
+            return False
         filled = [text for cell in row.cells if (text := str(cell or "").strip())]
         if not filled or self._is_header(row):
             return True
         if all(_FORMULA_NUMBERS.fullmatch(text) for text in filled):
             return len(filled) > 1
-        is_whole = all(_cell(row, place) not in {None, ""} for place in self._required)
         return not is_whole and any(fold(text) in _TOTALS for text in filled[:3])
+
+    def _looks_aside(self, place: int, text: str) -> bool:
+        """Tell whether one cell could be of a row of numbers or of a repeated header."""
+        is_number = _FORMULA_NUMBERS.fullmatch(text.strip()) is not None
+        return is_number or fold(text) == self._header[place]
 
     def _is_header(self, row: Row) -> bool:
         same = [
@@ -674,5 +706,7 @@ def _local_day(found: datetime) -> date:
 
 
 def _iso(found: datetime) -> str:
-    local = found if found.tzinfo is not None else found.replace(tzinfo=ZONE)
-    return local.isoformat(timespec="seconds")
+    """Write a moment with its offset; Viet Nam has had no other since 2000."""
+    if found.tzinfo is None:
+        return found.isoformat(timespec="seconds") + "+07:00"
+    return found.isoformat(timespec="seconds")

@@ -15,6 +15,8 @@ from app.usecases.access import Principal
 from app.usecases.catalogue import UnitLevel, UnitSpec
 from app.usecases.imports import ColumnsMissing, HeaderNotFound, Order, Prepared
 from app.usecases.ingest import Sender, VerdictWord
+from tests.feeds.test_table import BROKEN, GOOD
+from tests.feeds.test_table import HEADER as GOOD_HEADER
 from tests.files import HEADER, as_csv, record, row, xlsx
 
 NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
@@ -137,6 +139,27 @@ def test_good_rows_are_kept_beside_bad_ones(database: Database) -> None:
     assert refused[0].raw["received_at"] == "31/02/2026"
     assert [fault.code for fault in refused[0].faults] == ["import.not_date"]
     assert "Nguyễn" not in str(refused)
+
+
+IN_A_SHEET = [name for name in BROKEN if name not in {"code that is a date", "code with a control"}]
+"""Two kinds cannot be written into a workbook; tests/feeds/test_table.py has them."""
+
+
+def test_every_kind_of_broken_row_waits_and_costs_no_good_row(database: Database) -> None:
+    rows: list[list[object]] = []
+    for number, name in enumerate(IN_A_SHEET):
+        changed, _ = BROKEN[name]
+        rows.append([changed.get(place, cell) for place, cell in enumerate(GOOD)])
+        rows.append([f"TỐT-{number}", *GOOD[1:]])
+
+    job = take(database, xlsx(rows, GOOD_HEADER), settle(database))
+
+    assert len(IN_A_SHEET) >= 20
+    assert job.counts["accepted"] == job.counts["quarantined"] == len(IN_A_SHEET)
+    with database.read() as session:
+        refused = imports.refusals(session, job)
+    assert [one.row for one in refused] == [2 + 2 * n for n in range(len(IN_A_SHEET))]
+    assert all(one.faults for one in refused)
 
 
 class Killed(Exception):
