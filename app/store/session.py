@@ -30,6 +30,15 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 Parameters = Mapping[str, Any] | Sequence[Mapping[str, Any]]
 
+_LINE: Final = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+"""How long a silent network may hold a thread: about 25 seconds."""
+
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -213,9 +222,9 @@ class Database:
 
     def _connect_args(self) -> dict[str, Any]:
         if self._behind_pooler:
-            return {"connect_timeout": 5, "prepare_threshold": None}
+            return {**_LINE, "prepare_threshold": None}
         options = f"-c statement_timeout={self._statement_timeout_ms} -c TimeZone=UTC"
-        return {"connect_timeout": 5, "options": options}
+        return {**_LINE, "options": options}
 
     def _limit(self, connection: Connection) -> None:
         """Set by transaction what a pooler would leak to others if set by connection."""
