@@ -57,7 +57,7 @@ class MapMalformed(Invalid):
     code: ClassVar[str] = "import.map_malformed"
 
 
-class ColumnOut(Out):
+class FileColumnOut(Out):
     """One column of the file, and the field that it feeds."""
 
     column: str = Field(examples=["B"])
@@ -83,13 +83,13 @@ class RefusedOut(Out):
     reasons: list[str]
 
 
-class PreviewOut(Out):
+class FilePreviewOut(Out):
     """What an import would do. Nothing was stored."""
 
     sheet: str | None
     other_sheets: list[str]
     header_row: int
-    columns: list[ColumnOut]
+    columns: list[FileColumnOut]
     missing: list[str] = Field(description="Required fields without a column.")
     ambiguous: list[AmbiguousOut]
     readable: int
@@ -102,7 +102,7 @@ class PreviewOut(Out):
     refused: list[RefusedOut] = Field(description="The first 20 rows that cannot be read.")
 
 
-class ImportOut(Out):
+class FileImportOut(Out):
     """One import: how far it has come and what became of its rows."""
 
     model_config = ConfigDict(
@@ -141,14 +141,14 @@ class ImportOut(Out):
     counts: dict[str, int]
     sheet: str | None
     header_row: int
-    columns: list[ColumnOut]
+    columns: list[FileColumnOut]
     started_at: Instant
     updated_at: Instant
     finished_at: Instant | None
     links: dict[str, str]
 
     @classmethod
-    def of(cls, job: Job) -> "ImportOut":
+    def of(cls, job: Job) -> "FileImportOut":
         """Return an import as it is shown."""
         return cls(
             id=job.id,
@@ -166,15 +166,15 @@ class ImportOut(Out):
         )
 
 
-def _column(column: Column) -> ColumnOut:
-    return ColumnOut(column=column.letter, header=column.header, field=column.field)
+def _column(column: Column) -> FileColumnOut:
+    return FileColumnOut(column=column.letter, header=column.header, field=column.field)
 
 
-def preview_of(found: Preview, language: LanguageCode) -> PreviewOut:
+def preview_of(found: Preview, language: LanguageCode) -> FilePreviewOut:
     """Return a preview as it is shown."""
     layout, book = found.prepared.layout, found.prepared.book
     headers = {column.field or "": column.header for column in layout.columns}
-    return PreviewOut(
+    return FilePreviewOut(
         sheet=book.name,
         other_sheets=list(book.others),
         header_row=layout.header_row,
@@ -227,7 +227,7 @@ _BODY: Final[dict[str, Any]] = {
     "",
     operation_id="importRecords",
     summary="Import a CSV or Excel file of records, or preview it",
-    response_model=ImportOut | PreviewOut,
+    response_model=FileImportOut | FilePreviewOut,
     responses=problems(
         *(FileEmpty, FileEncoding, FileIsPage, FileUnreadable, FileTooBig, SheetUnknown),
         *(HeaderNotFound, ColumnsMissing, FieldUnknown, ColumnUnknown, MapMalformed),
@@ -268,7 +268,7 @@ def import_records(
         bool,
         Query(description="Nhập lại tệp đã nhập xong. / Import a finished file once more."),
     ] = False,
-) -> ImportOut | PreviewOut:
+) -> FileImportOut | FilePreviewOut:
     """Nhận từng lô 1.000 dòng; bị ngắt thì gửi lại đúng tệp đó, hệ thống đi tiếp từ chỗ dừng.
 
     Rows are taken in batches of 1,000, each in a transaction of its own, before the answer. When
@@ -294,7 +294,7 @@ def import_records(
         here.database, job, prepared, by=by, hash_applicant=hashed, clock=here.clock
     )
     *_, last = batches
-    return ImportOut.of(last)
+    return FileImportOut.of(last)
 
 
 @router.get(
@@ -303,9 +303,9 @@ def import_records(
     summary="See how far an import has come",
     responses=problems(ImportUnknown),
 )
-def get_import(import_id: UUID, session: Reading, who: Reader) -> ImportOut:
+def get_import(import_id: UUID, session: Reading, who: Reader) -> FileImportOut:
     """Đã nhập đến dòng nào, kết quả từng loại. / How far it has come, and its verdicts."""
-    return ImportOut.of(imports.get(session, import_id, who=who))
+    return FileImportOut.of(imports.get(session, import_id, who=who))
 
 
 @router.get(

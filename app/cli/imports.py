@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from app.api.imports import ImportOut, PreviewOut, preview_of, wanted_of
+from app.api.imports import FileImportOut, FilePreviewOut, preview_of, wanted_of
 from app.cli import database_of, language, tell
 from app.clock import system_clock
 from app.i18n import phrase
@@ -116,7 +116,7 @@ def follow(
 def report(database: Database, job: Job, errors: Path | None, *, as_json: bool) -> None:
     """Say what became of the file, and write its refused rows if asked."""
     if as_json:
-        print(ImportOut.of(job).model_dump_json())
+        print(FileImportOut.of(job).model_dump_json())
     else:
         tell("import.done", id=str(job.id), **{name: str(n) for name, n in counts(job).items()})
     if errors is not None:
@@ -156,14 +156,14 @@ def show_preview(
     tell("import.preview", **{name: str(getattr(out, name)) for name in numbers})
 
 
-def columns_table(out: PreviewOut) -> Table:
+def columns_table(out: FilePreviewOut) -> Table:
     """Return the columns of the file with their fields."""
     unused = phrase(language(), "import.column.unused")
     rows = [(one.column, one.header, one.field or unused) for one in out.columns]
     return _table(("letter", "header", "field"), rows)
 
 
-def refused_table(out: PreviewOut) -> Table:
+def refused_table(out: FilePreviewOut) -> Table:
     """Return the first rows that cannot be read."""
     rows = [(str(one.row), one.code or "", "\n".join(one.reasons)) for one in out.refused]
     return _table(("row", "code", "reasons"), rows)
