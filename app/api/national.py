@@ -170,7 +170,7 @@ BUSY: Final[dict[int | str, dict[str, Any]]] = {
     response_model=SessionOut,
     responses={**REFUSALS, **BUSY},
     dependencies=[in_the_envelope],
-    openapi_extra=_body("login", LOGIN, {"username": "mot-cua-viet-tri", "password": "dh_prod_…"}),
+    openapi_extra=_body("login", LOGIN, {"username": "mot-cua-viet-tri", "password": "…"}),
 )
 def sign_in(raw: Raw, request: Request, here: Here, now: Now) -> Response:
     """Đăng nhập: `username` là tên (hoặc tiền tố) của khóa, `password` là khóa.

@@ -83,7 +83,7 @@ class EntryOut(Out):
     reasons: list[ReasonOut]
     record: dict[str, Any] = Field(description="Đã bỏ mọi thông tin cá nhân. / Without persons.")
     recorded_at: Instant
-    settled_at: Instant | None
+    settled_at: Instant | None = None
 
     @classmethod
     def of(cls, entry: Entry, language: LanguageCode) -> "EntryOut":

@@ -138,7 +138,12 @@ class StatisticsOut(Out):
                             "dossiers": "/v1/dossiers?unit=H44.100&from=2026-08-01&to=2026-08-31",
                         }
                     ],
-                    "total": {"counts": {}, "rates": [], "identities": {"I1": 0, "I4": 0}},
+                    "total": {
+                        "counts": {"received": 147, "finished_on_time": 144},
+                        "rates": [],
+                        "identities": {"I1": 0, "I4": 0},
+                        "dossiers": "/v1/dossiers?unit=H44&from=2026-08-01&to=2026-08-31",
+                    },
                 }
             ]
         }

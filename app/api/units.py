@@ -87,7 +87,7 @@ class UnitOut(Out):
     level: str
     parent: str | None
     valid_from: Day | None
-    valid_to: Day | None
+    valid_to: Day | None = None
     legacy_codes: list[str]
     is_bucket: bool = Field(description="Nơi giữ hồ sơ chưa rõ đơn vị. / Holds unknown units.")
 
