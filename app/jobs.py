@@ -29,7 +29,7 @@ from app.senders.webhook import WebhookSender
 from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable, WriteSession
-from app.usecases import intake, outbox, pull, runs
+from app.usecases import idempotency, intake, outbox, pull, runs
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
 from app.usecases.runs import Duty
 
@@ -134,7 +134,14 @@ class Worker:
             self._give_back(claim)
         else:
             log.info("night done", extra={"slot": claim.slot})
+            self._forget_answers()
         return True
+
+    def _forget_answers(self) -> None:
+        """Forget the answers that nobody may ask for again."""
+        with self._database.begin() as session:
+            forgotten = idempotency.forget_old(session, now=self._duty.clock())
+        log.info("old answers forgotten", extra={"answers": forgotten})
 
     def _give_back(self, claim: Claim) -> None:
         try:

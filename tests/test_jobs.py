@@ -24,7 +24,7 @@ from app.settings import Settings
 from app.store import outbox, webhooks
 from app.store.outbox import Event, Post
 from app.store.session import Database
-from app.store.tables import alert, job_slot
+from app.store.tables import alert, api_key, idempotency, job_slot
 from app.store.units import UnitRow
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
@@ -76,6 +76,40 @@ def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
     with database.read() as session:
         assert session.execute(sa.select(alert.c.code)).scalars().all() == ["A"]
         assert session.execute(sa.select(job_slot.c.state)).scalars().all() == ["done"]
+
+
+def test_a_night_forgets_the_answers_that_nobody_may_ask_for_again(database: Database) -> None:
+    with database.begin() as session:
+        unit, source_id = make_unit(session), make_source(session)
+        key_id = session.scalar(
+            sa.insert(api_key)
+            .values(
+                prefix="p",
+                digest=b"d",
+                name="n",
+                source_id=source_id,
+                unit_id=unit.id,
+                scopes=["admin"],
+            )
+            .returning(api_key.c.id)
+        )
+        for key, days in (("old", 15), ("new", 13)):
+            session.execute(
+                sa.insert(idempotency).values(
+                    key_id=key_id,
+                    route="POST /x",
+                    key=key,
+                    fingerprint=b"f",
+                    status=200,
+                    body=b"{}",
+                    created_at=NOW - timedelta(days=days),
+                )
+            )
+
+    worker_on(database).do_nights()
+
+    with database.read() as session:
+        assert session.scalars(sa.select(idempotency.c.key)).all() == ["new"]
 
 
 def test_a_night_that_breaks_is_given_back_and_the_ticker_lives(
