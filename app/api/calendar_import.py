@@ -7,9 +7,10 @@ from fastapi import Query, Request
 from pydantic import Field
 
 from app.api.body import Raw, require_media_type
-from app.api.calendars import WRONG, PreviewOut, YearTold
+from app.api.calendars import WRONG, YearTold
 from app.api.doors import doors
 from app.api.fields import CodeInPath, Out, Text
+from app.api.previews import PreviewOut
 from app.api.problems import at, problems
 from app.api.units import CatalogueWriter, reach_of
 from app.deps import Now, Writing
@@ -113,7 +114,7 @@ def import_calendar(
             put, preview = rule_change.apply(session, change, now=now)
             version = put.row.version
     return ImportOut(
-        **PreviewOut.members(preview),
+        **PreviewOut.members(preview, within),
         saved=not dry_run,
         version=version,
         changes=[DateChangeOut.of(one) for one in found.changes],

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
@@ -10,6 +10,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
+from app.api.previews import PreviewOut
 from app.api.problems import PreconditionFailed, at, problems
 from app.api.units import CatalogueWriter, reach_of
 from app.deps import AnyKey, Language, Now, Reading, Writing
@@ -448,53 +449,6 @@ def _changing(
     return rule_change.of_calendar(change)
 
 
-class MovedOut(Out):
-    """An open dossier whose due date the change moves."""
-
-    code: str
-    unit: str
-    old_due_on: Day | None
-    due_on: Day
-    old_state: str | None
-    state: str | None
-    flips: bool = Field(description="Đổi trạng thái ngay. / In another state at once.")
-
-    @classmethod
-    def of(cls, one: rule_change.MovedDossier) -> "MovedOut":
-        """Return a dossier that moves."""
-        return cls(
-            code=one.code,
-            unit=one.unit,
-            old_due_on=one.old_due_on,
-            due_on=one.due_on,
-            old_state=None if one.old_state is None else one.old_state.word,
-            state=None if one.state is None else one.state.word,
-            flips=one.flips,
-        )
-
-
-class PreviewOut(Out):
-    """What a change of a calendar would do; nothing is saved."""
-
-    looked_at: int = Field(description="Hồ sơ đang mở có hạn tự tính. / Open, due date computed.")
-    moves: int
-    flips: int
-    dossiers: list[MovedOut] = Field(description="Tối đa 500 hồ sơ đầu. / The first 500.")
-
-    @classmethod
-    def members(cls, found: rule_change.Preview) -> dict[str, Any]:
-        """Return the members of a preview."""
-        return {
-            "looked_at": found.looked_at,
-            "moves": len(found.moved),
-            "flips": found.flips,
-            "dossiers": [MovedOut.of(one) for one in found.moved[:MOST_SHOWN]],
-        }
-
-
-MOST_SHOWN: Final = 500
-
-
 @router.post(
     "/{id}/preview",
     operation_id="previewCalendarExceptions",
@@ -520,4 +474,4 @@ def preview_exceptions(
         found = rule_change.preview(
             session, _changing(id, body, fresh, who, now=now, within=within), now=now
         )
-    return PreviewOut(**PreviewOut.members(found))
+    return PreviewOut.of(found, within)

@@ -11,6 +11,7 @@ from app.api.fields import CodeInPath, In, Out, Text, Word
 from app.api.idempotency import Once
 from app.api.limits import DatedLimitIn
 from app.api.pages import link_next
+from app.api.previews import PreviewOut
 from app.api.problems import PreconditionFailed, at, problems
 from app.api.units import CatalogueWriter, ChangesOut, changes_out, reach_of
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, any_key
@@ -226,6 +227,33 @@ def list_procedures(
     more = page.cursor_after(shown[-1].code, **filters) if len(rows) > page.limit else None
     link_next(request, response, more)
     return ProceduresOut(procedures=[ProcedureOut.of(row) for row in shown], next_cursor=more)
+
+
+@router.post(
+    "/{code}/preview",
+    operation_id="previewProcedure",
+    summary="Show whom a change of limits would move, and save nothing",
+    responses=problems(SharedCatalogue, *WRONG),
+)
+def preview_procedure(
+    code: CodeInPath, body: ProcedureIn, session: Writing, who: CatalogueWriter, now: Now
+) -> PreviewOut:
+    """Xem trước khi lưu thời hạn mới: hồ sơ nào đổi hạn, hồ sơ nào đổi trạng thái.
+
+    Before saving new limits: which open dossiers move, which change their state at once. Promises
+    that a sender told and finished dossiers never move.
+    """
+    catalogue.require_shared(reach_of(who))
+    spec = body.to_spec(code)
+    catalogue.hold_procedures(session)
+    found = rule_change.preview(
+        session,
+        rule_change.of_procedures(
+            lambda inner: (catalogue.put_procedure(inner, spec, actor=who.actor, now=now),)
+        ),
+        now=now,
+    )
+    return PreviewOut.of(found, reach_of(who))
 
 
 @router.post(

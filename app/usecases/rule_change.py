@@ -89,6 +89,7 @@ class MovedDossier:
     source_id: int
     code: str
     unit: str
+    unit_lft: int
     old_due_at: datetime | None
     due_at: datetime
     old_due_on: date | None
@@ -270,11 +271,13 @@ def _difference(
         classify(history, terms, reading=Reading.PROMISED, as_of=now)
         for terms, _ in (before, after)
     ]
+    place = lexicon.by_id[history.stays[-1].unit]
     was, becomes = before[1].promised, after[1].promised or new
     return MovedDossier(
         source_id=key[0],
         code=key[1],
-        unit=lexicon.by_id[history.stays[-1].unit].code,
+        unit=place.code,
+        unit_lft=place.lft,
         old_due_at=None if was is None else was.due_at,
         due_at=becomes.due_at,
         old_due_on=None if old is None else old.due_on,

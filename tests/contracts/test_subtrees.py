@@ -101,6 +101,7 @@ PROBES: dict[str, Probe | str] = {
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
     "listWebhooks": query("/v1/webhooks"),
     # what names no unit, and why that leaks nothing
+    "previewProcedure": "only a whole tree may; dossiers of other trees are counted, not shown",
     "putProcedure": "procedures belong to all units; only a whole tree may change them",
     "putProcedures": "procedures belong to all units; only a whole tree may change them",
     "getProcedure": "procedures belong to all units",
