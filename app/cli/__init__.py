@@ -10,8 +10,9 @@ import os
 import pkgutil
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
 from types import ModuleType
-from typing import Final
+from typing import ClassVar, Final
 
 import typer
 
@@ -19,6 +20,7 @@ from app import __version__
 from app.domain.errors import AppError, Conflict, Forbidden, Invalid, NotFound
 from app.i18n import Language, has_phrase, phrase
 from app.settings import Settings, SettingsInvalid
+from app.store import schema
 from app.store.opening import opened
 from app.store.session import Database
 
@@ -79,9 +81,24 @@ def language() -> Language:
     return Language.EN if locale.startswith("en") else Language.VI
 
 
+@dataclass(eq=False, kw_only=True)
+class SchemaMissing(Conflict):
+    """The database has no tables yet, or those of an older version."""
+
+    code: ClassVar[str] = "schema.missing"
+    at: str
+    needed: str
+
+
 @contextlib.contextmanager
-def database_of(settings: Settings) -> Iterator[Database]:
-    """Open the database that the settings name, for the time of a command."""
+def database_of(settings: Settings, *, is_empty_allowed: bool = False) -> Iterator[Database]:
+    """Open the database that the settings name, for the time of a command.
+
+    The embedded database is ours, so its tables are brought up to date; a database that somebody
+    named is left as it is.
+
+    :raises SchemaMissing: the named database was not migrated, and may not be empty.
+    """
     url = settings.database_url
     with opened(
         url=url.get_secret_value() if url else None,
@@ -90,4 +107,15 @@ def database_of(settings: Settings) -> Iterator[Database]:
         statement_timeout_ms=settings.statement_timeout_ms,
         behind_pooler=settings.database_behind_pooler,
     ) as database:
+        if not is_empty_allowed and url is None:
+            schema.migrate(database)
+        elif not is_empty_allowed:
+            _require_schema(database)
         yield database
+
+
+def _require_schema(database: Database) -> None:
+    at = schema.current(database)
+    known = schema.revisions()
+    if at is None or (at in known and at != known[-1]):
+        raise SchemaMissing(at=at or "-", needed=known[-1])

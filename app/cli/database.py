@@ -12,7 +12,7 @@ commands = typer.Typer()
 @commands.command()
 def migrate() -> None:
     """Bring the schema of the database up to date."""
-    with database_of(load()) as database:
+    with database_of(load(), is_empty_allowed=True) as database:
         applied = schema.migrate(database)
         at = schema.current(database) or "-"
     tell("database.migrated", number=str(len(applied)), at=at)
