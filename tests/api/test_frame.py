@@ -56,7 +56,7 @@ def test_a_log_line_names_the_route_and_neither_path_nor_query(
     line = next(record for record in caplog.records if record.name == "app.access")
     told = line.__dict__
     assert told["route"] == "/v1/units/{code}"
-    assert (told["method"], told["status"]) == ("GET", 404)
+    assert (told["method"], told["status"]) == ("GET", 422)
     assert told["key"] is not None
     assert told["key"] in key
     assert key.rpartition("_")[2] not in str(told)

@@ -45,6 +45,7 @@ VALUES: dict[str, st.SearchStrategy[object]] = {
     **dict.fromkeys(("pause_kind", "document", "reason"), texts),
     **dict.fromkeys(("submitted_at", "received_at", "clock_start_at", "due_at"), instants),
     **dict.fromkeys(("finished_at", "ended_at", "returned_at", "entered_at"), instants),
+    **dict.fromkeys(("old_due_at",), instants),
     **dict.fromkeys(("place_independent", "paid_online", "digitised"), st.booleans()),
     **dict.fromkeys(("exempt", "approved"), st.booleans()),
     **dict.fromkeys(("contacts", "bodies_contacted"), st.integers(0, 10_000)),

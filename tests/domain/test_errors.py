@@ -1,31 +1,25 @@
 """Errors: a permanent code with typed fields, which Python can raise with a traceback."""
 
-from dataclasses import dataclass
-from typing import ClassVar
+from datetime import date
 
 import pytest
 
-from app.domain.errors import AppError, NotFound
+from app.domain.errors import AppError, Invalid
+from app.domain.period import Period, PeriodReversed
 
-
-@dataclass(eq=False, kw_only=True)
-class SourceUnknown(NotFound):
-    """No source of this name."""
-
-    code: ClassVar[str] = "source.unknown"
-    source: str
+FIRST, LAST = date(2026, 7, 2), date(2026, 7, 1)
 
 
 def test_the_fields_are_the_placeholders_of_the_sentence() -> None:
-    error = SourceUnknown(source="x")
+    error = PeriodReversed(first=FIRST, last=LAST)
 
-    assert error.params == {"source": "x"}
-    assert str(error) == "source.unknown {'source': 'x'}"
+    assert error.params == {"first": "2026-07-02", "last": "2026-07-01"}
+    assert str(error) == "period.reversed {'first': '2026-07-02', 'last': '2026-07-01'}"
 
 
 def test_an_error_is_raised_and_caught_by_its_kind() -> None:
     with pytest.raises(AppError) as caught:
-        raise SourceUnknown(source="x")
+        Period(FIRST, LAST)
 
-    assert isinstance(caught.value, NotFound)
+    assert isinstance(caught.value, Invalid)
     assert caught.value.__traceback__ is not None

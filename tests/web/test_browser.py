@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import uvicorn
 from fastapi import FastAPI
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Request, sync_playwright
 
 from tests.web.conftest import NOW
 
@@ -56,7 +56,12 @@ class Seen:
         page.on("request", lambda request: self.requests.append(request.url))
         page.on("console", lambda line: self._note(line.type, line.text))
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("requestfailed", lambda request: self.complaints.append(f"failed: {request.url}"))
+        page.on("requestfailed", self._note_failure)
+
+    def _note_failure(self, request: Request) -> None:
+        """Note what could not be loaded; what a page left behind when it was closed is no fault."""
+        if request.failure != "net::ERR_ABORTED":
+            self.complaints.append(f"failed: {request.url} {request.failure}")
 
     def _note(self, kind: str, text: str) -> None:
         refusal = "Failed to load resource: the server responded with a status of 4"
