@@ -375,8 +375,13 @@ class _Reader:
                 return
 
     def _extend(self, extension: ExtensionTold) -> None:
-        if extension not in self.extensions:
-            self.extensions.append(extension)
+        """Take a letter once, however often it is told; a number told later is added to it."""
+        for index, known in enumerate(self.extensions):
+            if (known.issued_at, known.new_due_at) == (extension.issued_at, extension.new_due_at):
+                if extension.document is not None:
+                    self.extensions[index] = extension
+                return
+        self.extensions.append(extension)
 
     def _apologise(self, at: datetime) -> None:
         if self.apology_at is None or at < self.apology_at:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from app.domain.dossier import Ending, Issue, Stay, gather, in_order
-from app.domain.record import Message, MessageKind, PauseTold, Status, Told
+from app.domain.record import ExtensionTold, Message, MessageKind, PauseTold, Status, Told
 from tests.strategies import message
 
 UNITS = {(0, "A"): 1, (0, "B"): 2, (7, "A"): 9}
@@ -174,6 +174,16 @@ def test_the_first_letter_of_apology_is_kept_and_an_exemption_beside_it() -> Non
 
     assert history.apology_at == at(5)
     assert history.apology_exempt
+
+
+def test_one_letter_told_twice_is_one_extension_whatever_number_it_gets() -> None:
+    letter = ExtensionTold(at(6), at(16))
+    numbered = ExtensionTold(at(6), at(16), "12/TB")
+    event = message(Told(due_at=at(16)), at=at(6), kind=MessageKind.EXTENSION)
+
+    history = gather([record(6, extension=letter), record(7, extension=numbered), event], UNITS)
+
+    assert history.extensions == (numbered,)
 
 
 def test_the_rules_are_those_known_when_the_receipt_was_told() -> None:
