@@ -59,6 +59,12 @@ class BatchTooLarge(Invalid):
     limit: int
 
 
+Source = Annotated[
+    str | None,
+    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
+]
+
+
 class VerdictOut(Out):
     """What became of one entry."""
 
@@ -418,6 +424,7 @@ def post_dossiers(
     response_model=AcceptedOut,
     responses={
         201: {"model": AcceptedOut, "description": "First sight of the dossier."},
+        **problems(DossierUnknown),
         **_QUARANTINED,
     },
     openapi_extra=body_of(EVENT, EVENT_EXAMPLE),
@@ -430,21 +437,22 @@ def post_dossier_event(
     who: Writer,
     language: Language,
     now: Now,
+    source: Source = None,
 ) -> Response:
     """Báo một sự kiện: bước xử lý, tạm dừng, tiếp tục, gia hạn, chuyển, đính chính, mở lại, hủy.
 
     Tell an event: step, pause, resume, extension, transfer, correction, reopening, void, apology.
-    The same event again changes nothing.
+    The same event again changes nothing. A superior (`dossiers:correct`) names with `source` the
+    system whose dossier it is about.
     """
     require_media_type(request, (JSON,))
-    verdicts = intake.native_events(session, [decode(raw)], who=who, now=now, code=code)
+    named = None if source is None else dossiers.source_named(session, who, code, source)
+    verdicts = intake.native_events(
+        session, [decode(raw)], who=who, now=now, code=code, source_id=named
+    )
     return _one(request, verdicts[0], language)
 
 
-Source = Annotated[
-    str | None,
-    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
-]
 AsOf = Annotated[
     Instant | None,
     Query(description="Trạng thái ngay trước thời điểm này. / The state just before this instant."),

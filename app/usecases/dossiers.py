@@ -22,6 +22,7 @@ from app.store import dossiers, procedures
 from app.store.dossiers import Found
 from app.store.session import ReadSession
 from app.usecases import terms
+from app.usecases.access import Principal, Scope
 from app.usecases.catalogue import ProcedureSpec
 from app.usecases.subtree import Subtree
 from app.usecases.terms import NOWHERE, Lexicon
@@ -171,6 +172,17 @@ def plain(message: Message) -> dict[str, Any]:
     told = to_plain(message.told)
     told.pop("applicant_hash", None)
     return told
+
+
+def source_named(session: ReadSession, who: Principal, code: str, source: str) -> int:
+    """Return the number of another source whose dossier a superior speaks of.
+
+    :raises ScopeMissing: the asker is no superior (``dossiers:correct``).
+    :raises DossierUnknown: that source sent no such dossier within the asker's units.
+    """
+    who.require(Scope.DOSSIERS_CORRECT)
+    found = _found(session, code, Subtree(who.lft, who.rgt), source)
+    return int(found.row["source_id"])
 
 
 def _found(session: ReadSession, code: str, within: Subtree, source: str | None) -> Found:

@@ -264,6 +264,25 @@ def test_a_void_needs_a_superior(client: TestClient, key: str, make_key: MakeKey
     assert client.get("/v1/dossiers/HS-1", headers=as_key(key)).json()["state"] == "voided"
 
 
+def test_a_superior_speaks_of_the_dossier_of_another_source_by_naming_it(
+    client: TestClient, key: str, make_key: MakeKey
+) -> None:
+    client.put("/v1/dossiers/HS-1", json=record(), headers=as_key(key))
+    superior = as_key(make_key(unit="H44", source="home-affairs"))
+    plain = as_key(make_key(scopes=["dossiers:write"], unit="H44", source="other"))
+    far = as_key(make_key(unit="H56", source="far"))
+    void = {"kind": "void", "at": "2026-08-06T10:00:00+07:00", "reason": "test"}
+    path = "/v1/dossiers/HS-1/events?source=test"
+
+    refused = [client.post(path, json=void, headers=one).status_code for one in (plain, far)]
+    done = client.post(path, json=void, headers=superior)
+    found = client.get("/v1/dossiers/HS-1", headers=as_key(key)).json()
+
+    assert refused == [403, 404]
+    assert done.status_code == 200, done.text
+    assert (found["source"], found["state"]) == ("test", "voided")
+
+
 def test_steps_may_come_before_their_dossier(client: TestClient, key: str) -> None:
     step = {"kind": "step", "at": "2026-08-03T10:00:00+07:00", "status": "processing"}
 
