@@ -134,6 +134,7 @@ def dossier_row(
         "is_current": True,
         "is_open": runs.is_open,
         "is_leg": False,
+        "is_counted": not other.get("is_leg", False),
         "procedure_told": "1.001193",
         "channel": "in_person",
         "applicant_type": "citizen",

@@ -189,6 +189,7 @@ _DOSSIER_TYPES = {
     "is_current": "boolean",
     "is_open": "boolean",
     "is_leg": "boolean",
+    "is_counted": "boolean",
     "procedure_id": "int",
     "procedure_told": "text",
     "unit_told": "text",
@@ -272,12 +273,12 @@ _REMEMBER = text(
     """
     INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
         unit_lft, procedure_id, channel, applicant_type, limit_kind, return_method, returned_at,
-        is_leg, apology_at, apology_exempt, supplement_at, edge_at, edge_state, edge_flow,
-        edge_due, issues, overlong_at, readings)
+        is_leg, is_counted, apology_at, apology_exempt, supplement_at, edge_at, edge_state,
+        edge_flow, edge_due, issues, overlong_at, readings)
     SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
         d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.return_method,
-        d.returned_at, d.is_leg, d.apology_at, d.apology_exempt, d.supplement_at, d.edge_at,
-        d.edge_state, d.edge_flow, d.edge_due, d.issues, d.overlong_at,
+        d.returned_at, d.is_leg, d.is_counted, d.apology_at, d.apology_exempt, d.supplement_at,
+        d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.issues, d.overlong_at,
         coalesce((SELECT jsonb_object_agg(r.reading, jsonb_build_object(
                       'edge_at', r.edge_at, 'edge_state', r.edge_state,
                       'edge_flow', r.edge_flow, 'edge_due', r.edge_due))

@@ -16,8 +16,8 @@ from app.store.session import ReadSession
 from app.store.tables import alert, dossier, dossier_reading, procedure, source, unit
 
 _CANDIDATE: Final = (
-    *("unit_id", "source_id", "code", "unit_lft", "first_recorded_at", "is_current", "is_leg"),
-    *("due_on", "due_at", "on_time_until", "edge_at", "edge_state"),
+    *("unit_id", "source_id", "code", "unit_lft", "first_recorded_at", "is_current"),
+    *("is_counted", "due_on", "due_at", "on_time_until", "edge_at", "edge_state"),
 )
 
 
@@ -109,7 +109,7 @@ def candidates(
             source.c.code.label("source"),
             sa.and_(
                 batch.c.is_current,
-                ~batch.c.is_leg,
+                batch.c.is_counted,
                 batch.c.due_on.is_not(None),
                 _state(batch.c.edge_at, batch.c.edge_state, last) == int(State.OPEN_OVERDUE),
                 told < len(stages),
@@ -199,7 +199,7 @@ def _listed(
         .join(unit, unit.c.id == dossier.c.unit_id)
         .join(source, source.c.id == dossier.c.source_id)
         .outerjoin(procedure, procedure.c.id == dossier.c.procedure_id)
-        .where(dossier.c.unit_lft.between(lft, rgt), ~dossier.c.is_leg)
+        .where(dossier.c.unit_lft.between(lft, rgt), dossier.c.is_counted)
         .where(clock["on_time_until"] < sa.bindparam("last", last, type_=Instant))
         .where(clock["state"] == int(State.OPEN_OVERDUE))
     )

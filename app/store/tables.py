@@ -217,6 +217,7 @@ dossier = sa.Table(
     sa.Column("is_current", sa.Boolean, nullable=False),
     sa.Column("is_open", sa.Boolean, nullable=False),
     sa.Column("is_leg", sa.Boolean, nullable=False),
+    sa.Column("is_counted", sa.Boolean, nullable=False, comment="false: listed, in no figure"),
     # what it is about
     sa.Column("procedure_id", sa.Integer),
     sa.Column("procedure_told", sa.Text),
@@ -326,6 +327,7 @@ dossier_past = sa.Table(
     sa.Column("return_method", sa.Text),
     sa.Column("returned_at", Instant),
     sa.Column("is_leg", sa.Boolean, nullable=False),
+    sa.Column("is_counted", sa.Boolean, nullable=False),
     sa.Column("apology_at", Instant),
     sa.Column("apology_exempt", sa.Boolean, nullable=False),
     sa.Column("supplement_at", ARRAY(sa.DateTime(timezone=True)), nullable=False),

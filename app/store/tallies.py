@@ -44,8 +44,8 @@ class Scope:
 
     ``known_at`` None is what is known now; otherwise what was known then. A filter that is
     ``UNKNOWN`` asks for what the catalogue does not know. ``flag`` asks for dossiers that show an
-    issue; one that compares dossiers is asked of the present only. ``with_legs`` takes in the
-    legs of joint dossiers, which no figure counts.
+    issue; one that compares dossiers is asked of the present only. ``with_uncounted``
+    takes in what is listed and in no figure, such as the legs of joint dossiers.
     """
 
     lft: int
@@ -60,7 +60,7 @@ class Scope:
     level: str | None = None
     online_level: str | None = None
     flag: Issue | None = None
-    with_legs: bool = False
+    with_uncounted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,7 +231,7 @@ _NOW = """
            d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            {edges}
       FROM dossier d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt{legs}"""
+     WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}"""
 
 _THEN = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
@@ -239,7 +239,7 @@ _THEN = """
            d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            {edges}
       FROM dossier_past d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt{legs}
+     WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}
        AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
 
 _EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due")
@@ -270,11 +270,11 @@ def _past_columns(reading: Reading) -> str:
 def _known(scope: Scope) -> str:
     """Return the dossiers as they were known, each once at each unit where it stayed."""
     join = "" if scope.reading is Reading.PROMISED else _READ_OTHER
-    legs = "" if scope.with_legs else " AND NOT d.is_leg"
-    now = _NOW.format(edges=_edge_columns(scope.reading), join=join, legs=legs)
+    counted = "" if scope.with_uncounted else " AND d.is_counted"
+    now = _NOW.format(edges=_edge_columns(scope.reading), join=join, counted=counted)
     if scope.known_at is None:
         return now
-    then = _THEN.format(edges=_past_columns(scope.reading), join="", legs=legs)
+    then = _THEN.format(edges=_past_columns(scope.reading), join="", counted=counted)
     return f"{now} AND d.recorded_at <= :known_at\n    UNION ALL{then}"
 
 

@@ -516,6 +516,7 @@ class _Folded:
             "first_recorded_at": history.first_recorded_at,
             "source_updated_at": history.source_updated_at,
             "is_leg": clocked.is_leg,
+            "is_counted": not clocked.is_leg,
             "procedure_id": None if procedure is None else procedure.id,
             "procedure_told": facts.get("procedure"),
             "unit_told": facts.get("unit"),

@@ -273,7 +273,7 @@ def dossiers_behind(
     by_itself = question.flag is not None and count is None
     return tallies.listed(
         session,
-        replace(question.scope(), with_legs=by_itself),
+        replace(question.scope(), with_uncounted=by_itself),
         _span(question.period, as_of),
         count=count,
         state=state,

@@ -104,6 +104,9 @@ def upgrade() -> None:
         sa.Column("is_current", sa.Boolean(), nullable=False),
         sa.Column("is_open", sa.Boolean(), nullable=False),
         sa.Column("is_leg", sa.Boolean(), nullable=False),
+        sa.Column(
+            "is_counted", sa.Boolean(), nullable=False, comment="false: listed, in no figure"
+        ),
         sa.Column("procedure_id", sa.Integer(), nullable=True),
         sa.Column("procedure_told", sa.Text(), nullable=True),
         sa.Column("unit_told", sa.Text(), nullable=True),
@@ -230,6 +233,7 @@ def upgrade() -> None:
         sa.Column("return_method", sa.Text(), nullable=True),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_leg", sa.Boolean(), nullable=False),
+        sa.Column("is_counted", sa.Boolean(), nullable=False),
         sa.Column("apology_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("apology_exempt", sa.Boolean(), nullable=False),
         sa.Column("supplement_at", postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=False),

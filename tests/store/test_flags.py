@@ -51,7 +51,7 @@ def close(
 
 
 def flagged(session: WriteSession, unit: UnitRow, issue: Issue, span: Span = SPAN) -> list[str]:
-    scope = Scope(unit.lft, unit.rgt, Reading.PROMISED, flag=issue, with_legs=True)
+    scope = Scope(unit.lft, unit.rgt, Reading.PROMISED, flag=issue, with_uncounted=True)
     return [one.code for one in tallies.listed(session, scope, span, limit=100)]
 
 

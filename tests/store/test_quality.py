@@ -48,11 +48,11 @@ def _believed(session: WriteSession, known: object, issues: list[str], *, versio
     session.execute(
         text(
             "INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at,"
-            " superseded_at, unit_lft, channel, applicant_type, is_leg, apology_exempt,"
+            " superseded_at, unit_lft, channel, applicant_type, is_leg, is_counted, apology_exempt,"
             " supplement_at, edge_at, edge_state, edge_flow, edge_due, readings, issues)"
             " SELECT unit_id, source_id, code, :version, :known, now(), unit_lft, channel,"
-            " applicant_type, is_leg, apology_exempt, supplement_at, edge_at, edge_state,"
-            " edge_flow, edge_due, '{}', :issues FROM dossier"
+            " applicant_type, is_leg, is_counted, apology_exempt, supplement_at, edge_at,"
+            " edge_state, edge_flow, edge_due, '{}', :issues FROM dossier"
         ),
         {"version": version, "known": known, "issues": issues},
     )
