@@ -120,6 +120,7 @@ def dossier_row(
         "edge_state": [int(state) for _, state, _, _ in runs.edges],
         "edge_flow": [int(flow) for _, _, flow, _ in runs.edges],
         "edge_due": [day for *_, day in runs.edges],
+        "edge_days": [],
     }
     return {
         "unit_id": unit.id,

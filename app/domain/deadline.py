@@ -64,6 +64,7 @@ __all__ = [
     "calendar_change",
     "clock_start",
     "compute_due",
+    "days_taken",
     "due_phases",
     "elapsed",
     "promise",
@@ -857,15 +858,40 @@ def elapsed(
     begun, ended = almanac.checked(start, "start"), almanac.checked(end, "end")
     if ended < begun:
         raise EndBeforeStart(start=start.isoformat(), end=end.isoformat())
+    spans = united(pauses, start, end)
+    spent = almanac.between(begun, ended)
+    for span in spans:
+        spent -= almanac.between(micros(span.started_at), micros(span.ended_at or end))
+    return Elapsed(timedelta(microseconds=spent), _days_taken(almanac, begun, ended, spans))
+
+
+def days_taken(
+    calendar: WorkCalendar, start: datetime, end: datetime, pauses: Collection[Pause] = ()
+) -> int:
+    """Count the whole working days from start to end, less the pauses, as ``elapsed`` does.
+
+    An end before the start has taken none.
+
+    :raises NaiveInstant: if an instant has no offset.
+    :raises CalendarYearMissing: if a year of it is not loaded.
+    """
+    almanac = calendar.almanac
+    begun, ended = almanac.checked(start, "start"), almanac.checked(end, "end")
+    if ended <= begun:
+        return 0
+    return _days_taken(almanac, begun, ended, united(pauses, start, end) if pauses else ())
+
+
+def _days_taken(almanac: Almanac, begun: int, ended: int, spans: Iterable[PauseSpan]) -> int:
     first, last = almanac.local_ordinal(begun) + 1, almanac.local_ordinal(ended) + 1
-    spent, days = almanac.between(begun, ended), almanac.count(first, last)
-    for span in united(pauses, start, end):
-        opened, closed = micros(span.started_at), micros(span.ended_at or end)
-        spent -= almanac.between(opened, closed)
+    days = almanac.count(first, last)
+    for span in spans:
+        opened = micros(span.started_at)
+        closed = ended if span.ended_at is None else micros(span.ended_at)
         days -= almanac.count(
             max(first, paused_from(almanac, opened)), min(last, paused_from(almanac, closed))
         )
-    return Elapsed(timedelta(microseconds=spent), days)
+    return days
 
 
 def working_days_late(calendar: WorkCalendar, due_on: date, at: datetime) -> int:

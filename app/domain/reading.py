@@ -11,14 +11,22 @@ from datetime import date, datetime
 
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
-from app.domain.deadline import Due, Phase, clock_start, compute_due, due_phases, promise
+from app.domain.deadline import (
+    Due,
+    Phase,
+    clock_start,
+    compute_due,
+    days_taken,
+    due_phases,
+    promise,
+)
 from app.domain.dossier import Ending, History, Issue, Promise
 from app.domain.edges import Course, Edge, Standing, edges
 from app.domain.limits import LimitKind, TimeLimit
 from app.domain.pauses import DEFAULT_POLICIES, Pause, PauseKind, PausePolicy, united
 from app.domain.procedure import LimitVersion, Procedure
 from app.domain.record import Channel, ExtensionTold, PauseTold, Status
-from app.domain.timeliness import Reading, State
+from app.domain.timeliness import FINISHES, Reading, State
 
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
 _Closed = tuple[datetime, datetime | None]
@@ -92,6 +100,24 @@ class Clocked:
         """Return the due value held last under one reading, None without a due date."""
         standings = self.courses[reading].standings
         return standings[-1].due if standings else None
+
+    def days_taken(self, edge: Edge) -> int | None:
+        """Return the whole working days that a finish took, from clock start, less the pauses.
+
+        A time for which the dossier was closed before that finish does not count either. None
+        for what is no finish, and when it needs a year of the calendar that is not loaded.
+        """
+        if self.start is None or edge.flow not in FINISHES.values():
+            return None
+        closed = tuple(
+            Pause(PauseKind.OTHER, one.at, one.reopened_at, PausePolicy.SHIFT)
+            for one in self.history.closings
+            if one.reopened_at is not None and one.at < one.reopened_at <= edge.at
+        )
+        try:
+            return days_taken(self.terms.calendar, self.start, edge.at, self.pauses + closed)
+        except CalendarYearMissing:
+            return None
 
     @property
     def due_difference_working_days(self) -> int | None:

@@ -175,6 +175,7 @@ _CLOCK_TYPES = {
     "edge_state": "smallint[]",
     "edge_flow": "smallint[]",
     "edge_due": "date[]",
+    "edge_days": "smallint[]",
 }
 _DOSSIER_TYPES = {
     "unit_id": "int",
@@ -274,14 +275,16 @@ _REMEMBER = text(
     INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
         unit_lft, procedure_id, channel, applicant_type, limit_kind, return_method, returned_at,
         is_leg, is_counted, apology_at, apology_exempt, supplement_at, edge_at, edge_state,
-        edge_flow, edge_due, issues, overlong_at, readings)
+        edge_flow, edge_due, edge_days, clock_start_at, issues, overlong_at, readings)
     SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
         d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.return_method,
         d.returned_at, d.is_leg, d.is_counted, d.apology_at, d.apology_exempt, d.supplement_at,
-        d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.issues, d.overlong_at,
+        d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.edge_days, d.clock_start_at,
+        d.issues, d.overlong_at,
         coalesce((SELECT jsonb_object_agg(r.reading, jsonb_build_object(
                       'edge_at', r.edge_at, 'edge_state', r.edge_state,
-                      'edge_flow', r.edge_flow, 'edge_due', r.edge_due))
+                      'edge_flow', r.edge_flow, 'edge_due', r.edge_due,
+                      'edge_days', r.edge_days))
                     FROM dossier_reading r
                    WHERE r.unit_id = d.unit_id AND r.source_id = d.source_id
                      AND r.code = d.code), '{}')

@@ -193,6 +193,13 @@ def _clock_columns() -> list[sa.Column[object]]:
         sa.Column("edge_state", ARRAY(sa.SmallInteger), nullable=False),
         sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),
         sa.Column("edge_due", ARRAY(sa.Date), nullable=False),
+        sa.Column(
+            "edge_days",
+            ARRAY(sa.SmallInteger),
+            nullable=False,
+            server_default="{}",
+            comment="working days that each finish took; empty without one",
+        ),
     ]
 
 
@@ -335,6 +342,8 @@ dossier_past = sa.Table(
     sa.Column("edge_state", ARRAY(sa.SmallInteger), nullable=False),
     sa.Column("edge_flow", ARRAY(sa.SmallInteger), nullable=False),
     sa.Column("edge_due", ARRAY(sa.Date), nullable=False),
+    sa.Column("edge_days", ARRAY(sa.SmallInteger), nullable=False, server_default="{}"),
+    sa.Column("clock_start_at", Instant),
     sa.Column("readings", JSONB, nullable=False),
     sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("overlong_at", Instant),

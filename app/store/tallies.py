@@ -228,7 +228,7 @@ _READ_OTHER = """
 _NOW = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
+           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at, d.clock_start_at,
            {edges}
       FROM dossier d{join}
      WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}"""
@@ -236,18 +236,19 @@ _NOW = """
 _THEN = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
+           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at, d.clock_start_at,
            {edges}
       FROM dossier_past d{join}
      WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}
        AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
 
-_EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due")
+_EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due", "edge_days")
 _EDGE_TYPES = {
     "edge_at": "timestamptz[]",
     "edge_state": "smallint[]",
     "edge_flow": "smallint[]",
     "edge_due": "date[]",
+    "edge_days": "smallint[]",
 }
 
 

@@ -457,7 +457,7 @@ class _Folded:
             found.append(
                 common
                 | _due_columns(due)
-                | _edge_columns(edges)
+                | _edge_columns(edges, self.clocked)
                 | {
                     "unit_id": unit,
                     "unit_lft": lexicon.by_id[unit].lft,
@@ -484,7 +484,7 @@ class _Folded:
                         "code": self.key[1],
                         "reading": reading,
                         **_due_columns(due),
-                        **_edge_columns(edges),
+                        **_edge_columns(edges, self.clocked),
                     }
                 )
         return found
@@ -576,8 +576,10 @@ def _due_columns(due: Any) -> dict[str, Any]:
     }
 
 
-def _edge_columns(edges: Sequence[Edge]) -> dict[str, Any]:
+def _edge_columns(edges: Sequence[Edge], clocked: Clocked) -> dict[str, Any]:
+    taken = [clocked.days_taken(edge) for edge in edges]
     return {
+        "edge_days": taken if any(days is not None for days in taken) else [],
         "edge_at": [edge.at for edge in edges],
         "edge_state": [int(edge.state) for edge in edges],
         "edge_flow": [int(edge.flow) for edge in edges],

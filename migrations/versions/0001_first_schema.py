@@ -161,6 +161,13 @@ def upgrade() -> None:
         sa.Column("edge_state", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
+        sa.Column(
+            "edge_days",
+            postgresql.ARRAY(sa.SmallInteger()),
+            server_default="{}",
+            nullable=False,
+            comment="working days that each finish took; empty without one",
+        ),
         sa.CheckConstraint(
             "channel IN ('online', 'in_person', 'post', 'unknown')", name=op.f("ck_dossier_channel")
         ),
@@ -241,6 +248,10 @@ def upgrade() -> None:
         sa.Column("edge_state", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
+        sa.Column(
+            "edge_days", postgresql.ARRAY(sa.SmallInteger()), server_default="{}", nullable=False
+        ),
+        sa.Column("clock_start_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("readings", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("issues", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("overlong_at", sa.DateTime(timezone=True), nullable=True),
@@ -632,6 +643,13 @@ def upgrade() -> None:
         sa.Column("edge_state", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
         sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
+        sa.Column(
+            "edge_days",
+            postgresql.ARRAY(sa.SmallInteger()),
+            server_default="{}",
+            nullable=False,
+            comment="working days that each finish took; empty without one",
+        ),
         sa.CheckConstraint(
             "reading IN ('extended', 'as_sent', 'statutory')",
             name=op.f("ck_dossier_reading_reading"),

@@ -34,6 +34,7 @@ from app.domain.deadline import (
     calendar_change,
     clock_start,
     compute_due,
+    days_taken,
     due_phases,
     elapsed,
     promise,
@@ -916,6 +917,17 @@ class TestElapsed:
         less = elapsed(calendar(), start, end, (shift(at("2026-08-04 10:00"), None),))
 
         assert less.working_days == 1
+
+    @given(calendars, instants, instants, pauses())
+    def test_days_alone_are_those_measured_with_the_time(
+        self, office: WorkCalendar, start: datetime, end: datetime, found: tuple[Pause, ...]
+    ) -> None:
+        begins, ends = min(start, end), max(start, end)
+
+        assert days_taken(office, begins, ends, found) == (
+            elapsed(office, begins, ends, found).working_days
+        )
+        assert days_taken(office, ends, begins, found) == 0
 
     def test_seconds_are_exact(self) -> None:
         spent = elapsed(calendar(), at("2026-08-03 09:00:00.25"), at("2026-08-03 09:00:01"))

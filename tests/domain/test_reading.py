@@ -15,7 +15,7 @@ from app.domain.pauses import DEFAULT_POLICIES, PauseKind, PausePolicy
 from app.domain.procedure import LimitVersion, Procedure
 from app.domain.reading import Clocked, Terms, read
 from app.domain.record import Channel, ExtensionTold, Message, MessageKind, PauseTold, Status, Told
-from app.domain.timeliness import Flow, Reading, State
+from app.domain.timeliness import FINISHES, Flow, Reading, State
 from app.rulebook.calendars import load_state_calendar
 from tests.strategies import histories, message
 
@@ -358,3 +358,47 @@ def test_a_message_told_twice_changes_nothing(messages: list[Message], data: st.
 
 def _history(messages: list[Message]) -> History:
     return gather(messages, UNITS)
+
+
+def taken(clocked: Clocked, reading: Reading = Reading.PROMISED) -> list[int | None]:
+    """Return the working days that each finish took."""
+    return [
+        clocked.days_taken(edge)
+        for edge in clocked.edges(reading)
+        if edge.flow in FINISHES.values()
+    ]
+
+
+def test_a_finish_took_the_working_days_after_the_clock_started() -> None:
+    assert taken(fold(record(at(9), finished_at=at(9)))) == [5]
+    assert taken(fold(record(at(2), finished_at=at(2, 16)))) == [0]
+    assert taken(fold(record(at(3)))) == []
+
+
+def test_pauses_and_times_of_being_closed_take_no_days() -> None:
+    paused = (PauseTold("supplement", at(4), at(6)),)
+    again = fold(
+        record(at(4), finished_at=at(4)),
+        event(MessageKind.REOPENING, at(10)),
+        record(at(12), finished_at=at(12)),
+    )
+
+    assert taken(fold(record(at(9), finished_at=at(9), pauses=paused))) == [3]
+    assert taken(again) == [2, 4]
+
+
+def test_a_finish_moved_to_another_unit_took_its_days_only_once() -> None:
+    found = fold(record(at(4), finished_at=at(4)), event(MessageKind.TRANSFER, at(5), unit="B"))
+
+    assert [found.days_taken(edge) for edge in found.edges(Reading.PROMISED)] == [
+        None,
+        2,
+        None,
+        None,
+    ]
+
+
+def test_days_in_a_year_that_is_not_loaded_are_not_guessed() -> None:
+    late = at(9).replace(year=2031)
+
+    assert taken(fold(record(late, finished_at=late))) == [None]

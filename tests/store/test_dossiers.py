@@ -44,6 +44,7 @@ def row(code: str = "HS-1", unit: int = 1, **more: Any) -> dict[str, Any]:
         "edge_state": [30],
         "edge_flow": [1],
         "edge_due": [None],
+        "edge_days": [],
         **more,
     }
 
