@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
+from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
 from app.domain.record import (
@@ -21,6 +22,7 @@ from app.domain.record import (
     Status,
     Told,
 )
+from app.domain.stay import Heirs, Lull, Stay, inherited
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 """The zone of every local day in the figures; a unit's calendar may name another for its hours."""
@@ -88,14 +90,6 @@ class Closing:
     as_sent_at: datetime
     told_at: datetime
     reopened_at: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Stay:
-    """A unit that holds the dossier from an instant on; the first stay has no beginning."""
-
-    unit: int
-    since: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +177,7 @@ _PAUSING = {
     Status.AWAITING_PAYMENT: "payment",
     Status.STOPPED: "stopped",
 }
+_REFUSED = frozenset({Status.REFUSED_AT_INTAKE, Status.WITHDRAWN})
 _RANK = {
     Status.SUBMITTED: 0,
     Status.REFUSED_AT_INTAKE: 1,
@@ -426,6 +421,24 @@ class _Reader:
             found.append(Closing(ending, at, as_sent, cycle.told_at or at, cycle.reopened_at))
         return tuple(found)
 
+    def begins(self, first_told: datetime) -> datetime:
+        """Return the first instant at which the dossier waited for anybody."""
+        known = (self.facts.get("submitted_at"), self.facts.get("received_at"))
+        told = [at for at in known if at is not None]
+        return min(told) if told else self.statuses[0][0] if self.statuses else first_told
+
+    def lulls(self, closings: Sequence[Closing]) -> tuple[Lull, ...]:
+        """Return when the dossier waited for nobody: ended, refused before receipt, or voided."""
+        received_at = self.facts.get("received_at")
+        found: list[Lull] = []
+        if received_at is not None:
+            found = [(max(one.at, received_at), one.reopened_at) for one in closings]
+        elif self.statuses and self.statuses[-1][1] in _REFUSED:
+            found = [(self.facts.get("ended_at") or self.statuses[-1][0], None)]
+        if self.voided_at is not None:
+            found.append((self.voided_at, None))
+        return tuple(found)
+
     def inferred_pauses(self) -> tuple[PauseTold, ...]:
         """Return the stretches in a suspending status, each until the next other status."""
         found = []
@@ -439,11 +452,21 @@ class _Reader:
         return tuple(found)
 
 
-def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = None) -> History:
+_NO_HEIRS: Heirs = MappingProxyType({})
+
+
+def gather(
+    messages: Sequence[Message],
+    units: Units,
+    *,
+    nowhere: int | None = None,
+    heirs: Heirs = _NO_HEIRS,
+) -> History:
     """Read all messages of one dossier, given in order of arrival, into its history.
 
     ``units`` gives the unit behind each (root, word) that occurs in the messages; an unknown word
     is the bucket of its root, and ``nowhere`` holds a dossier of which only events are known.
+    ``heirs`` are the successors of units that ceased.
 
     :raises KeyError: a word for a unit is missing from ``units``.
     """
@@ -454,9 +477,14 @@ def gather(messages: Sequence[Message], units: Units, *, nowhere: int | None = N
     closings = reader.closings()
     explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
     promise, corrections = _promises(messages)
+    stays = _stays(reader.stays, nowhere)
+    if heirs:
+        lulls = reader.lulls(closings)
+        begins = reader.begins(news[0].source_updated_at)
+        stays = inherited(stays, heirs, begins=begins, lulls=lulls)
     return History(
         facts=reader.facts,
-        stays=_stays(reader.stays, nowhere),
+        stays=stays,
         closings=closings,
         pauses=explicit,
         inferred=tuple(

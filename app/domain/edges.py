@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 
 from app.domain.deadline import Due
-from app.domain.dossier import Closing, Ending, Stay
+from app.domain.dossier import Closing, Ending
+from app.domain.stay import Stay
 from app.domain.timeliness import FINISHES, JUST, Flow, State
 
 
@@ -201,23 +202,26 @@ def _placed(line: list[_Point], stays: tuple[Stay, ...]) -> Iterator[Edge]:
     for point in line:
         while move < len(moves) and (moves[move].since or point[0]) <= point[0]:
             target = moves[move]
-            yield from _transfer(last, target.since or point[0], unit, target.unit)
+            yield from _transfer(last, target.since or point[0], unit, target)
             unit = target.unit
             move += 1
         yield Edge(*point, unit)
         last = point
     for target in moves[move:]:
         if target.since is not None:
-            yield from _transfer(last, target.since, unit, target.unit)
+            yield from _transfer(last, target.since, unit, target)
         unit = target.unit
 
 
-def _transfer(last: _Point | None, at: datetime, source: int, target: int) -> Iterator[Edge]:
+def _transfer(last: _Point | None, at: datetime, source: int, target: Stay) -> Iterator[Edge]:
     if last is None or last[1] is State.VOIDED:
         return
     _, state, _, due_on = last
-    out, into = (
-        (Flow.TRANSFERRED_OUT, Flow.TRANSFERRED_IN) if state.in_hand else (Flow.NONE, Flow.MOVED)
-    )
+    if not state.in_hand:
+        out, into = Flow.NONE, Flow.MOVED
+    elif target.succeeds:
+        out, into = Flow.SUCCEEDED_OUT, Flow.SUCCEEDED_IN
+    else:
+        out, into = Flow.TRANSFERRED_OUT, Flow.TRANSFERRED_IN
     yield Edge(at, State.TRANSFERRED_OUT, out, None, source)
-    yield Edge(at, state, into, due_on, target)
+    yield Edge(at, state, into, due_on, target.unit)

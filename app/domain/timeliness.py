@@ -60,7 +60,8 @@ class Flow(IntEnum):
     """What an edge counts in the period in which it lies; NONE only changes the state.
 
     MOVED brings a dossier that is not in hand from another unit: it counts nothing, and what led
-    to its state was counted there.
+    to its state was counted there. SUCCEEDED_IN and SUCCEEDED_OUT are a transfer from a unit to its
+    successor: a transfer like any other by the units of the time, and none by those of today.
     """
 
     NONE = 0
@@ -68,6 +69,7 @@ class Flow(IntEnum):
     REOPENED = 2
     TRANSFERRED_IN = 3
     MOVED = 4
+    SUCCEEDED_IN = 5
     FINISHED_EARLY = 10
     FINISHED_ON_TIME = 11
     FINISHED_LATE = 12
@@ -77,11 +79,12 @@ class Flow(IntEnum):
     STOPPED = 22
     TRANSFERRED_OUT = 30
     VOIDED = 31
+    SUCCEEDED_OUT = 32
 
     @property
     def enters(self) -> bool:
         """Tell whether the flow brings a dossier into the unit's hands."""
-        return Flow.RECEIVED <= self <= Flow.TRANSFERRED_IN
+        return self is Flow.SUCCEEDED_IN or Flow.RECEIVED <= self <= Flow.TRANSFERRED_IN
 
 
 FINISHES = {

@@ -115,7 +115,7 @@ _RETURNED = (
 )
 _DUE = "due_on BETWEEN :first AND :last AND state IN ({})"
 _FINISHED_IN_TIME = f"{State.FINISHED_EARLY:d}, {State.FINISHED_ON_TIME:d}"
-_ENTERED = f"{Flow.RECEIVED:d}, {Flow.REOPENED:d}, {Flow.TRANSFERRED_IN:d}"
+_ENTERED = ", ".join(f"{flow:d}" for flow in Flow if flow.enters)
 
 
 def _stock(where: str) -> _Condition:
@@ -173,7 +173,7 @@ def _conditions() -> dict[Count, _Condition]:
         Count.RECEIVED_BY_POST: _came_by("post"),
         Count.RECEIVED_UNKNOWN_CHANNEL: _came_by("unknown"),
         Count.REOPENED: _passes(Flow.REOPENED),
-        Count.TRANSFERRED_IN: _passes(Flow.TRANSFERRED_IN),
+        Count.TRANSFERRED_IN: _passes(Flow.TRANSFERRED_IN, Flow.SUCCEEDED_IN),
         Count.FINISHED_EARLY: _passes(Flow.FINISHED_EARLY),
         Count.FINISHED_ON_TIME: _passes(Flow.FINISHED_ON_TIME),
         Count.FINISHED_LATE: _passes(Flow.FINISHED_LATE),
@@ -182,7 +182,7 @@ def _conditions() -> dict[Count, _Condition]:
         Count.WITHDRAWN_LATE: _passes(Flow.WITHDRAWN_LATE),
         Count.STOPPED: _passes(Flow.STOPPED),
         Count.VOIDED: _passes(Flow.VOIDED),
-        Count.TRANSFERRED_OUT: _passes(Flow.TRANSFERRED_OUT),
+        Count.TRANSFERRED_OUT: _passes(Flow.TRANSFERRED_OUT, Flow.SUCCEEDED_OUT),
         Count.OPEN_IN_TIME: _is(State.OPEN_IN_TIME),
         Count.OPEN_OVERDUE: _is(State.OPEN_OVERDUE),
         Count.OPEN_NO_DUE: _is(State.OPEN_NO_DUE),

@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.domain.dossier import Ending, Issue, Stay, gather, in_order
+from app.domain.dossier import Ending, Issue, gather, in_order
 from app.domain.record import ExtensionTold, Message, MessageKind, PauseTold, Status, Told
+from app.domain.stay import Stay
 from tests.strategies import message
 
 UNITS = {(0, "A"): 1, (0, "B"): 2, (7, "A"): 9}

@@ -6,11 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.deadline import Due
-from app.domain.dossier import Closing, Ending, Stay, gather
+from app.domain.dossier import Closing, Ending, gather
 from app.domain.edges import Course, Edge, Standing, edges, in_force, judge
 from app.domain.limits import TimeLimit
 from app.domain.reading import Terms, read
 from app.domain.record import Message
+from app.domain.stay import Stay
 from app.domain.timeliness import JUST, Flow, Reading, State
 from app.rulebook.calendars import load_state_calendar
 from tests.strategies import histories
@@ -19,7 +20,8 @@ UNITS = {(0, "A"): 1, (0, "B"): 2}
 TERMS = Terms(load_state_calendar(), None, TimeLimit.working_hours(timedelta(hours=8)))
 LEAVING = {
     *(Flow.FINISHED_EARLY, Flow.FINISHED_ON_TIME, Flow.FINISHED_LATE, Flow.FINISHED_NO_DUE),
-    *(Flow.WITHDRAWN, Flow.WITHDRAWN_LATE, Flow.STOPPED, Flow.TRANSFERRED_OUT, Flow.VOIDED),
+    *(Flow.WITHDRAWN, Flow.WITHDRAWN_LATE, Flow.STOPPED, Flow.VOIDED),
+    *(Flow.TRANSFERRED_OUT, Flow.SUCCEEDED_OUT),
 }
 
 
@@ -105,6 +107,15 @@ def test_a_transfer_is_counted_on_both_sides_while_in_hand() -> None:
         (1, Flow.TRANSFERRED_OUT),
         (2, Flow.TRANSFERRED_IN),
         (2, Flow.NONE),
+    ]
+
+
+def test_a_transfer_to_the_successor_is_told_from_others() -> None:
+    found = edges(course(stays=(Stay(1, None), Stay(2, at(5), succeeds=True))))
+
+    assert [(edge.unit, edge.flow) for edge in found[1:3]] == [
+        (1, Flow.SUCCEEDED_OUT),
+        (2, Flow.SUCCEEDED_IN),
     ]
 
 

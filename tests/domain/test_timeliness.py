@@ -25,7 +25,9 @@ def test_the_numbers_of_states_never_change() -> None:
 
 
 def test_the_numbers_of_flows_never_change() -> None:
-    assert [int(flow) for flow in Flow] == [0, 1, 2, 3, 4, 10, 11, 12, 13, 20, 21, 22, 30, 31]
+    assert [int(flow) for flow in Flow] == [
+        *(0, 1, 2, 3, 4, 5, 10, 11, 12, 13, 20, 21, 22, 30, 31, 32)
+    ]
 
 
 def test_four_states_are_in_hand_and_four_are_finished() -> None:
@@ -34,5 +36,5 @@ def test_four_states_are_in_hand_and_four_are_finished() -> None:
     ]
     assert {state for state in State if state.finished} == set(FINISHES)
     assert [flow for flow in Flow if flow.enters] == [
-        *(Flow.RECEIVED, Flow.REOPENED, Flow.TRANSFERRED_IN)
+        *(Flow.RECEIVED, Flow.REOPENED, Flow.TRANSFERRED_IN, Flow.SUCCEEDED_IN)
     ]
