@@ -12,7 +12,7 @@ from app.domain.alert import DossierKey
 from app.domain.timeliness import JUST, Flow, State
 from app.store import units
 from app.store.session import WriteSession
-from app.store.tables import dossier, source
+from app.store.tables import dossier, dossier_change, source
 from app.store.units import UnitRow
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -155,6 +155,10 @@ def add_dossiers(session: WriteSession, rows: Iterable[dict[str, object]]) -> li
     """Write dossiers and return their keys."""
     listed: Sequence[dict[str, object]] = list(rows)
     session.execute(sa.insert(dossier), listed)
+    names = ("unit_id", "source_id", "code", "version", "recorded_at")
+    news = [{"sign": 1, **{name: row[name] for name in names}} for row in listed]
+    if news:
+        session.execute(sa.insert(dossier_change), news)
     return [
         DossierKey(int(str(row["unit_id"])), int(str(row["source_id"])), str(row["code"]))
         for row in listed

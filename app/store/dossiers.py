@@ -218,6 +218,7 @@ _DOSSIER_TYPES = {
     "bodies_contacted": "int",
     "founded_complaints": "int",
     "limit_kind": "text",
+    "online_level": "text",
     "due_origin": "text",
     "is_provisional": "boolean",
     "apology_at": "timestamptz",
@@ -238,15 +239,21 @@ def _columns(types: Mapping[str, str]) -> str:
     return ", ".join(f'"{name}"' for name in types)
 
 
+_NEWS = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
+
 _PUT = text(
     f"""
-    INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
-    SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
-        AS r({_recordset(_DOSSIER_TYPES)})
-     ORDER BY source_id, code, unit_id
-    ON CONFLICT (unit_id, source_id, code) DO UPDATE SET
+    WITH written AS (
+        INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
+        SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
+            AS r({_recordset(_DOSSIER_TYPES)})
+         ORDER BY source_id, code, unit_id
+        ON CONFLICT (unit_id, source_id, code) DO UPDATE SET {_NEWS}
+        RETURNING unit_id, source_id, code, version, recorded_at
+    )
+    INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
+    SELECT unit_id, source_id, code, version, 1, recorded_at FROM written
     """
-    + ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
 )
 
 _READING_TYPES = {
@@ -272,15 +279,16 @@ _OLD = (
 
 _REMEMBER = text(
     """
+    WITH superseded AS (
     INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
-        unit_lft, procedure_id, channel, applicant_type, limit_kind, return_method, returned_at,
-        is_leg, is_counted, apology_at, apology_exempt, supplement_at, edge_at, edge_state,
-        edge_flow, edge_due, edge_days, clock_start_at, issues, overlong_at, readings)
+        unit_lft, procedure_id, channel, applicant_type, limit_kind, online_level, return_method,
+        returned_at, is_leg, is_counted, apology_at, apology_exempt, supplement_at, edge_at,
+        edge_state, edge_flow, edge_due, edge_days, clock_start_at, issues, overlong_at, readings)
     SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
-        d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.return_method,
-        d.returned_at, d.is_leg, d.is_counted, d.apology_at, d.apology_exempt, d.supplement_at,
-        d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.edge_days, d.clock_start_at,
-        d.issues, d.overlong_at,
+        d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.online_level,
+        d.return_method, d.returned_at, d.is_leg, d.is_counted, d.apology_at, d.apology_exempt,
+        d.supplement_at, d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.edge_days,
+        d.clock_start_at, d.issues, d.overlong_at,
         coalesce((SELECT jsonb_object_agg(r.reading, jsonb_build_object(
                       'edge_at', r.edge_at, 'edge_state', r.edge_state,
                       'edge_flow', r.edge_flow, 'edge_due', r.edge_due,
@@ -291,6 +299,12 @@ _REMEMBER = text(
       FROM dossier d
     """
     + _OLD.format("d")
+    + """
+    RETURNING unit_id, source_id, code, version, recorded_at
+    )
+    INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
+    SELECT unit_id, source_id, code, version, -1, recorded_at FROM superseded
+    """
 )
 
 _FORGET_READINGS = text(
@@ -317,7 +331,8 @@ def put(
     """Store what is believed now; what was believed before is kept with its time.
 
     ``replaced`` are the (unit, source, code) under which these dossiers stood before; those that
-    are not among ``rows`` any more are removed, for the dossier never was at that unit.
+    are not among ``rows`` any more are removed, for the dossier never was at that unit. Each
+    version written or superseded leaves a row in ``dossier_change``, see ``store.facts``.
     """
     if replaced:
         old = _json([dict(zip(_KEYS, key, strict=True)) for key in sorted(set(replaced))])
@@ -470,6 +485,20 @@ def not_understood(session: ReadSession, procedures: Iterable[int]) -> list[Key]
             "SELECT DISTINCT d.source_id, d.code FROM dossier d"
             " JOIN procedure p ON p.code = d.procedure_told"
             " WHERE d.procedure_id IS NULL AND p.id = ANY(:procedures)"
+            " ORDER BY d.source_id, d.code"
+        ),
+        {"procedures": [*procedures]},
+    )
+    return [(row.source_id, row.code) for row in rows]
+
+
+def of_other_level(session: ReadSession, procedures: Iterable[int]) -> list[Key]:
+    """Return the dossiers of some procedures that were read with another online level."""
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT d.source_id, d.code FROM dossier d"
+            " JOIN procedure p ON p.id = d.procedure_id"
+            " WHERE p.id = ANY(:procedures) AND d.online_level IS DISTINCT FROM p.online_level"
             " ORDER BY d.source_id, d.code"
         ),
         {"procedures": [*procedures]},

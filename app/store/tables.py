@@ -255,6 +255,7 @@ dossier = sa.Table(
     sa.Column("founded_complaints", sa.Integer),
     # as we judge it
     sa.Column("limit_kind", sa.Text),
+    sa.Column("online_level", sa.Text, comment="of the procedure, as the catalogue told it last"),
     sa.Column("due_origin", sa.Text, nullable=False),
     sa.Column("is_provisional", sa.Boolean, nullable=False),
     sa.Column("apology_at", Instant),
@@ -331,6 +332,7 @@ dossier_past = sa.Table(
     sa.Column("channel", sa.Text, nullable=False),
     sa.Column("applicant_type", sa.Text, nullable=False),
     sa.Column("limit_kind", sa.Text),
+    sa.Column("online_level", sa.Text),
     sa.Column("return_method", sa.Text),
     sa.Column("returned_at", Instant),
     sa.Column("is_leg", sa.Boolean, nullable=False),
@@ -348,6 +350,21 @@ dossier_past = sa.Table(
     sa.Column("issues", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("overlong_at", Instant),
     comment="What we believed of a dossier from recorded_at until superseded_at. Append-only.",
+)
+
+# ---------------------------------------------------------------- facts, as counted
+
+dossier_change = sa.Table(
+    "dossier_change",
+    metadata,
+    sa.Column("unit_id", sa.Integer, nullable=False),
+    sa.Column("source_id", sa.Integer, nullable=False),
+    sa.Column("code", sa.Text, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("sign", sa.SmallInteger, nullable=False, comment="1 written, -1 superseded"),
+    _now(),
+    sa.CheckConstraint("sign IN (1, -1)", name="sign"),
+    comment="Versions of dossiers that the facts do not hold yet; written with them, then folded.",
 )
 
 source_heard = sa.Table(

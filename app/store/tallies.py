@@ -227,16 +227,18 @@ _READ_OTHER = """
 
 _NOW = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
-           d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at, d.clock_start_at,
+           d.applicant_type, d.limit_kind, d.online_level, d.return_method, d.returned_at,
+           d.apology_at, d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
+           d.clock_start_at,
            {edges}
       FROM dossier d{join}
      WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}"""
 
 _THEN = """
     SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
-           d.applicant_type, d.limit_kind, d.return_method, d.returned_at, d.apology_at,
-           d.apology_exempt, d.supplement_at, d.issues, d.overlong_at, d.clock_start_at,
+           d.applicant_type, d.limit_kind, d.online_level, d.return_method, d.returned_at,
+           d.apology_at, d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
+           d.clock_start_at,
            {edges}
       FROM dossier_past d{join}
      WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}
@@ -282,7 +284,7 @@ def _known(scope: Scope) -> str:
 _FILTERS = {
     "procedure": "p.code",
     "field": "p.field",
-    "online_level": "p.online_level",
+    "online_level": "k.online_level",
     "level": "u.level",
     "channel": "k.channel",
     "applicant_type": "k.applicant_type",
@@ -307,7 +309,7 @@ def _placed(scope: Scope) -> str:
     if scope.flag is not None:
         wanted.append(flags.condition(scope.flag))
     return f"""
-    SELECT k.*, p.code AS procedure, p.field, p.online_level, u.code AS unit, u.level,
+    SELECT k.*, p.code AS procedure, p.field, u.code AS unit, u.level,
            width_bucket(CAST(:before_end AS timestamptz), k.edge_at) AS upto,
            width_bucket(CAST(:before_begin AS timestamptz), k.edge_at) AS since
       FROM known k

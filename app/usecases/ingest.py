@@ -544,6 +544,7 @@ class _Folded:
             "bodies_contacted": facts.get("bodies_contacted"),
             "founded_complaints": facts.get("founded_complaints"),
             "limit_kind": None if limit is None else limit.kind,
+            "online_level": None if procedure is None else procedure.online_level,
             "due_origin": clocked.due_origin,
             "is_provisional": due is not None and due.provisional,
             "apology_at": history.apology_at,

@@ -143,7 +143,8 @@ def _undo(preview: Preview) -> NoReturn:
 def apply(session: WriteSession, change: Change[Put], *, now: datetime) -> tuple[Put, Preview]:
     """Save a change and move the dossiers that it moves, each with a revision.
 
-    Dossiers whose word for a procedure was not understood until now are folded again, and open
+    Dossiers whose word for a procedure was not understood until now are folded again, as are those
+    of a procedure whose online level changed, finished ones too: no judgement rests on it. Open
     ones with a told promise whose statutory date missed a year learn of it; their promise stays.
 
     :raises Invalid: the rules cannot work as told; the errors are those of the change.
@@ -161,6 +162,8 @@ def apply(session: WriteSession, change: Change[Put], *, now: datetime) -> tuple
             ingest.accept(session, news, by=by, door="rules", now=now)
     if rules.procedures:
         for keys in _batches(dossiers.not_understood(session, rules.procedures)):
+            ingest.refold(session, keys, by=everybody, now=now)
+        for keys in _batches(dossiers.of_other_level(session, rules.procedures)):
             ingest.refold(session, keys, by=everybody, now=now)
     return put, found
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.domain.dossier import History
-from app.domain.procedure import Procedure
+from app.domain.procedure import OnlineLevel, Procedure
 from app.domain.reading import Terms
 from app.domain.record import Told as TypedFacts
 from app.rulebook.intake import intake_rule_at
@@ -38,6 +38,11 @@ class KnownProcedure:
 
     id: int
     revisions: tuple[tuple[datetime, Procedure], ...]
+
+    @property
+    def online_level(self) -> OnlineLevel | None:
+        """Return how far it goes online by what was told last; no judgement rests on it."""
+        return self.revisions[-1][1].online_level
 
     def at(self, known_at: datetime) -> Procedure:
         """Return the procedure as it was known at a moment, or as it was known first."""

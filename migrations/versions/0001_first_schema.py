@@ -136,6 +136,12 @@ def upgrade() -> None:
         sa.Column("bodies_contacted", sa.Integer(), nullable=True),
         sa.Column("founded_complaints", sa.Integer(), nullable=True),
         sa.Column("limit_kind", sa.Text(), nullable=True),
+        sa.Column(
+            "online_level",
+            sa.Text(),
+            nullable=True,
+            comment="of the procedure, as the catalogue told it last",
+        ),
         sa.Column("due_origin", sa.Text(), nullable=False),
         sa.Column("is_provisional", sa.Boolean(), nullable=False),
         sa.Column("apology_at", sa.DateTime(timezone=True), nullable=True),
@@ -215,6 +221,22 @@ def upgrade() -> None:
         "ix_dossier_unit_lft_received_at", "dossier", ["unit_lft", "received_at"], unique=False
     )
     op.create_table(
+        "dossier_change",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("sign", sa.SmallInteger(), nullable=False, comment="1 written, -1 superseded"),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("sign IN (1, -1)", name=op.f("ck_dossier_change_sign")),
+        comment="Versions of dossiers that the facts do not hold yet; written with them, then folded.",
+    )
+    op.create_table(
         "dossier_past",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("source_id", sa.Integer(), nullable=False),
@@ -237,6 +259,7 @@ def upgrade() -> None:
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("applicant_type", sa.Text(), nullable=False),
         sa.Column("limit_kind", sa.Text(), nullable=True),
+        sa.Column("online_level", sa.Text(), nullable=True),
         sa.Column("return_method", sa.Text(), nullable=True),
         sa.Column("returned_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("is_leg", sa.Boolean(), nullable=False),
@@ -819,6 +842,7 @@ def downgrade() -> None:
     op.drop_table("import_job")
     op.drop_table("dossier_record")
     op.drop_table("dossier_past")
+    op.drop_table("dossier_change")
     op.drop_index("ix_dossier_unit_lft_received_at", table_name="dossier")
     op.drop_index(
         "ix_dossier_parent", table_name="dossier", postgresql_where=sa.text("parent IS NOT NULL")

@@ -104,6 +104,8 @@ def test_what_was_believed_is_remembered_when_it_is_replaced(session: WriteSessi
 
     past = session.execute(text("SELECT version, recorded_at, superseded_at FROM dossier_past"))
     assert [tuple(one) for one in past] == [(1, NOW, later)]
+    changes = session.execute(text("SELECT version, sign FROM dossier_change"))
+    assert sorted(tuple(one) for one in changes) == [(1, -1), (1, 1), (2, 1)]
 
 
 def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
@@ -115,6 +117,8 @@ def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
 
     assert dossiers.places(session, [(1, "HS-1")]) == {(1, "HS-1"): (2,)}
     assert session.scalar(text("SELECT count(*) FROM dossier_past")) == 1
+    changes = session.execute(text("SELECT unit_id, sum(sign) FROM dossier_change GROUP BY 1"))
+    assert sorted(tuple(one) for one in changes) == [(1, 0), (2, 1)]
 
 
 def test_rows_that_differ_from_what_is_stored_are_named(session: WriteSession) -> None:

@@ -8,11 +8,11 @@ from sqlalchemy import text
 
 from app.domain.calendar import DayException, ExceptionKind
 from app.domain.limits import TimeLimit
-from app.domain.procedure import LimitVersion
+from app.domain.procedure import LimitVersion, OnlineLevel
 from app.domain.record import MessageKind, Status, Told
 from app.domain.timeliness import Reading, State
 from app.store.session import WriteSession
-from app.usecases import calendars, catalogue, dossiers, ingest, rule_change
+from app.usecases import calendars, catalogue, dossiers, ingest, rebuild, rule_change
 from app.usecases.catalogue import DatedLimit, ProcedurePut, ProcedureSpec, UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.rule_change import Change
@@ -174,3 +174,24 @@ def test_a_procedure_that_becomes_known_is_laid_over_the_dossiers_that_named_it(
     rule_change.apply(session, rule_change.of_procedures(save), now=at(5, 8))
 
     assert _due(session, "WAITING") == date(2026, 3, 9)
+
+
+def test_a_changed_online_level_reaches_every_dossier_of_the_procedure(
+    session: WriteSession, by: Sender
+) -> None:
+    limit = DatedLimit(LimitVersion(TimeLimit.working_days(5), date(2020, 1, 1)))
+    spec = ProcedureSpec(code="P", name="Thủ tục", limits=(limit,), online_level=OnlineLevel.FULL)
+
+    def save(inner: WriteSession) -> tuple[ProcedurePut, ...]:
+        return catalogue.put_procedures(inner, [spec], actor="test", now=at(5, 8))
+
+    rule_change.apply(session, rule_change.of_procedures(save), now=at(5, 8))
+
+    now = session.execute(text("SELECT code, online_level FROM dossier")).all()
+    assert {tuple(one) for one in now} == {
+        (code, "full") for code in ("COMPUTED", "TOLD", "FINISHED")
+    }
+    before = session.execute(text("SELECT DISTINCT online_level FROM dossier_past"))
+    assert [tuple(one) for one in before] == [(None,)]
+    assert _due(session, "FINISHED") == date(2026, 3, 9)
+    assert rebuild.compare(session).differ == 0
