@@ -49,7 +49,10 @@ class LateDossierOut(Out):
     state: str = Field(examples=["open_overdue"])
     holder: HolderOut
     apology: str = Field(description="`none`, `issued` or `exempt`.", examples=["none"])
-    late_cause: str | None = Field(description="Null while nobody has classified it.")
+    late_cause: str | None = Field(
+        description="Null khi chưa phân loại; xem /v1/late-causes. / Null while unclassified.",
+        examples=["other_agency"],
+    )
     links: dict[str, str]
 
     @classmethod
@@ -69,7 +72,7 @@ class LateDossierOut(Out):
             state="open_overdue",
             holder=HolderOut(unit=late.holder.unit, leg=late.holder.leg),
             apology=late.apology.value,
-            late_cause=None,
+            late_cause=late.late_cause,
             links={
                 "dossier": path + source,
                 "timeline": f"{path}/timeline{source}",

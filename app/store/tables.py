@@ -577,6 +577,36 @@ mapping = sa.Table(
     comment="What a sender's unknown word for a unit or procedure means. Append-only.",
 )
 
+# ---------------------------------------------------------------- why dossiers come late
+
+late_cause_own = sa.Table(
+    "late_cause_own",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("group", sa.Text, nullable=False),
+    sa.Column("vi", sa.Text, nullable=False),
+    sa.Column("en", sa.Text, nullable=False),
+    sa.Column("is_retired", sa.Boolean, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    comment="Causes of lateness that units added for their subtrees. Append-only.",
+)
+
+late_cause = sa.Table(
+    "late_cause",
+    metadata,
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="the home unit, never changed"),
+    sa.Column("cause", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    comment="Why a dossier was late, as somebody said; the last word holds. Append-only.",
+)
+
 install = sa.Table(
     "install",
     metadata,

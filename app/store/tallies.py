@@ -463,6 +463,32 @@ def listed(
     ]
 
 
+LATE: Mapping[str, Count] = {"passed": Count.FINISHED_LATE, "held": Count.OPEN_OVERDUE}
+"""What makes a dossier late, by the relation that counts it."""
+
+
+def late_by_cause(
+    session: ReadSession, scope: Scope, span: Span
+) -> dict[Count, dict[str | None, int]]:
+    """Count the late dossiers by the cause that was named last, None where none was.
+
+    The sums are those of the counts themselves: the same condition on the same dossiers.
+    """
+    known = "" if scope.known_at is None else " AND c.recorded_at <= :known_at"
+    found: dict[Count, dict[str | None, int]] = {}
+    for relation, count in LATE.items():
+        condition = CONDITIONS[count]
+        statement = f"""
+        {_with(scope, relation)}
+        SELECT (SELECT c.cause FROM late_cause c
+                 WHERE c.source_id = x.source_id AND c.code = x.code{known}
+                 ORDER BY c.seq DESC LIMIT 1) AS cause, count(*) AS number
+          FROM {relation} x WHERE {condition.where} GROUP BY 1"""
+        rows = session.execute(text(statement), _parameters(scope, span))
+        found[count] = {row.cause: row.number for row in rows}
+    return found
+
+
 def _with(scope: Scope, relation: str) -> str:
     """Name the relations; those with found positions and states are worked out once a row."""
     return (

@@ -22,7 +22,7 @@ from app.store import alerts, overdue, runs
 from app.store.overdue import OverdueRow, Place
 from app.store.runs import Claim
 from app.store.session import ReadSession, WriteSession
-from app.usecases import outbox
+from app.usecases import late_causes, outbox
 from app.usecases.calendars import calendars_of
 
 BATCH: Final = 500
@@ -71,6 +71,7 @@ class LateDossier:
     late_working_days: int | None
     holder: Holder
     apology: Apology
+    late_cause: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +195,7 @@ def list_overdue(
     shown = rows[:limit]
     legs = overdue.open_legs(session, [row.key for row in shown])
     calendars = calendars_of(session, {row.key.unit_id for row in shown})
+    causes = late_causes.causes_of(session, [(row.key.source_id, row.key.code) for row in shown])
     lines = []
     for row in shown:
         held_by, leg = legs.get((row.key.source_id, row.key.code), (row.unit, row.leg))
@@ -203,6 +205,7 @@ def list_overdue(
                 late_working_days=_days_late(calendars[row.key.unit_id], row, moment),
                 holder=Holder(held_by, leg),
                 apology=_apology(row, moment),
+                late_cause=causes.get((row.key.source_id, row.key.code)),
             )
         )
     return OverduePage(

@@ -232,6 +232,19 @@ def by_unit(
     return as_of, {row.keys[0] or "": row.tally for row in found}
 
 
+def observed(question: Question, *, now: datetime) -> tuple[datetime, Span]:
+    """Return T and the period up to it, for a count that is no figure of the statistics.
+
+    :raises ObservedAfterEnd: ``as_of`` lies after the period.
+    :raises ObservedBeforeBegin: it lies before.
+    :raises KnownInFuture: ``known_at`` has not come.
+    """
+    if question.known_at is not None and question.known_at > now:
+        raise KnownInFuture(known_at=question.known_at)
+    as_of = question.period.observed_at(question.as_of, now=now)
+    return as_of, _span(question.period, as_of)
+
+
 FINISHES = (Count.FINISHED_EARLY, Count.FINISHED_ON_TIME, Count.FINISHED_LATE)
 
 

@@ -21,6 +21,8 @@ APPEND_ONLY = (
     "calendar_version",
     "mapping",
     "delivery",
+    "late_cause",
+    "late_cause_own",
 )
 
 
@@ -405,6 +407,23 @@ def upgrade() -> None:
         comment="One row per job and slot: what is to run, who runs it, what it found.",
     )
     op.create_table(
+        "late_cause",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False, comment="the home unit, never changed"),
+        sa.Column("cause", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("source_id", "code", "seq", "unit_id", name=op.f("pk_late_cause")),
+        comment="Why a dossier was late, as somebody said; the last word holds. Append-only.",
+    )
+    op.create_table(
         "locator",
         sa.Column("source_id", sa.Integer(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -693,6 +712,28 @@ def upgrade() -> None:
         comment="The other readings of the due date, kept only where they differ from promised.",
     )
     op.create_table(
+        "late_cause_own",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("group", sa.Text(), nullable=False),
+        sa.Column("vi", sa.Text(), nullable=False),
+        sa.Column("en", sa.Text(), nullable=False),
+        sa.Column("is_retired", sa.Boolean(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_late_cause_own_unit_id_unit")
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "code", "seq", name=op.f("pk_late_cause_own")),
+        comment="Causes of lateness that units added for their subtrees. Append-only.",
+    )
+    op.create_table(
         "procedure_revision",
         sa.Column("procedure_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -820,6 +861,7 @@ def downgrade() -> None:
     op.drop_table("webhook")
     op.drop_table("unit_revision")
     op.drop_table("procedure_revision")
+    op.drop_table("late_cause_own")
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
     op.drop_table("api_key")
@@ -836,6 +878,7 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_table("mapping")
     op.drop_table("locator")
+    op.drop_table("late_cause")
     op.drop_table("job_slot")
     op.drop_table("install")
     op.drop_table("import_refusal")
