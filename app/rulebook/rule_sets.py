@@ -142,7 +142,7 @@ def examine(text: str, *, metrics: Metrics) -> tuple[RuleSet | None, tuple[Findi
     A rule set that comes with errors of lint is given back to be shown, and must not be used.
     """
     findings: list[Finding] = []
-    parsed = _parsed(text, findings)
+    parsed = _read(text, findings)
     if parsed is None:
         return None, tuple(findings)
     digest = hashlib.sha256(text.encode()).hexdigest()
@@ -155,7 +155,12 @@ def examine(text: str, *, metrics: Metrics) -> tuple[RuleSet | None, tuple[Findi
 # ---------------------------------------------------------------- YAML as texts
 
 
-def _parsed(text: str, findings: list[Finding]) -> object:
+def read_yaml(text: str) -> object:
+    """Return the mappings, lists and texts of a text, None when it cannot be read safely."""
+    return _read(text, [])
+
+
+def _read(text: str, findings: list[Finding]) -> object:
     """Return mappings, lists and texts, or None with the fault noted."""
     fault = _dangerous(text)
     if fault is not None:

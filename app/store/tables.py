@@ -607,6 +607,42 @@ late_cause = sa.Table(
     comment="Why a dossier was late, as somebody said; the last word holds. Append-only.",
 )
 
+# ---------------------------------------------------------------- rule sets and scorecards
+
+rule_set_version = sa.Table(
+    "rule_set_version",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("owner_id", sa.Integer, sa.ForeignKey("unit.id"), comment="NULL is everybody's"),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.Column("first_on", sa.Date),
+    sa.Column("last_on", sa.Date),
+    sa.Column("replaces", sa.Integer, comment="the version that this one puts out of use"),
+    sa.Column("document", sa.Text),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("version > 0 AND replaces < version", name="version"),
+    sa.CheckConstraint("last_on >= first_on", name="validity"),
+    comment="Rule sets of offices, as they were put. Append-only. Reference table.",
+)
+
+rule_set_confirmation = sa.Table(
+    "rule_set_confirmation",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="for whom; 0 is everybody"),
+    sa.Column("rule_set", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("value", sa.Text, nullable=False),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    comment="Numbers of a rule set that a named person confirmed. Append-only. Reference table.",
+)
+
 install = sa.Table(
     "install",
     metadata,

@@ -23,6 +23,8 @@ APPEND_ONLY = (
     "delivery",
     "late_cause",
     "late_cause_own",
+    "rule_set_version",
+    "rule_set_confirmation",
 )
 
 
@@ -575,6 +577,27 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "rule_set_confirmation",
+        sa.Column("unit_id", sa.Integer(), nullable=False, comment="for whom; 0 is everybody"),
+        sa.Column("rule_set", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("path", sa.Text(), nullable=False),
+        sa.Column("value", sa.Text(), nullable=False),
+        sa.Column("person", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "rule_set", "seq", name=op.f("pk_rule_set_confirmation")
+        ),
+        comment="Numbers of a rule set that a named person confirmed. Append-only. Reference table.",
+    )
+    op.create_table(
         "source",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -754,6 +777,39 @@ def upgrade() -> None:
         comment="Every state of a procedure that was ever told. Append-only.",
     )
     op.create_table(
+        "rule_set_version",
+        sa.Column("id", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("owner_id", sa.Integer(), nullable=True, comment="NULL is everybody's"),
+        sa.Column("text", sa.Text(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.Column("first_on", sa.Date(), nullable=True),
+        sa.Column("last_on", sa.Date(), nullable=True),
+        sa.Column(
+            "replaces",
+            sa.Integer(),
+            nullable=True,
+            comment="the version that this one puts out of use",
+        ),
+        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("last_on >= first_on", name=op.f("ck_rule_set_version_validity")),
+        sa.CheckConstraint(
+            "version > 0 AND replaces < version", name=op.f("ck_rule_set_version_version")
+        ),
+        sa.ForeignKeyConstraint(
+            ["owner_id"], ["unit.id"], name=op.f("fk_rule_set_version_owner_id_unit")
+        ),
+        sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_rule_set_version")),
+        comment="Rule sets of offices, as they were put. Append-only. Reference table.",
+    )
+    op.create_table(
         "unit_revision",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -860,6 +916,7 @@ def downgrade() -> None:
     op.drop_table("calendar_version")
     op.drop_table("webhook")
     op.drop_table("unit_revision")
+    op.drop_table("rule_set_version")
     op.drop_table("procedure_revision")
     op.drop_table("late_cause_own")
     op.drop_table("dossier_reading")
@@ -868,6 +925,7 @@ def downgrade() -> None:
     op.drop_table("unit")
     op.drop_table("source_heard")
     op.drop_table("source")
+    op.drop_table("rule_set_confirmation")
     op.drop_index("ix_quarantine_unit_lft_recorded_at", table_name="quarantine")
     op.drop_table("quarantine")
     op.drop_table("pull_state")

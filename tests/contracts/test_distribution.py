@@ -16,6 +16,7 @@ COPIED = {
     *("unit", "unit_revision", "procedure", "procedure_revision", "calendar", "calendar_version"),
     *("source", "api_key", "idempotency", "webhook", "job_slot", "audit", "install"),
     *("import_job", "import_refusal", "pull_state"),
+    *("rule_set_version", "rule_set_confirmation"),
 }
 """Small tables, the same on every node, and the bookkeeping of single runs."""
 

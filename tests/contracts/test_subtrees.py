@@ -139,6 +139,12 @@ ELSEWHERE = {
     "testWebhook": "tests/api/test_webhooks.py: by the id of a receiver",
     "rotateWebhookSecret": "tests/api/test_webhooks.py: by the id of a receiver",
     "listDeliveries": "tests/api/test_webhooks.py: by the id of a receiver",
+    "lintRuleSet": "reads the text that is sent and nothing else",
+    "listRuleSets": "tests/api/test_rule_sets.py: sets of units above and below the key",
+    "getRuleSet": "tests/api/test_rule_sets.py: by the unit that owns it",
+    "putRuleSet": "tests/api/test_rule_sets.py: by the unit that owns it",
+    "listRuleSetVersions": "tests/api/test_rule_sets.py: by the unit that owns it",
+    "confirmRuleSetNumbers": "tests/usecases/test_rule_sets.py: for the key's own units",
     "replayEvents": "tests/api/test_webhooks.py: by the id of a receiver",
 }
 
