@@ -19,6 +19,7 @@ from app.api.problems import MEDIA_TYPE, Problem, Refused, document, problems
 from app.deps import CursorInvalid, Here, Installation, Language, Now, Page, Reading, Writing, needs
 from app.domain.dossier import Issue
 from app.domain.errors import Invalid
+from app.domain.lateness import Lateness
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
 from app.domain.record import Message
 from app.domain.tally import Count
@@ -27,11 +28,12 @@ from app.domain.timeliness import State
 from app.feeds.body import decode, lines
 from app.store.tallies import Listed
 from app.store.units import UnitUnknown
-from app.usecases import dossiers, intake, reporting
+from app.usecases import dossiers, intake, reporting, spreads
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, Whole
 from app.usecases.ingest import Verdict, VerdictWord
 from app.usecases.reporting import Extent, FlagOfPresentOnly, KnownInFuture, Question
+from app.usecases.spreads import LatenessOfLateOnly
 from app.usecases.subtree import Subtree, unit_of
 
 router = doors("/v1/dossiers", tag="dossiers")
@@ -471,6 +473,7 @@ AsOf = Annotated[
         ObservedBeforeBegin,
         KnownInFuture,
         FlagOfPresentOnly,
+        LatenessOfLateOnly,
     ),
 )
 def list_dossiers(
@@ -491,6 +494,13 @@ def list_dossiers(
     ] = None,
     state: Annotated[
         str | None, Query(max_length=40, description="Trạng thái cuối kỳ. / State at the end.")
+    ] = None,
+    late: Annotated[
+        Lateness | None,
+        Query(
+            description="Trễ bao nhiêu ngày làm việc, với `count=finished_late` hay "
+            "`open_overdue`. / Working days late, of those two counts.",
+        ),
     ] = None,
     reading: Annotated[DueReading, Query(description="Cách đọc hạn trả.")] = DueReading.PROMISED,
     as_of: AsOf = None,
@@ -537,6 +547,7 @@ def list_dossiers(
         question,
         count=count,
         state=state_named(state),
+        late=None if late is None else spreads.late_groups(session, question, count, late, now=now),
         after=None if position is None else _place(position),
         limit=page.limit + 1,
         now=now,

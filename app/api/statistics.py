@@ -16,6 +16,7 @@ from app.api.fields import Day, Instant, Out
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.errors import Invalid
+from app.domain.lateness import MEDIAN, NINETIETH, SMALL_SAMPLE, classes
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
 from app.domain.rate import Rate
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS
@@ -23,7 +24,7 @@ from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.tallies import UNKNOWN
 from app.store.units import UnitUnknown
-from app.usecases import reporting
+from app.usecases import reporting, spreads
 from app.usecases.access import Principal
 from app.usecases.reporting import (
     Cell,
@@ -35,6 +36,7 @@ from app.usecases.reporting import (
     Question,
     TooManyParts,
 )
+from app.usecases.spreads import Include, RowSpread, Spreads
 from app.usecases.subtree import unit_of
 
 router = doors("/v1/statistics", tag="statistics")
@@ -52,6 +54,15 @@ class UnitsNotAsWas(Invalid):
     supported: str = AS_NOW
 
 
+@dataclass(eq=False, kw_only=True)
+class IncludeUnknown(Invalid):
+    """Nothing of this name can stand beside the figures."""
+
+    code: ClassVar[str] = "statistics.include_unknown"
+    include: str
+    known: str
+
+
 class RateOut(Out):
     """A rate with both its numbers."""
 
@@ -62,6 +73,9 @@ class RateOut(Out):
         description="Hai chữ số thập phân; null khi mẫu số bằng 0. / Null when nothing to divide.",
         examples=["97.96"],
     )
+    small_sample: bool = Field(
+        description="Mẫu số dưới 5: tỷ lệ nói lên rất ít. / Fewer than five below the line."
+    )
 
     @classmethod
     def of(cls, rate: Rate) -> "RateOut":
@@ -71,7 +85,37 @@ class RateOut(Out):
             numerator=rate.numerator,
             denominator=rate.denominator,
             percent=rate.percent,
+            small_sample=rate.denominator < SMALL_SAMPLE,
         )
+
+
+class LatenessOut(Out):
+    """Late dossiers by how many working days late they were; adds up to the count, exactly."""
+
+    finished_late: dict[str, int] = Field(examples=[{"0": 1, "1-3": 4, "4-10": 2}])
+    open_overdue: dict[str, int] = Field(
+        description="Ngày làm việc sau ngày hẹn đến hết ngày xem. / Up to and including T's day."
+    )
+
+
+class DurationsOut(Out):
+    """Whole working days that finishes took, from clock start to finish, less the pauses."""
+
+    finishes: int = Field(description="Số lần giải quyết xong tính được. / Those computed.")
+    not_computable: int = Field(description="Thiếu năm trong lịch. / A year is not loaded.")
+    median_days: int | None = Field(description="Trung vị, hạng gần nhất. / Nearest rank.")
+    p90_days: int | None = Field(description="Bách phân vị 90. / The 90th percentile.")
+    small_sample: bool = Field(description="Dưới 5 hồ sơ. / Below five dossiers.")
+
+
+class OldestOpenOut(Out):
+    """The dossier in hand whose clock started first."""
+
+    code: str
+    source: str
+    unit: str
+    started_on: Day
+    working_days: int | None = Field(description="Kể cả lúc tạm dừng. / Pauses included.")
 
 
 class CellOut(Out):
@@ -91,6 +135,9 @@ class CellOut(Out):
     links: dict[str, str] | None = Field(
         None, description="Danh sách sau từng số liệu. / The list behind each count."
     )
+    lateness: LatenessOut | None = Field(None, description="`include=lateness`.")
+    durations: DurationsOut | None = Field(None, description="`include=durations`.")
+    oldest_open: OldestOpenOut | None = Field(None, description="`include=oldest`.")
 
 
 class RowOut(CellOut):
@@ -132,6 +179,7 @@ class StatisticsOut(Out):
                                     "numerator": 144,
                                     "denominator": 147,
                                     "percent": "97.96",
+                                    "small_sample": False,
                                 }
                             ],
                             "identities": {"I1": 0, "I2": 0},
@@ -178,6 +226,7 @@ Flag = Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày. / 
             GroupingTwice,
             TooManyParts,
             UnitsNotAsWas,
+            IncludeUnknown,
         ),
     },
 )
@@ -243,6 +292,15 @@ def get_statistics(
     links: Annotated[
         bool, Query(description="Kèm danh sách sau từng số liệu ở mỗi dòng. / In every row too.")
     ] = False,
+    include: Annotated[
+        str,
+        Query(
+            max_length=100,
+            description="Kèm thêm, cách nhau bằng dấu phẩy: `lateness` trễ bao nhiêu ngày, "
+            "`durations` giải quyết trong bao nhiêu ngày, `oldest` hồ sơ lâu nhất. / Beside it.",
+            examples=["lateness,durations"],
+        ),
+    ] = "",
 ) -> Response:
     """Số liệu của một kỳ: mỗi con số kèm định nghĩa, tử số, mẫu số và danh sách hồ sơ đã đếm.
 
@@ -274,7 +332,11 @@ def get_statistics(
         definitions=reporting.definitions_of(load_metrics(), words_of(definitions), last),
         now=now,
     )
-    body = statistics_out(figures, links=links).model_dump(mode="json", exclude_unset=True)
+    spread = spreads.spreads(
+        session, question, group_by=words_of(group_by), include=asked(include), now=now
+    )
+    shown = statistics_out(figures, links=links, spread=spread)
+    body = shown.model_dump(mode="json", exclude_unset=True)
     return conditions.answered(request, orjson.dumps(body), tag=tag_of(body, as_of, known_at))
 
 
@@ -283,7 +345,20 @@ def words_of(text: str) -> list[str]:
     return [word.strip() for word in text.split(",") if word.strip()]
 
 
-def statistics_out(figures: Figures, *, links: bool) -> StatisticsOut:
+def asked(text: str) -> frozenset[Include]:
+    """Return what a comma list asks for beside the figures.
+
+    :raises IncludeUnknown: a word that nobody knows.
+    """
+    words = words_of(text)
+    if unknown := [word for word in words if word not in set(Include)]:
+        raise IncludeUnknown(include=unknown[0], known=", ".join(Include))
+    return frozenset(Include(word) for word in words)
+
+
+def statistics_out(
+    figures: Figures, *, links: bool, spread: Spreads | None = None
+) -> StatisticsOut:
     """Return a table as it is shown."""
     return StatisticsOut(
         as_of=figures.as_of,
@@ -291,15 +366,28 @@ def statistics_out(figures: Figures, *, links: bool) -> StatisticsOut:
         reading=figures.question.reading.value,
         units=AS_NOW,
         rows=[
-            RowOut(**row.keys, **_cell(figures, row, links=links))
+            RowOut(**row.keys, **_cell(figures, row, links=links, beside=_of_row(spread, row)))
             for row in figures.rows
             if row.keys
         ],
-        total=CellOut(**_cell(figures, figures.total, links=True)),
+        total=CellOut(
+            **_cell(
+                figures,
+                figures.total,
+                links=True,
+                beside=None if spread is None else spread.total,
+            )
+        ),
     )
 
 
-def _cell(figures: Figures, cell: Cell, *, links: bool) -> dict[str, object]:
+def _of_row(spread: Spreads | None, row: Cell) -> RowSpread | None:
+    return None if spread is None else spread.of(row.keys)
+
+
+def _cell(
+    figures: Figures, cell: Cell, *, links: bool, beside: RowSpread | None
+) -> dict[str, object]:
     address = address_of(figures, cell)
     found: dict[str, object] = {
         "counts": cell.tally.to_dict(),
@@ -313,6 +401,32 @@ def _cell(figures: Figures, cell: Cell, *, links: bool) -> dict[str, object]:
             for count in COUNTS
             if count not in CATALOGUE_COUNTS
         }
+    return found if beside is None else found | _beside(beside)
+
+
+def _beside(row: RowSpread) -> dict[str, object]:
+    spread, oldest = row.spread, row.oldest
+    found: dict[str, object] = {}
+    if Include.LATENESS in row.include:
+        found["lateness"] = LatenessOut(
+            finished_late=classes(spread.finished_late), open_overdue=classes(spread.open_overdue)
+        )
+    if Include.DURATIONS in row.include:
+        found["durations"] = DurationsOut(
+            finishes=spread.finishes,
+            not_computable=spread.taken.get(None, 0),
+            median_days=spread.days_at(MEDIAN),
+            p90_days=spread.days_at(NINETIETH),
+            small_sample=spread.finishes < SMALL_SAMPLE,
+        )
+    if Include.OLDEST in row.include:
+        found["oldest_open"] = oldest and OldestOpenOut(
+            code=oldest.code,
+            source=oldest.source,
+            unit=oldest.unit,
+            started_on=oldest.started_on,
+            working_days=oldest.working_days,
+        )
     return found
 
 

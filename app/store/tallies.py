@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import text
 
-from app.domain.dossier import Issue
+from app.domain.dossier import ZONE, Issue
 from app.domain.tally import Count, Tally
 from app.domain.timeliness import Flow, Reading, State
 from app.store import flags
@@ -93,6 +93,10 @@ class Listed:
     at: datetime | None
     due_on: date | None
     place: tuple[int, int, str, int]
+
+
+LateGroup = tuple[int, date, date | None]
+"""A unit, a due day, and the day of the edge; None for what is counted at T."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -412,10 +416,13 @@ def listed(
     *,
     count: Count | None = None,
     state: State | None = None,
+    late: Sequence[LateGroup] | None = None,
     after: tuple[int, int, str, int] | None = None,
     limit: int,
 ) -> list[Listed]:
     """List what a count counted, or what stands in a state at T, or all that is known at T.
+
+    ``late`` narrows a count to some units, due days and (for a flow) days of the edge.
 
     With a flag and without a count these are the dossiers of the period alone: those that wait at
     its end, and those of which an edge lies in it.
@@ -428,6 +435,13 @@ def listed(
     where = [f"({condition.where})"]
     if state is not None:
         where.append("state = :state")
+    if late is not None:
+        day = GROUPABLE["day"] if condition.relation == "passed" else "CAST(NULL AS date)"
+        where.append(
+            f"EXISTS (SELECT FROM unnest(CAST(:late_units AS int[]), CAST(:late_due AS date[]),"
+            " CAST(:late_days AS date[])) AS l(unit_id, due_on, day) WHERE l.unit_id = x.unit_id"
+            f" AND l.due_on = x.due_on AND l.day IS NOT DISTINCT FROM {day})"
+        )
     if after is not None:
         where.append(
             "(unit_id, source_id, x.code, edge_index)"
@@ -445,6 +459,11 @@ def listed(
         "state": None if state is None else int(state),
         "limit": limit,
     }
+    if late is not None:
+        columns = list(zip(*late, strict=True)) or [(), (), ()]
+        parameters |= dict(
+            zip(("late_units", "late_due", "late_days"), map(list, columns), strict=True)
+        )
     if after is not None:
         names = ("after_unit", "after_source", "after_code", "after_edge")
         parameters |= dict(zip(names, after, strict=True))
@@ -487,6 +506,89 @@ def late_by_cause(
         rows = session.execute(text(statement), _parameters(scope, span))
         found[count] = {row.cause: row.number for row in rows}
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Grouped:
+    """A number of dossiers with the keys of their row and what they are grouped by."""
+
+    keys: tuple[str | None, ...]
+    values: tuple[Any, ...]
+    number: int
+
+
+def grouped(
+    session: ReadSession,
+    scope: Scope,
+    span: Span,
+    *,
+    count: Count,
+    values: Sequence[str],
+    by: Sequence[Dimension] = (),
+    of: int | None = None,
+) -> list[Grouped]:
+    """Count what a count counts, row by row, by columns of ``GROUPABLE``."""
+    condition = CONDITIONS[count]
+    keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
+    asked = [f"{GROUPABLE[name]} AS value_{at}" for at, name in enumerate(values)]
+    names = [f"key_{at}" for at in range(len(by))] + [f"value_{at}" for at in range(len(values))]
+    statement = (
+        f"{_with(scope, condition.relation)} SELECT {', '.join(keys + asked)}, count(*)"
+        f" FROM {condition.relation} WHERE {condition.where} GROUP BY {', '.join(names)}"
+    )
+    rows = session.execute(text(statement), _parameters(scope, span) | {"of": of})
+    return [Grouped(tuple(row[: len(by)]), tuple(row[len(by) : -1]), row[-1]) for row in rows]
+
+
+GROUPABLE: Mapping[str, str] = {
+    "unit_id": "unit_id",
+    "due_on": "due_on",
+    "day": f"(at AT TIME ZONE '{ZONE.key}')::date",
+    "days": "edge_days[edge_index]",
+}
+"""What dossiers of one count may be grouped by; ``days`` are those that a finish took."""
+
+
+@dataclass(frozen=True, slots=True)
+class Oldest:
+    """The dossier of a row that has been in hand longest."""
+
+    keys: tuple[str | None, ...]
+    unit_id: int
+    unit: str
+    source: str
+    code: str
+    started_at: datetime
+
+
+def oldest_in_hand(
+    session: ReadSession,
+    scope: Scope,
+    span: Span,
+    *,
+    by: Sequence[Dimension] = (),
+    of: int | None = None,
+) -> list[Oldest]:
+    """Return for each row the dossier in hand at T whose clock started first."""
+    keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
+    names = [f"key_{at}" for at in range(len(by))]
+    chosen = "".join(f"{one}, " for one in keys)
+    distinct = f"DISTINCT ON ({', '.join(names)})" if names else ""
+    order = ", ".join([*names, "clock_start_at", "unit_id", "source_id", "code"])
+    statement = (
+        f"{_with(scope, 'held')}, kept AS (SELECT {chosen}unit_id, unit, source_id, code,"
+        f" clock_start_at FROM held WHERE state {_IN_HAND} AND clock_start_at IS NOT NULL),"
+        f" first AS (SELECT {distinct} * FROM kept ORDER BY {order}"
+        f"{'' if names else ' LIMIT 1'})"
+        " SELECT f.*, s.code AS source FROM first f JOIN source s ON s.id = f.source_id"
+    )
+    rows = session.execute(text(statement), _parameters(scope, span) | {"of": of})
+    return [
+        Oldest(
+            tuple(row[: len(by)]), row.unit_id, row.unit, row.source, row.code, row.clock_start_at
+        )
+        for row in rows
+    ]
 
 
 def _with(scope: Scope, relation: str) -> str:

@@ -21,7 +21,7 @@ from app.domain.timeliness import JUST, Reading, State
 from app.rulebook.metrics import Metrics
 from app.store import tallies, units
 from app.store.session import ReadSession
-from app.store.tallies import Dimension, Listed, Span
+from app.store.tallies import Dimension, LateGroup, Listed, Span
 from app.store.units import UnitRow
 
 MOST_PARTS = 400
@@ -221,6 +221,41 @@ def _handed_over(rows: Sequence[Cell], step: Step) -> int:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """How a question is cut into rows: by dimensions, and by parts of time with their labels."""
+
+    by: tuple[Dimension, ...]
+    step: Step | None
+    parts: tuple[tuple[str, Span], ...]
+    whole: Span
+
+    def named(self, keys: Sequence[str | None], label: str) -> tuple[tuple[str, str | None], ...]:
+        """Return the keys of a row with their names, as ``Cell.keys`` has them."""
+        found = tuple(zip((one.value for one in self.by), keys, strict=True))
+        return found if self.step is None else (*found, (self.step.value, label))
+
+
+def cut(question: Question, group_by: Sequence[str], *, now: datetime) -> Cut:
+    """Return how ``figures`` cuts a question, with T as the end of the last part.
+
+    :raises Invalid: as ``figures`` does.
+    """
+    by, step = _dimensions(group_by)
+    parts = _parts(question.period, step)
+    as_of = question.period.observed_at(question.as_of, now=now)
+    return Cut(
+        tuple(by),
+        step,
+        tuple(
+            (label, _span(part, min(part.ends, as_of)))
+            for label, part in parts
+            if part.begins < as_of or len(parts) == 1
+        ),
+        _span(question.period, as_of),
+    )
+
+
 def by_unit(
     session: ReadSession, question: Question, *, now: datetime
 ) -> tuple[datetime, dict[str, Tally]]:
@@ -272,6 +307,7 @@ def dossiers_behind(
     *,
     count: Count | None = None,
     state: State | None = None,
+    late: Sequence[LateGroup] | None = None,
     after: tuple[int, int, str, int] | None = None,
     limit: int,
     now: datetime,
@@ -290,6 +326,7 @@ def dossiers_behind(
         _span(question.period, as_of),
         count=count,
         state=state,
+        late=late,
         after=after,
         limit=limit,
     )

@@ -190,6 +190,7 @@ def test_the_answer_has_every_count_and_the_rates_asked_for(client: TestClient, 
         "numerator": early_and_on_time,
         "denominator": early_and_on_time + counts["finished_late"],
         "percent": first["percent"],
+        "small_sample": False,
     }
     assert second["definition"] == "on_time_of_received@1"
 
@@ -214,6 +215,58 @@ def test_the_list_behind_every_count_has_as_many_rows_as_the_figure(
         name: sum(1 for _ in listed(client, key, link)) for name, link in total["links"].items()
     }
     assert found == {name: total["counts"][name] for name in total["links"]}
+
+
+@pytest.mark.parametrize("reading", ["promised", "extended", "as_sent", "statutory"])
+@pytest.mark.parametrize("same_day", ["true", "false"])
+def test_days_late_add_up_to_the_figure_and_open_lists_of_as_many(
+    client: TestClient, key: str, reading: str, same_day: str
+) -> None:
+    total = ask(client, key, reading=reading, include="lateness", exclude_same_day=same_day)[
+        "total"
+    ]
+
+    for count in ("finished_late", "open_overdue"):
+        classes = total["lateness"][count]
+        assert sum(classes.values()) == total["counts"][count] > 0
+        for late, number in classes.items():
+            link = f"{total['links'][count]}&late={late}"
+            assert sum(1 for _ in listed(client, key, link)) == number
+
+
+def test_days_taken_and_the_oldest_dossier_stand_beside_the_rows_that_ask(
+    client: TestClient, key: str
+) -> None:
+    body = ask(client, key, include="durations, oldest", group_by="child")
+
+    assert "lateness" not in body["total"]
+    taken = body["total"]["durations"]
+    counts = body["total"]["counts"]
+    assert taken["finishes"] == sum(counts[count.value] for count in FINISHED) > 0
+    assert taken["not_computable"] == 0
+    assert taken["median_days"] <= taken["p90_days"]
+    assert body["total"]["oldest_open"]["code"] == "H44-0002"
+    assert body["total"]["oldest_open"]["started_on"] == "2026-06-25"
+    own = next(row for row in body["rows"] if row["child"] == "H44.01")
+    assert own["durations"] == {
+        "finishes": 1,
+        "not_computable": 0,
+        "median_days": 1,
+        "p90_days": 1,
+        "small_sample": True,
+    }
+    assert own["oldest_open"] is None
+    assert sum(row["durations"]["finishes"] for row in body["rows"]) == taken["finishes"]
+
+
+def test_only_lists_of_late_dossiers_are_narrowed_by_days_late(
+    client: TestClient, key: str
+) -> None:
+    asked = {**JULY, "count": "received", "late": "1-3"}
+
+    answer = client.get("/v1/dossiers", params=asked, headers=as_key(key))
+
+    assert (answer.status_code, answer.json()["code"]) == (422, "dossier.lateness_of_late_only")
 
 
 @pytest.mark.parametrize(
@@ -330,6 +383,7 @@ def _told(record: dict[str, object]) -> dict[str, object]:
         ({"group_by": "unit,unit"}, 422, "statistics.grouping_twice"),
         ({"group_by": "month,day"}, 422, "statistics.grouping_twice"),
         ({"group_by": "day", "from": "2024-01-01"}, 422, "period.too_many_parts"),
+        ({"include": "luck"}, 422, "statistics.include_unknown"),
         ({"units": "as_was"}, 422, "statistics.units_not_as_was"),
         ({"definitions": "luck"}, 404, "definition.unknown"),
         ({"unit": "H15"}, 404, "unit.unknown"),
@@ -373,6 +427,7 @@ def test_a_rate_of_nothing_is_null(client: TestClient, province: str) -> None:
         "numerator": 0,
         "denominator": 0,
         "percent": None,
+        "small_sample": True,
     }
 
 
