@@ -19,8 +19,10 @@ EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
+_MICROSECOND: Final = timedelta(microseconds=1)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
+MOST_KEPT: Final = 50_000
 LONGEST_CLOSURE_YEARS: Final = 40
 """A 29 February on a given weekday comes back within 40 years, so a longer closure is for ever."""
 
@@ -55,8 +57,7 @@ class CalendarNeverOpens(Invalid):
 
 def micros(instant: datetime) -> int:
     """Count the microseconds from the epoch to an aware instant."""
-    delta = instant - EPOCH
-    return (delta.days * 86_400 + delta.seconds) * SECOND + delta.microseconds
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def instant_of(value: int) -> datetime:
@@ -147,7 +148,9 @@ class DayEdges(NamedTuple):
 class Almanac:
     """The tables of one calendar, made when they are first needed."""
 
-    __slots__ = ("_calendar", "_edges", "_estimated", "_sessions", "_table", "_years", "zone")
+    __slots__ = (
+        *("_calendar", "_edges", "_estimated", "_sessions", "_table", "_years", "kept", "zone"),
+    )
 
     def __init__(
         self,
@@ -166,6 +169,14 @@ class Almanac:
         self._estimated = estimated
         self._table: DayTable | None = None
         self._edges = dict[int, DayEdges]()
+        self.kept = dict[tuple[int, ...], object]()
+        """Answers that follow from these tables alone, by keys of those who compute them."""
+
+    def keep(self, key: tuple[int, ...], answer: object) -> None:
+        """Keep an answer; all are forgotten when they become too many."""
+        if len(self.kept) >= MOST_KEPT:
+            self.kept.clear()
+        self.kept[key] = answer
 
     def checked(self, instant: datetime, field: str) -> int:
         """Return an instant as microseconds.
@@ -173,7 +184,7 @@ class Almanac:
         :raises NaiveInstant: if it has no offset.
         :raises CalendarYearMissing: if it lies outside the years that any calendar can know.
         """
-        if instant.tzinfo is None or instant.utcoffset() is None:
+        if instant.tzinfo is not UTC and instant.utcoffset() is None:
             raise NaiveInstant(field=field)
         if not FIRST_YEAR < instant.year < LAST_YEAR:
             raise CalendarYearMissing(calendar=self._calendar, year=instant.year)

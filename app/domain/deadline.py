@@ -702,13 +702,37 @@ def compute_due(
     :raises CalendarYearMissing: if a year that it needs is not loaded.
     :raises CalendarNeverOpens: if no working day lies ahead.
     """
-    course = _course(calendar, limit, calendar.almanac.checked(start, "start"))
+    moment = calendar.almanac.checked(start, "start")
+    if not pauses and limit.kind in _BY_DAY:
+        return _by_day(calendar.almanac, limit, moment)
+    course = _course(calendar, limit, moment)
     if course is None:
         return None
     spans = united(pauses, start, finish) if pauses else ()
     for _ in _effective(course, spans, calendar):
         pass
     return course.due()
+
+
+_BY_DAY: Final = frozenset({LimitKind.WORKING_DAYS, LimitKind.CALENDAR_DAYS})
+"""Limits whose due date without pauses follows from the local day of the start alone."""
+
+_COMPUTED, _TOLD = 0, 1
+"""What the kept answers of an almanac are about: the first part of their keys."""
+
+
+def _by_day(almanac: Almanac, limit: TimeLimit, start: int) -> Due:
+    value = limit.value or Fraction(0)
+    is_working = limit.kind is LimitKind.WORKING_DAYS
+    base = almanac.local_ordinal(start)
+    key = (_COMPUTED, is_working, value.numerator, value.denominator, base)
+    kept = almanac.kept.get(key)
+    if isinstance(kept, Due):
+        return kept
+    course = (_WorkingDays if is_working else _CalendarDays)(almanac, start, value)
+    due = course.due()
+    almanac.keep(key, due)
+    return due
 
 
 def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Due:
@@ -735,14 +759,21 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
             provisional=False,
             by_instant=True,
         )
-    return Due(
+    kept = calendar.same_day_almanac.kept.get((_TOLD, ordinal))
+    if isinstance(kept, Due):
+        return kept
+    closes_at = _last_close_if_known(calendar, ordinal)
+    due = Due(
         due_on=date.fromordinal(ordinal),
-        due_at=_last_close_if_known(calendar, ordinal) or due_at,
+        due_at=closes_at or due_at,
         early_before=instant_of(almanac.midnight(ordinal)),
         on_time_until=instant_of(almanac.midnight(ordinal + 1) - 1),
         provisional=False,
         by_instant=False,
     )
+    if closes_at is not None:
+        calendar.same_day_almanac.keep((_TOLD, ordinal), due)
+    return due
 
 
 def promise_under_pauses(
@@ -792,9 +823,11 @@ def due_phases(
     """
     moment = calendar.almanac.checked(start, "start")
     course = _any_course(calendar, limit, moment, promised)
-    spans = united(pauses, start, finish)
+    spans = united(pauses, start, finish) if pauses else ()
     if course is None:
         return (Phase(None, None), *(Phase(None, span) for span in spans))
+    if not spans:
+        return (Phase(course.due(), None),)
     phases = [Phase(course.due(), None)]
     pending: PauseSpan | None = None
     for span in _effective(course, spans, calendar):

@@ -29,6 +29,7 @@ from app.domain.record import Channel, ExtensionTold, PauseTold, Status
 from app.domain.timeliness import FINISHES, Reading, State
 
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
+_FINISHED = frozenset(FINISHES.values())
 _Closed = tuple[datetime, datetime | None]
 """When a dossier was ended, and when it was taken up again."""
 
@@ -107,7 +108,7 @@ class Clocked:
         A time for which the dossier was closed before that finish does not count either. None
         for what is no finish, and when it needs a year of the calendar that is not loaded.
         """
-        if self.start is None or edge.flow not in FINISHES.values():
+        if self.start is None or edge.flow not in _FINISHED:
             return None
         closed = tuple(
             Pause(PauseKind.OTHER, one.at, one.reopened_at, PausePolicy.SHIFT)
@@ -167,18 +168,24 @@ class _Clerk:
         self.issues = set(history.issues)
         self.revisions: list[Revision] = []
         self.grounds: dict[Reading, Ground] = {}
+        self.told: dict[datetime, Due] = {}
         self.version = self._version()
         self.limit = None if self.version is None else self.version.limit
         self.start = self._start()
         self.pauses = self._pauses(
             [(closing.at, closing.reopened_at) for closing in history.closings]
         )
+        self.unreceived = self._unreceived()
+        self.submitted_at = history.facts.get("submitted_at")
+        if self.submitted_at is None and history.facts.get("status") is Status.SUBMITTED:
+            self.submitted_at = history.status_at
+        self.intake_due_at = self._intake_due(self.submitted_at)
 
     def clocked(self) -> Clocked:
         """Return everything that follows from the history."""
         promised, origin = self._promise()
         standings = self._standings(promised, origin)
-        courses = {reading: self._course(reading, line) for reading, line in standings.items()}
+        courses = self._courses(standings)
         self._notice(promised, origin, standings)
         return Clocked(
             history=self.history,
@@ -219,6 +226,8 @@ class _Clerk:
     def _pauses(self, closed: Sequence[_Closed]) -> tuple[Pause, ...]:
         """Return the pauses, each clipped to the life in which it begins; others never ran."""
         history = self.history
+        if not history.pauses and not history.inferred:
+            return ()
         told = [(pause, False) for pause in history.pauses]
         told += [(pause, True) for pause in history.inferred]
         return tuple(
@@ -277,6 +286,12 @@ class _Clerk:
             return None
 
     def _told(self, due_at: datetime) -> Due:
+        found = self.told.get(due_at)
+        if found is None:
+            found = self.told[due_at] = self._read_due(due_at)
+        return found
+
+    def _read_due(self, due_at: datetime) -> Due:
         by_instant = self.limit is not None and self.limit.by_instant
         try:
             return promise(self.calendar, due_at, by_instant=by_instant)
@@ -322,6 +337,8 @@ class _Clerk:
         if self.start is None:
             return (Phase(due, None),)
         limit = self.limit if told or due is not None else None
+        if not self.pauses and not (told and limit is not None and limit.kind is LimitKind.SAME_DAY):
+            return (Phase(due, None),)  # only the rule of receipt could refuse a promise here
         try:
             return due_phases(
                 self.calendar, limit, self.start, self.pauses, promised=due if told else None
@@ -367,15 +384,17 @@ class _Clerk:
     def _as_sent(self, received_at: datetime) -> tuple[Standing, ...]:
         """Return what the latest record says: its due date, not moved by anything."""
         due_at = self.history.facts.get("due_at")
-        pauses = self._pauses(
-            [(closing.as_sent_at, closing.reopened_at) for closing in self.history.closings]
-        )
+        pauses = self.pauses
+        if any(closing.at != closing.as_sent_at for closing in self.history.closings):
+            pauses = self._pauses(
+                [(closing.as_sent_at, closing.reopened_at) for closing in self.history.closings]
+            )
         if due_at is None or self.start is None:
             return _line(received_at, due_phases(self.calendar, None, received_at, pauses))
         due = self._told(due_at)
         self.grounds[Reading.AS_SENT] = Ground(due, ())
         found = [Standing(received_at, paused=False, due=due)]
-        for span in united(pauses, self.start):
+        for span in united(pauses, self.start) if pauses else ():
             if span.started_at <= due.on_time_until:
                 found.append(Standing(span.started_at, paused=True, due=due))
                 if span.ended_at is not None:
@@ -440,20 +459,34 @@ class _Clerk:
             self.issues.add(Issue.DUE_NOT_COMPUTABLE)
             return due_phases(self.calendar, None, start, after)
 
-    def _course(self, reading: Reading, standings: tuple[Standing, ...]) -> Course:
+    def _courses(
+        self, standings: Mapping[Reading, tuple[Standing, ...]]
+    ) -> dict[Reading, Course]:
+        """Return the course of each reading; those that stand alike are one."""
+        closings = self.history.closings
+        is_as_sent = all(closing.at == closing.as_sent_at for closing in closings)
+        line = standings[Reading.PROMISED]
+        course = self._course(line, by_as_sent=False)
+        found = {Reading.PROMISED: course}
+        for reading, own in standings.items():
+            by_as_sent = reading is Reading.AS_SENT and not is_as_sent
+            if not by_as_sent and (own is line or own == line):
+                found[reading] = course
+            else:
+                found[reading] = self._course(own, by_as_sent=by_as_sent)
+        return found
+
+    def _course(self, standings: tuple[Standing, ...], *, by_as_sent: bool) -> Course:
         history = self.history
-        submitted_at = history.facts.get("submitted_at")
-        if submitted_at is None and history.facts.get("status") is Status.SUBMITTED:
-            submitted_at = history.status_at
         return Course(
             stays=history.stays,
-            submitted_at=submitted_at,
-            intake_due_at=self._intake_due(submitted_at),
-            unreceived=self._unreceived(),
+            submitted_at=self.submitted_at,
+            intake_due_at=self.intake_due_at,
+            unreceived=self.unreceived,
             received_at=history.received_at,
             standings=standings,
             closings=history.closings,
-            by_as_sent=reading is Reading.AS_SENT,
+            by_as_sent=by_as_sent,
             voided_at=history.voided_at,
         )
 
@@ -463,8 +496,9 @@ class _Clerk:
             return None
         try:
             limit = self.terms.intake_limit
-            start = clock_start(self.calendar, limit, submitted_at)
-            due = compute_due(self.calendar, limit, start)
+            if limit.kind is LimitKind.WORKING_HOURS and limit.duration is not None:
+                return self.calendar.add_working_time(submitted_at, limit.duration)
+            due = compute_due(self.calendar, limit, submitted_at)
         except _NOT_COMPUTABLE:
             return None
         return None if due is None else due.on_time_until
@@ -499,7 +533,7 @@ class _Clerk:
         if promised is None and (self.limit is None or self.limit.kind is not LimitKind.NONE):
             self.issues.add(Issue.NO_DUE)
         supplements = [pause for pause in self.pauses if pause.kind is PauseKind.SUPPLEMENT]
-        if len(united(supplements, received_at)) > 1:
+        if len(supplements) > 1 and len(united(supplements, received_at)) > 1:
             self.issues.add(Issue.MORE_THAN_ONE_SUPPLEMENT)
         self._notice_ends(received_at)
         if origin == "told":
@@ -513,7 +547,7 @@ class _Clerk:
             self.issues.add(Issue.UNKNOWN_PROCEDURE)
         if facts.get("parent") is not None and not self.terms.parent_known:
             self.issues.add(Issue.UNKNOWN_PARENT)
-        unreceived = self._unreceived()
+        unreceived = self.unreceived
         if unreceived is not None and unreceived[1] is State.RECEIPT_UNKNOWN:
             self.issues.add(Issue.RECEIPT_UNKNOWN)
 
