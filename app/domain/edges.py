@@ -83,6 +83,9 @@ def edges(course: Course) -> tuple[Edge, ...]:
     line = list(_states(course))
     if course.voided_at is not None:
         line = _voided(line, course.voided_at)
+    if len(course.stays) == 1:
+        unit = course.stays[0].unit
+        return tuple([Edge(*point, unit) for point in line])
     return tuple(_placed(line, course.stays))
 
 

@@ -104,7 +104,7 @@ def find(code: str, messages: Sequence[Message], clocked: Clocked) -> frozenset[
     """
     news = in_order(messages) if len(messages) > 1 else messages
     case = Case(code, news, clocked)
-    return frozenset(issue for issue, rule in RULES.items() if _holds(rule, case))
+    return frozenset([issue for issue, rule in RULES.items() if _holds(rule, case)])
 
 
 def overlong_at(clocked: Clocked) -> datetime | None:
@@ -141,12 +141,13 @@ _DATES = (
 
 def _dates_ahead(case: Case) -> bool:
     """Tell whether a date was told before it came; more than a day ahead is not accepted."""
-    return any(
-        at > message.recorded_at + AHEAD
-        for message in case.news
-        for name in _DATES
-        if isinstance(at := message.told.get(name), datetime)
-    )
+    for message in case.news:
+        horizon, told = message.recorded_at + AHEAD, message.told
+        for name in _DATES:
+            at = told.get(name)
+            if isinstance(at, datetime) and at > horizon:
+                return True
+    return False
 
 
 _DAY_IN_NUMBER = re.compile(r"-(\d{2})(\d{2})(\d{2})(?=-)")
@@ -167,7 +168,9 @@ def _number_date_differs(case: Case) -> bool:
     except ValueError:
         return False
     submitted_at = case.clocked.history.facts.get("submitted_at")
-    return numbered not in {case.day(at) for at in (received_at, submitted_at) if at is not None}
+    if numbered == case.day(received_at):
+        return False
+    return submitted_at is None or numbered != case.day(submitted_at)
 
 
 def _receipt_entered_late(case: Case) -> bool:
@@ -218,6 +221,8 @@ def _due_changed_after_passing(case: Case) -> bool:
 
     A date that follows from a pause, an extension or a correction is no change.
     """
+    if len(case.news) == 1:
+        return False
     records = [
         one
         for one in case.news
@@ -279,8 +284,10 @@ def _pause_just_before_due(case: Case) -> bool:
 
     Limits so short that every pause would be one are left out.
     """
+    if not case.clocked.pauses:
+        return False
     line = case.clocked.courses[Reading.PROMISED].standings
-    if not case.clocked.pauses or not line:
+    if not line:
         return False
     begun = case.day(line[0].at)
     for standing in line:

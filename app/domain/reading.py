@@ -337,8 +337,9 @@ class _Clerk:
         if self.start is None:
             return (Phase(due, None),)
         limit = self.limit if told or due is not None else None
-        if not self.pauses and not (told and limit is not None and limit.kind is LimitKind.SAME_DAY):
-            return (Phase(due, None),)  # only the rule of receipt could refuse a promise here
+        of_receipt = told and limit is not None and limit.kind is LimitKind.SAME_DAY
+        if not self.pauses and not of_receipt:  # only the rule of receipt may refuse a promise
+            return (Phase(due, None),)
         try:
             return due_phases(
                 self.calendar, limit, self.start, self.pauses, promised=due if told else None
@@ -459,9 +460,7 @@ class _Clerk:
             self.issues.add(Issue.DUE_NOT_COMPUTABLE)
             return due_phases(self.calendar, None, start, after)
 
-    def _courses(
-        self, standings: Mapping[Reading, tuple[Standing, ...]]
-    ) -> dict[Reading, Course]:
+    def _courses(self, standings: Mapping[Reading, tuple[Standing, ...]]) -> dict[Reading, Course]:
         """Return the course of each reading; those that stand alike are one."""
         closings = self.history.closings
         is_as_sent = all(closing.at == closing.as_sent_at for closing in closings)

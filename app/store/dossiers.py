@@ -161,9 +161,13 @@ _APPEND = text(
 
 
 def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add messages to the record; each row has every column of ``dossier_record``."""
+    """Add messages to the record; each row has every column of ``dossier_record``.
+
+    ``told`` is what was told as canonical JSON text.
+    """
     if rows:
-        session.execute(_APPEND, {"rows": _json(rows)})
+        written = [{**row, "told": orjson.Fragment(row["told"])} for row in rows]
+        session.execute(_APPEND, {"rows": _json(written)})
 
 
 _CLOCK_TYPES = {

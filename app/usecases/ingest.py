@@ -13,14 +13,16 @@ from enum import StrEnum
 from typing import Any
 
 from app.domain import quality
-from app.domain.canonical import digest, to_plain
+from app.domain.canonical import digest_of
+from app.domain.deadline import Due
 from app.domain.dossier import History, Issue, gather, in_order
 from app.domain.edges import Edge
 from app.domain.faults import Fault
 from app.domain.pauses import PauseKind
 from app.domain.reading import Clocked, read
 from app.domain.record import Channel, Message, MessageKind, Told
-from app.domain.timeliness import Reading
+from app.domain.timeliness import FINISHES, Reading
+from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import dossiers, freshness, quarantine
 from app.store.dossiers import Claim, Kept, Key, Located
@@ -90,12 +92,21 @@ class Verdict:
 
 
 @dataclass(frozen=True, slots=True)
+class _News:
+    """A message not heard before, with its canonical text; ``stale`` if newer news is known."""
+
+    message: Message
+    text: bytes
+    stale: bool
+
+
+@dataclass(frozen=True, slots=True)
 class _Next:
     """The next version of one dossier, computed and not yet claimed."""
 
     key: Key
     place: Located
-    fresh: tuple[tuple[int, Message, bool], ...]
+    fresh: tuple[_News, ...]
     verdicts: tuple[Verdict, ...]
     first_seq: int
 
@@ -292,19 +303,21 @@ class _Batch:
     ) -> _Next:
         """Tell news from what is known, message by message, in the order of the batch."""
         messages = list(record.messages) if record else []
-        fresh: list[tuple[int, Message, bool]] = []
+        fresh: list[_News] = []
         verdicts = []
         for one in incoming:
-            message = self._message(one)
+            text = canonical_bytes(one.told)
+            message = self._message(one, text)
             word = _compared(message, messages)
             verdicts.append(
                 Verdict(one.index, one.code, word, is_new=place is None and not messages)
             )
             if word is not VerdictWord.UNCHANGED:
                 messages.append(message)
-                fresh.append((one.index, message, word is VerdictWord.STALE))
+                fresh.append(_News(message, text, word is VerdictWord.STALE))
         if place is None:
-            named = (message.told.get("unit") for message in in_order(messages))
+            news = messages if len(messages) == 1 else in_order(messages)
+            named = (message.told.get("unit") for message in news)
             home = lexicon.unit_ids[self.root, next(filter(None, named), NOWHERE)]
             place = Located(home, home, 0)
         if any(one.kind is not MessageKind.CALENDAR_CHANGE for one in incoming):
@@ -312,13 +325,13 @@ class _Batch:
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
 
-    def _message(self, one: Incoming) -> Message:
+    def _message(self, one: Incoming, text: bytes) -> Message:
         is_record = one.kind is MessageKind.RECORD
         return Message(
             kind=one.kind,
             at=one.at,
             source_updated_at=one.source_updated_at,
-            digest=digest(one.kind, one.told, at=None if is_record else one.at),
+            digest=digest_of(one.kind, text, at=None if is_record else one.at),
             recorded_at=self.now,
             told=one.told,
             stamped=one.stamped,
@@ -348,20 +361,20 @@ class _Batch:
                     "unit_id": one.place.home_unit_id,
                     "source_id": one.key[0],
                     "code": one.key[1],
-                    "seq": one.first_seq + offset,
-                    "kind": message.kind,
-                    "at": message.at,
-                    "source_updated_at": message.source_updated_at,
-                    "stamped": message.stamped,
-                    "digest": message.digest,
-                    "stale": stale,
-                    "told": to_plain(message.told),
+                    "seq": seq,
+                    "kind": news.message.kind,
+                    "at": news.message.at,
+                    "source_updated_at": news.message.source_updated_at,
+                    "stamped": news.message.stamped,
+                    "digest": news.message.digest,
+                    "stale": news.stale,
+                    "told": news.text,
                     "key_id": self.by.key_id,
-                    "root_unit_id": message.root,
+                    "root_unit_id": news.message.root,
                     "recorded_at": self.now,
                 }
                 for one in winners
-                for offset, (_, message, stale) in enumerate(one.fresh)
+                for seq, news in enumerate(one.fresh, one.first_seq)
             ],
         )
         known = [one.key for one in winners if one.place.version > 0]
@@ -383,7 +396,7 @@ class _Batch:
 
 def _tolds(one: _Next, record: Kept | None) -> list[Told]:
     told = [message.told for message in record.messages] if record else []
-    return told + [message.told for _, message, _ in one.fresh]
+    return told + [news.message.told for news in one.fresh]
 
 
 def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
@@ -430,7 +443,7 @@ class _Folded:
         cls, one: _Next, record: Kept | None, lexicon: Lexicon, parents: frozenset[str]
     ) -> "_Folded":
         messages = list(record.messages) if record else []
-        messages += [message for _, message, _ in one.fresh]
+        messages += [news.message for news in one.fresh]
         history = gather(
             messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))
         )
@@ -448,52 +461,51 @@ class _Folded:
         return self.history.stays[-1].unit
 
     def rows(self, lexicon: Lexicon, *, version: int, now: datetime) -> list[dict[str, Any]]:
-        """Return one row for each unit at which the dossier stayed."""
+        """Return one row for each unit at which the dossier stayed; what is null is left out."""
         common = self._common(lexicon, version=version, now=now)
-        due = self.clocked.due(Reading.PROMISED)
-        found = []
+        found: list[dict[str, Any]] = []
         for unit, edges in self._by_unit(Reading.PROMISED).items():
             last = edges[-1].state if edges else None
-            found.append(
-                common
-                | _due_columns(due)
-                | _edge_columns(edges, self.clocked)
-                | {
-                    "unit_id": unit,
-                    "unit_lft": lexicon.by_id[unit].lft,
-                    "is_current": unit == self.holder,
-                    "is_open": unit == self.holder and last is not None and last.in_hand,
-                }
-            )
+            row = common if not found else common.copy()
+            row |= _edge_columns(edges, self.clocked)
+            row["unit_id"] = unit
+            row["unit_lft"] = lexicon.by_id[unit].lft
+            row["is_current"] = unit == self.holder
+            row["is_open"] = unit == self.holder and last is not None and last.in_hand
+            found.append(row)
         return found
 
     def readings(self) -> list[dict[str, Any]]:
         """Return the other readings where they differ from the promised one."""
-        promised = self._by_unit(Reading.PROMISED)
-        held = self.clocked.due(Reading.PROMISED)
-        found = []
-        for reading in (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY):
-            due = self.clocked.due(reading)
+        clocked = self.clocked
+        line, held = self.edges[Reading.PROMISED], clocked.due(Reading.PROMISED)
+        promised: Mapping[int, Sequence[Edge]] = {}
+        found: list[dict[str, Any]] = []
+        for reading in _OTHERS:
+            due = clocked.due(reading)
+            if self.edges[reading] is line and due == held:
+                continue
+            promised = promised or self._by_unit(Reading.PROMISED)
             for unit, edges in self._by_unit(reading).items():
                 if edges == promised.get(unit) and due == held:
                     continue
-                found.append(
-                    {
-                        "unit_id": unit,
-                        "source_id": self.key[0],
-                        "code": self.key[1],
-                        "reading": reading,
-                        **_due_columns(due),
-                        **_edge_columns(edges, self.clocked),
-                    }
-                )
+                row = {
+                    "unit_id": unit,
+                    "source_id": self.key[0],
+                    "code": self.key[1],
+                    "reading": reading,
+                }
+                found.append(row | _due_columns(due) | _edge_columns(edges, clocked))
         return found
 
-    def _by_unit(self, reading: Reading) -> dict[int, list[Edge]]:
-        found: dict[int, list[Edge]] = {stay.unit: [] for stay in self.history.stays}
-        for edge in self.edges[reading]:
+    def _by_unit(self, reading: Reading) -> dict[int, Sequence[Edge]]:
+        line, stays = self.edges[reading], self.history.stays
+        if len(stays) == 1:
+            return {stays[0].unit: line}
+        found: dict[int, list[Edge]] = {stay.unit: [] for stay in stays}
+        for edge in line:
             found[edge.unit].append(edge)
-        return found
+        return {unit: tuple(edges) for unit, edges in found.items()}
 
     def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
         history, clocked = self.history, self.clocked
@@ -504,10 +516,11 @@ class _Folded:
         issues = set(clocked.issues | self.found)
         if lexicon.by_id[self.holder].is_bucket:
             issues.add(Issue.UNKNOWN_UNIT)
-        supplements = sorted(
+        supplements = [
             pause.started_at for pause in clocked.pauses if pause.kind is PauseKind.SUPPLEMENT
-        )
-        return {
+        ]
+        is_leg = clocked.is_leg
+        row: dict[str, Any] = {
             "source_id": self.key[0],
             "code": self.key[1],
             "home_unit_id": self.home_unit_id,
@@ -515,34 +528,16 @@ class _Folded:
             "recorded_at": now,
             "first_recorded_at": history.first_recorded_at,
             "source_updated_at": history.source_updated_at,
-            "is_leg": clocked.is_leg,
-            "is_counted": not clocked.is_leg,
+            "is_leg": is_leg,
+            "is_counted": not is_leg,
             "procedure_id": None if procedure is None else procedure.id,
             "procedure_told": facts.get("procedure"),
             "unit_told": facts.get("unit"),
-            "case": facts.get("case"),
             "channel": facts.get("channel") or Channel.UNKNOWN,
             "applicant_type": facts.get("applicant_type") or "unknown",
-            "applicant_hash": facts.get("applicant_hash"),
-            "parent": facts.get("parent"),
-            "leg": facts.get("leg"),
-            "other_codes": list(facts.get("other_codes") or ()),
-            "official": facts.get("official"),
-            "status": facts.get("status"),
-            "outcome": facts.get("outcome"),
-            "submitted_at": facts.get("submitted_at"),
-            "received_at": facts.get("received_at"),
+            "other_codes": facts.get("other_codes") or (),
             "clock_start_at": clocked.start,
-            "finished_at": facts.get("finished_at"),
-            "ended_at": facts.get("ended_at"),
-            "returned_at": facts.get("returned_at"),
-            "return_method": facts.get("return_method"),
             "place_independent": bool(facts.get("place_independent")),
-            "paid_online": facts.get("paid_online"),
-            "digitised": facts.get("digitised"),
-            "contacts": facts.get("contacts"),
-            "bodies_contacted": facts.get("bodies_contacted"),
-            "founded_complaints": facts.get("founded_complaints"),
             "limit_kind": None if limit is None else limit.kind,
             "online_level": None if procedure is None else procedure.online_level,
             "due_origin": clocked.due_origin,
@@ -550,35 +545,53 @@ class _Folded:
             "apology_at": history.apology_at,
             "apology_exempt": history.apology_exempt,
             "issues": sorted(issues),
-            "overlong_at": quality.overlong_at(clocked),
-            "supplement_at": supplements,
+            "overlong_at": quality.overlong_at(clocked) if clocked.pauses else None,
+            "supplement_at": sorted(supplements),
         }
+        row |= {name: value for name, value in facts.items() if name in _AS_TOLD}
+        return row | _due_columns(due)
+
+
+_OTHERS = (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY)
+_AS_TOLD = frozenset(
+    {
+        *("case", "applicant_hash", "parent", "leg", "official", "status", "outcome"),
+        *("submitted_at", "received_at", "finished_at", "ended_at", "returned_at"),
+        *("return_method", "paid_online", "digitised", "contacts", "bodies_contacted"),
+        "founded_complaints",
+    }
+)
+"""Facts that stand in the row as they were told last."""
 
 
 def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
     """Return the edges of every reading; those that stand as the promise are counted as it."""
     promised = clocked.courses[Reading.PROMISED]
-    found = {Reading.PROMISED: clocked.edges(Reading.PROMISED)}
-    unchanged = all(closing.at == closing.as_sent_at for closing in promised.closings)
-    for reading, course in clocked.courses.items():
-        if reading is Reading.PROMISED:
-            continue
-        alike = course.standings == promised.standings and (unchanged or not course.by_as_sent)
-        found[reading] = found[Reading.PROMISED] if alike else clocked.edges(reading)
-    return found
-
-
-def _due_columns(due: Any) -> dict[str, Any]:
+    line = clocked.edges(Reading.PROMISED)
     return {
-        "due_on": None if due is None else due.due_on,
-        "due_at": None if due is None else due.due_at,
-        "early_before": None if due is None else due.early_before,
-        "on_time_until": None if due is None else due.on_time_until,
+        reading: line if course is promised else clocked.edges(reading)
+        for reading, course in clocked.courses.items()
     }
 
 
+def _due_columns(due: Due | None) -> dict[str, Any]:
+    if due is None:
+        return {}
+    return {
+        "due_on": due.due_on,
+        "due_at": due.due_at,
+        "early_before": due.early_before,
+        "on_time_until": due.on_time_until,
+    }
+
+
+_FINISHED = frozenset(FINISHES.values())
+
+
 def _edge_columns(edges: Sequence[Edge], clocked: Clocked) -> dict[str, Any]:
-    taken = [clocked.days_taken(edge) for edge in edges]
+    taken: list[int | None] = []
+    if any(edge.flow in _FINISHED for edge in edges):
+        taken = [clocked.days_taken(edge) for edge in edges]
     return {
         "edge_days": taken if any(days is not None for days in taken) else [],
         "edge_at": [edge.at for edge in edges],

@@ -62,7 +62,7 @@ def message(seq: int, code: str = "HS-1") -> dict[str, Any]:
         "stamped": True,
         "digest": "d",
         "stale": False,
-        "told": {"unit": "A", "received_at": "2026-03-02T00:00:00Z"},
+        "told": b'{"received_at":"2026-03-02T00:00:00Z","unit":"A"}',
         "key_id": None,
         "root_unit_id": 0,
         "recorded_at": NOW,
