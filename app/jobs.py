@@ -112,6 +112,7 @@ class Worker:
                 log.warning("many nights were missed", extra={"nights": planned})
             while not self._stopping.is_set() and self._do_one_night():
                 pass
+            self._do_hour()
         except StorageUnavailable as error:
             log.warning("nights wait for the database", extra={"trouble": error.trouble.value})
         except Exception:
@@ -123,19 +124,35 @@ class Worker:
             claim = runs.claim_night(session, owner=self.owner, now=self._duty.clock())
         if claim is None:
             return False
+        if self._work(claim):
+            self._forget_answers()
+        return True
+
+    def _do_hour(self) -> None:
+        """Look for warnings once in each hour of the day."""
+        with self._database.begin() as session:
+            now = self._duty.clock()
+            runs.plan_hour(session, now=now)
+            claim = runs.claim_hour(session, owner=self.owner, now=now)
+        if claim is not None:
+            self._work(claim)
+
+    def _work(self, claim: Claim) -> bool:
+        """Work a run through; tell whether it is done."""
+        told = {"job": claim.job, "slot": claim.slot}
         try:
             runs.work(self._database, claim, self._duty)
         except RunLost:
-            log.info("night taken over by another process", extra={"slot": claim.slot})
+            log.info("run taken over by another process", extra=told)
         except StorageUnavailable:
             raise
         except Exception:
-            log.exception("night failed", extra={"slot": claim.slot})
+            log.exception("run failed", extra=told)
             self._give_back(claim)
         else:
-            log.info("night done", extra={"slot": claim.slot})
-            self._forget_answers()
-        return True
+            log.info("run done", extra=told)
+            return True
+        return False
 
     def _forget_answers(self) -> None:
         """Forget the answers that nobody may ask for again."""

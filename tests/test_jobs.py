@@ -23,7 +23,7 @@ from app.senders.seal import Sealer
 from app.settings import Settings
 from app.store import outbox, webhooks
 from app.store.outbox import Event, Post
-from app.store.session import Database
+from app.store.session import Database, ReadSession
 from app.store.tables import alert, api_key, idempotency, job_slot
 from app.store.units import UnitRow
 from app.usecases.outbox import Courier
@@ -66,6 +66,10 @@ def add_receiver(database: Database, unit: UnitRow, url: str, events: int) -> UU
     return webhook_id
 
 
+def slots(session: ReadSession) -> dict[str, str]:
+    return dict(session.execute(sa.select(job_slot.c.job, job_slot.c.state)).tuples().all())
+
+
 def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
     with database.begin() as session:
         add_dossier(session, make_unit(session), make_source(session), "A")
@@ -75,7 +79,7 @@ def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
 
     with database.read() as session:
         assert session.execute(sa.select(alert.c.code)).scalars().all() == ["A"]
-        assert session.execute(sa.select(job_slot.c.state)).scalars().all() == ["done"]
+        assert slots(session) == {"nightly": "done", "hourly": "done"}
 
 
 def test_a_night_forgets_the_answers_that_nobody_may_ask_for_again(database: Database) -> None:
@@ -123,8 +127,8 @@ def test_a_night_that_breaks_is_given_back_and_the_ticker_lives(
     worker_on(database).do_nights()
 
     with database.read() as session:
-        assert session.execute(sa.select(job_slot.c.state)).scalars().all() == ["failed"]
-    assert "night failed" in caplog.messages
+        assert slots(session) == {"nightly": "failed", "hourly": "done"}
+    assert "run failed" in caplog.messages
 
 
 def test_a_database_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:

@@ -35,12 +35,17 @@ class AlertOut(Out):
     unit: str = Field(examples=["H44.100"])
     episode: int = Field(description="Rises when a dossier gets another due date and misses it.")
     stage: str = Field(examples=["overdue+1"])
+    level: str = Field(
+        description="Whom the stage is for: `unit`, `head`, `parent` or `province`.",
+        examples=["head"],
+    )
+    recipient: str = Field(description="The unit that is to know.", examples=["H44.100"])
     due_on: date
     due_at: datetime
-    late_since: datetime
+    late_since: datetime | None = Field(description="Null of a warning before the due moment.")
     occurred_at: datetime = Field(description="When the stage came, whenever it was noticed.")
     raised_at: datetime
-    run: str = Field(description="The night that raised it.", examples=["2026-08-10"])
+    run: str = Field(description="The night or hour that raised it.", examples=["2026-08-10"])
     is_digest_only: bool = Field(description="Old when it reached us, so not sent one by one.")
     recipients: list[str]
     acknowledged_at: datetime | None
@@ -56,6 +61,8 @@ class AlertOut(Out):
             unit=row.unit,
             episode=row.episode,
             stage=row.stage,
+            level=row.level,
+            recipient=row.recipient,
             due_on=row.due_on,
             due_at=row.due_at,
             late_since=row.late_since,
@@ -94,6 +101,10 @@ def list_alerts(
     stage: Annotated[
         str | None, Query(max_length=40, description="Mốc cảnh báo. / For example `overdue+1`.")
     ] = None,
+    run: Annotated[
+        str | None,
+        Query(max_length=40, description="Lần chạy đã phát. / The run that raised them."),
+    ] = None,
     since: Annotated[
         Instant | None,
         Query(description="Phát từ thời điểm này. / Raised at or after this instant."),
@@ -103,12 +114,13 @@ def list_alerts(
 
     Alerts that were raised: once for each dossier, episode and stage.
     """
-    filters = {"unit": unit, "stage": stage, "since": since}
+    filters = {"unit": unit, "stage": stage, "run": run, "since": since}
     position = page.position(**filters)
     found, has_more = alerts.list_alerts(
         session,
         within=subtree_of(session, who, unit),
         stage=stage,
+        run=run,
         since=since,
         after=None if position is None else _place(*position),
         limit=page.limit,

@@ -1,14 +1,15 @@
-"""When a dossier that nobody has finished is worth an alert, and which alert it is.
+"""When a dossier in hand is worth an alert, which alert it is, and whom it is for.
 
-An alert belongs to one *episode* (one due date that passed) and one *stage* (a number of working
-days after it). Its id is made from these alone, so whoever raises it, however often, raises the
-same one.
+An alert belongs to one *episode* (one due date of one dossier) and one *stage* (a number of
+working days before or after it). Its id is made from these alone, so whoever raises it, however
+often, raises the same one.
 """
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,23 +20,54 @@ NAMESPACE: Final = uuid.UUID("6f1f5c1e-2b0b-5d0c-9c5e-7a4c0b6f2d11")
 """What makes our alert ids ours; it never changes."""
 
 LATE_HISTORY: Final = timedelta(days=2)
-"""History that reaches us later than this after the event is not sent out one by one."""
+"""A stage that came longer than this before we could know of it is not sent out one by one."""
+
+
+class Level(StrEnum):
+    """Who is to know of a stage (cấp nhận cảnh báo); the order is that of climbing."""
+
+    UNIT = "unit"
+    """The officers of the unit that holds the dossier."""
+    HEAD = "head"
+    """Its head."""
+    PARENT = "parent"
+    """The unit above it."""
+    PROVINCE = "province"
+    """The province, or, where the tree has none, the unit at its top."""
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A rung of the ladder: so many working days after the due day (mốc cảnh báo)."""
+    """A rung of the ladder (mốc cảnh báo): so many working days after the due day, or before it.
 
-    name: str
+    ``since`` is when the office set the rung up; what had come by then is not told afterwards.
+    """
+
     offset: int
+    level: Level = Level.UNIT
+    since: datetime | None = None
 
-    def __post_init__(self) -> None:
-        """Refuse a rung that does not lie after the due day."""
-        if self.offset < 1:
-            raise ValueError("an overdue stage begins on the first working day after the due day")
+    @property
+    def name(self) -> str:
+        """Return the permanent name: ``due-2``, ``due``, ``overdue+5``."""
+        if self.offset > 0:
+            return f"overdue+{self.offset}"
+        return f"due-{-self.offset}" if self.offset else "due"
+
+    @property
+    def is_warning(self) -> bool:
+        """Tell whether the stage comes before the dossier is late."""
+        return self.offset <= 0
 
 
-STAGES: Final = (Stage("overdue+1", 1),)
+STAGES: Final = (
+    Stage(-2, Level.UNIT),
+    Stage(0, Level.UNIT),
+    Stage(1, Level.HEAD),
+    Stage(5, Level.PARENT),
+    Stage(10, Level.PROVINCE),
+)
+"""The ladder of an office that has set up none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +80,12 @@ class DossierKey:
 
 
 @dataclass(frozen=True, slots=True)
-class Overdue:
-    """A dossier in hand whose due moment (hạn trả) has passed."""
+class InHand:
+    """A dossier that a unit holds with its clock running, and the due moment (hạn trả) it has.
+
+    ``late_since`` is None while it is in time. ``running_since`` is when the present stretch of
+    being open began: at the receipt, after a pause, after a transfer.
+    """
 
     key: DossierKey
     unit: str
@@ -57,8 +93,15 @@ class Overdue:
     unit_lft: int
     due_on: date
     due_at: datetime
-    late_since: datetime
+    late_since: datetime | None
+    running_since: datetime
+    received_at: datetime | None
     first_recorded_at: datetime
+
+    @property
+    def is_late(self) -> bool:
+        """Tell whether the due moment has passed."""
+        return self.late_since is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,9 +109,9 @@ class Alert:
     """One thing to tell about one episode of one dossier (cảnh báo)."""
 
     id: uuid.UUID
-    overdue: Overdue
+    dossier: InHand
     episode: int
-    stage: str
+    stage: Stage
     occurred_at: datetime
     is_digest_only: bool
 
@@ -80,11 +123,27 @@ def overdue_since(
 
     ``as_of`` is exclusive, as everywhere: what counts is the state at the last instant before it.
     """
+    return _stretch(edge_at, edge_state, as_of, (State.OPEN_OVERDUE,))
+
+
+def running_since(
+    edge_at: Sequence[datetime], edge_state: Sequence[int], as_of: datetime
+) -> datetime | None:
+    """Return when the present stretch of being open with a due date began, None without one."""
+    return _stretch(edge_at, edge_state, as_of, (State.OPEN_IN_TIME, State.OPEN_OVERDUE))
+
+
+def _stretch(
+    edge_at: Sequence[datetime],
+    edge_state: Sequence[int],
+    as_of: datetime,
+    wanted: tuple[State, ...],
+) -> datetime | None:
     since = None
     for at, state in zip(edge_at, edge_state, strict=True):
         if at >= as_of:
             break
-        if state != State.OPEN_OVERDUE:
+        if state not in wanted:
             since = None
         elif since is None:
             since = at
@@ -94,26 +153,98 @@ def overdue_since(
 def stage_begins_at(calendar: WorkCalendar, due_on: date, stage: Stage) -> datetime:
     """Return the local midnight that opens the stage's working day.
 
+    That is the n-th working day after the due day, or before it; the stage of the due day opens
+    with that day itself.
+
     :raises CalendarYearMissing: a year on the way is not loaded.
     :raises CalendarNeverOpens: there is no such day.
     """
     day = due_on
     for _ in range(stage.offset):
         day = calendar.next_working_day(day)
+    for _ in range(-stage.offset):
+        day = _previous_working_day(calendar, day)
     return datetime.combine(day, time(), ZoneInfo(calendar.zone))
 
 
-def stages_reached(
-    calendar: WorkCalendar, overdue: Overdue, *, as_of: datetime, stages: Iterable[Stage] = STAGES
-) -> list[tuple[Stage, datetime]]:
-    """Return the stages that have come before ``as_of``, each with the instant at which it came.
+def _previous_working_day(calendar: WorkCalendar, day: date) -> date:
+    before = day - timedelta(days=1)
+    while not calendar.is_working_day(before):
+        before -= timedelta(days=1)
+    return before
+
+
+def due_days_in_sight(calendar: WorkCalendar, day: date, stages: Iterable[Stage]) -> date:
+    """Return the last due day for which a stage may have come on a day.
 
     :raises CalendarYearMissing: a year on the way is not loaded.
-    :raises CalendarNeverOpens: a stage has no working day.
+    :raises CalendarNeverOpens: there is no working day ahead.
     """
-    came = [(stage, stage_begins_at(calendar, overdue.due_on, stage)) for stage in stages]
-    reached = [(stage, max(at, overdue.late_since)) for stage, at in came]
-    return [(stage, at) for stage, at in reached if at < as_of]
+    ahead = max((-stage.offset for stage in stages), default=0)
+    last = day
+    for _ in range(ahead + 1):
+        last = calendar.next_working_day(last)
+    return last - timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """The stages that hold at a unit with the calendar it lives by; what it computed is kept."""
+
+    calendar: WorkCalendar
+    stages: tuple[Stage, ...] = STAGES
+    _begun: dict[date, tuple[tuple[Stage, datetime], ...]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def beginnings(self, due_on: date) -> tuple[tuple[Stage, datetime], ...]:
+        """Return when each stage of a due day begins, in the order of coming.
+
+        :raises CalendarYearMissing: a year on the way is not loaded.
+        :raises CalendarNeverOpens: a stage has no working day.
+        """
+        known = self._begun.get(due_on)
+        if known is None:
+            ordered = sorted(self.stages, key=_offset)
+            known = tuple(
+                (stage, stage_begins_at(self.calendar, due_on, stage)) for stage in ordered
+            )
+            self._begun[due_on] = known
+        return known
+
+    def reached(self, dossier: InHand, *, as_of: datetime) -> tuple[tuple[Stage, datetime], ...]:
+        """Return the stages that hold before ``as_of``, each with the instant at which it came.
+
+        Of a dossier in time that is the newest stage alone: warnings of before say no more than
+        it does. Of one that is late it is every stage after the due day, each being for another
+        level. A warning whose day had begun when the dossier was received is none: the limit is
+        shorter than the warning.
+
+        :raises CalendarYearMissing: a year on the way is not loaded.
+        :raises CalendarNeverOpens: a stage has no working day.
+        """
+        began = self.beginnings(dossier.due_on)
+        if dossier.late_since is None:
+            newest = [(stage, at) for stage, at in began if stage.is_warning and at < as_of][-1:]
+            came = [(stage, at) for stage, at in newest if _fits(dossier, at)]
+            since = dossier.running_since
+        else:
+            came = [(stage, at) for stage, at in began if not stage.is_warning]
+            since = dossier.late_since
+        reached = ((stage, max(at, since)) for stage, at in came)
+        return tuple(
+            (stage, at)
+            for stage, at in reached
+            if at < as_of and (stage.since is None or at >= stage.since)
+        )
+
+
+def _offset(stage: Stage) -> int:
+    return stage.offset
+
+
+def _fits(dossier: InHand, at: datetime) -> bool:
+    return dossier.received_at is None or dossier.received_at <= at
 
 
 def working_days_late(calendar: WorkCalendar, due_on: date, as_of: datetime) -> int:
@@ -126,10 +257,17 @@ def working_days_late(calendar: WorkCalendar, due_on: date, as_of: datetime) -> 
     return max(0, calendar.working_days_between(due_on, calendar.local_date(as_of - JUST)))
 
 
-def episode_of(due_at: datetime, former: Mapping[int, datetime]) -> int:
-    """Return the number of a due moment's episode, given the due moments alerted before."""
-    known = [episode for episode, moment in former.items() if moment == due_at]
-    return known[0] if known else max(former, default=0) + 1
+def working_days_left(calendar: WorkCalendar, due_on: date, as_of: datetime) -> int:
+    """Count the working days after the day of ``as_of`` up to and including the due day.
+
+    :raises CalendarYearMissing: a year of them is not loaded.
+    """
+    return max(0, calendar.working_days_between(calendar.local_date(as_of - JUST), due_on))
+
+
+def episode_of(due_at: datetime, former: Mapping[datetime, int]) -> int:
+    """Return the number of a due moment's episode, given those alerted before by due moment."""
+    return former.get(due_at) or max(former.values(), default=0) + 1
 
 
 def alert_id(*, unit: str, source: str, code: str, episode: int, stage: str) -> uuid.UUID:
@@ -138,33 +276,74 @@ def alert_id(*, unit: str, source: str, code: str, episode: int, stage: str) -> 
 
 
 def alerts_of(
-    calendar: WorkCalendar,
-    overdue: Overdue,
+    ladder: Ladder,
+    dossier: InHand,
     *,
     as_of: datetime,
-    former: Mapping[int, datetime],
-    stages: Iterable[Stage] = STAGES,
+    now: datetime,
+    former: Mapping[datetime, int],
+    told: Iterable[str] = (),
 ) -> list[Alert]:
-    """Return every alert that the dossier deserves by ``as_of``, raised before or not.
+    """Return the alerts that a dossier deserves by ``as_of`` beside those told of this due moment.
 
+    A look that was missed is made up for at ``now``; a warning that another stage has overtaken
+    by then is dropped. What came more than ``LATE_HISTORY`` before this look, or before the
+    dossier reached us, was hidden from the looks in between: it is history that arrives late,
+    and goes to the digest.
+
+    :param former: the numbers of the episodes alerted before, by due moment.
+    :param told: names of the stages already raised for this due moment.
     :raises CalendarYearMissing: a year on the way is not loaded.
     :raises CalendarNeverOpens: a stage has no working day.
     """
-    episode = episode_of(overdue.due_at, former)
+    known = frozenset(told)
+    new = [each for each in ladder.reached(dossier, as_of=as_of) if each[0].name not in known]
+    if new and not dossier.is_late and now > as_of:
+        still = {stage.name for stage, _ in ladder.reached(dossier, as_of=now)}
+        new = [each for each in new if each[0].name in still]
+    if not new:
+        return []
+    episode = episode_of(dossier.due_at, former)
+    heard_at = max(dossier.first_recorded_at, as_of)
     return [
         Alert(
             id=alert_id(
-                unit=overdue.unit,
-                source=overdue.source,
-                code=overdue.key.code,
+                unit=dossier.unit,
+                source=dossier.source,
+                code=dossier.key.code,
                 episode=episode,
                 stage=stage.name,
             ),
-            overdue=overdue,
+            dossier=dossier,
             episode=episode,
-            stage=stage.name,
+            stage=stage,
             occurred_at=at,
-            is_digest_only=overdue.first_recorded_at > at + LATE_HISTORY,
+            is_digest_only=heard_at > at + LATE_HISTORY,
         )
-        for stage, at in stages_reached(calendar, overdue, as_of=as_of, stages=stages)
+        for stage, at in new
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class Rung:
+    """A unit on the way up from a dossier."""
+
+    unit_id: int
+    is_province: bool
+
+
+def recipient_of(level: Level, way_up: Sequence[Rung]) -> int:
+    """Return the unit that is to know, given the way up from the dossier's unit to the top.
+
+    :raises ValueError: the way is empty.
+    """
+    if not way_up:
+        raise ValueError("a dossier has a unit")
+    match level:
+        case Level.UNIT | Level.HEAD:
+            return way_up[0].unit_id
+        case Level.PARENT:
+            return way_up[min(1, len(way_up) - 1)].unit_id
+        case Level.PROVINCE:
+            provinces = [rung.unit_id for rung in way_up if rung.is_province]
+            return provinces[0] if provinces else way_up[-1].unit_id

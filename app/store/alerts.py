@@ -24,9 +24,11 @@ class AlertRow:
     code: str
     episode: int
     stage: str
+    level: str
+    recipient: str
     due_on: date
     due_at: datetime
-    late_since: datetime
+    late_since: datetime | None
     occurred_at: datetime
     raised_at: datetime
     run: str
@@ -36,26 +38,34 @@ class AlertRow:
     recipients: tuple[UUID, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Addressed:
+    """An alert, and the unit that is to know of it."""
+
+    alert: Alert
+    recipient_unit_id: int
+
+
 def former(
     session: ReadSession, keys: Sequence[DossierKey]
-) -> Mapping[DossierKey, dict[int, datetime]]:
-    """Return the due moments of the episodes alerted before, by dossier and episode."""
-    episodes: defaultdict[DossierKey, dict[int, datetime]] = defaultdict(dict)
+) -> Mapping[DossierKey, dict[datetime, int]]:
+    """Return the numbers of the episodes alerted before, by dossier and due moment."""
+    episodes: defaultdict[DossierKey, dict[datetime, int]] = defaultdict(dict)
     if not keys:
         return episodes
     place = sa.tuple_(alert.c.unit_id, alert.c.source_id, alert.c.code)
     known = session.execute(
         sa.select(
-            alert.c.unit_id, alert.c.source_id, alert.c.code, alert.c.episode, alert.c.due_at
+            alert.c.unit_id, alert.c.source_id, alert.c.code, alert.c.due_at, alert.c.episode
         ).where(place.in_([(key.unit_id, key.source_id, key.code) for key in keys]))
     )
-    for unit_id, source_id, code, episode, due_at in known:
-        episodes[DossierKey(unit_id, source_id, code)][episode] = due_at
+    for unit_id, source_id, code, due_at, episode in known:
+        episodes[DossierKey(unit_id, source_id, code)][due_at] = episode
     return episodes
 
 
 def add(
-    session: WriteSession, alerts: Sequence[Alert], *, run: str, now: datetime
+    session: WriteSession, alerts: Sequence[Addressed], *, run: str, now: datetime
 ) -> frozenset[UUID]:
     """Write the alerts that nobody has raised before and return the ids of those.
 
@@ -63,27 +73,54 @@ def add(
     """
     if not alerts:
         return frozenset()
-    rows = [
-        {
-            "unit_id": each.overdue.key.unit_id,
-            "source_id": each.overdue.key.source_id,
-            "code": each.overdue.key.code,
-            "episode": each.episode,
-            "stage": each.stage,
-            "id": each.id,
-            "unit_lft": each.overdue.unit_lft,
-            "due_on": each.overdue.due_on,
-            "due_at": each.overdue.due_at,
-            "late_since": each.overdue.late_since,
-            "occurred_at": each.occurred_at,
-            "raised_at": now,
-            "run": run,
-            "is_digest_only": each.is_digest_only,
-        }
-        for each in alerts
-    ]
+    rows = [_values(each, run=run, now=now) for each in alerts]
     written = insert(alert).on_conflict_do_nothing().returning(alert.c.id)
     return frozenset(session.execute(written, rows).scalars())
+
+
+def _values(each: Addressed, *, run: str, now: datetime) -> dict[str, object]:
+    raised, dossier = each.alert, each.alert.dossier
+    return {
+        "unit_id": dossier.key.unit_id,
+        "source_id": dossier.key.source_id,
+        "code": dossier.key.code,
+        "episode": raised.episode,
+        "stage": raised.stage.name,
+        "id": raised.id,
+        "unit_lft": dossier.unit_lft,
+        "level": raised.stage.level.value,
+        "recipient_unit_id": each.recipient_unit_id,
+        "due_on": dossier.due_on,
+        "due_at": dossier.due_at,
+        "late_since": dossier.late_since,
+        "occurred_at": raised.occurred_at,
+        "raised_at": now,
+        "run": run,
+        "is_digest_only": raised.is_digest_only,
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """How many alerts of a unit's dossiers a run kept for the digest, by stage."""
+
+    unit_id: int
+    unit: str
+    unit_lft: int
+    stage: str
+    number: int
+
+
+def kept_for_digest(session: ReadSession, run: str) -> list[Kept]:
+    """Count what a run raised and did not send one by one, by unit and stage."""
+    found = session.execute(
+        sa.select(alert.c.unit_id, unit.c.code, unit.c.lft, alert.c.stage, sa.func.count())
+        .join_from(alert, unit, unit.c.id == alert.c.unit_id)
+        .where(alert.c.run == run, alert.c.is_digest_only)
+        .group_by(alert.c.unit_id, unit.c.code, unit.c.lft, alert.c.stage)
+        .order_by(unit.c.code.collate("C"), alert.c.stage.collate("C"))
+    )
+    return [Kept(*row) for row in found]
 
 
 def page(
@@ -92,6 +129,7 @@ def page(
     lft: int,
     rgt: int,
     stage: str | None,
+    run: str | None = None,
     since: datetime | None,
     after: tuple[datetime, UUID] | None,
     limit: int,
@@ -100,6 +138,8 @@ def page(
     wanted = _select().where(alert.c.unit_lft.between(lft, rgt))
     if stage is not None:
         wanted = wanted.where(alert.c.stage == stage)
+    if run is not None:
+        wanted = wanted.where(alert.c.run == run)
     if since is not None:
         wanted = wanted.where(alert.c.raised_at >= since)
     if after is not None:
@@ -132,15 +172,18 @@ def _select() -> sa.Select[*tuple[object, ...]]:
         .where(outbox.c.unit_id == alert.c.unit_id, outbox.c.event_id == alert.c.id)
         .order_by(outbox.c.webhook_id)
     )
+    to = unit.alias("recipient")
     return (
         sa.select(
             alert,
             unit.c.code.label("unit"),
+            to.c.code.label("recipient"),
             source.c.code.label("source"),
             sa.func.array(receivers.scalar_subquery()).label("recipients"),
         )
         .join_from(alert, unit, unit.c.id == alert.c.unit_id)
         .join(source, source.c.id == alert.c.source_id)
+        .join(to, to.c.id == alert.c.recipient_unit_id)
     )
 
 
@@ -152,6 +195,8 @@ def _row(row: sa.RowMapping) -> AlertRow:
         code=row["code"],
         episode=row["episode"],
         stage=row["stage"],
+        level=row["level"],
+        recipient=row["recipient"],
         due_on=row["due_on"],
         due_at=row["due_at"],
         late_since=row["late_since"],

@@ -2,23 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
-from app.domain.alert import DossierKey, Overdue, overdue_since
+from app.domain.alert import DossierKey, InHand, overdue_since, running_since
 from app.domain.timeliness import JUST, Reading, State
 from app.store.base import Instant
 from app.store.session import ReadSession
-from app.store.tables import alert, dossier, dossier_reading, procedure, source, unit
+from app.store.tables import dossier, dossier_reading, procedure, source, unit
 
-_CANDIDATE: Final = (
-    *("unit_id", "source_id", "code", "unit_lft", "first_recorded_at", "is_current"),
-    *("is_counted", "due_on", "due_at", "on_time_until", "edge_at", "edge_state"),
-)
+_BEGINNING: Final = datetime(1, 1, 2, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +29,36 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidates:
-    """One batch of overdue dossiers, and where the next one begins (None after the last)."""
+class Candidate:
+    """A dossier in hand, and the stages already raised for the due moment that it has."""
 
-    overdue: list[Overdue]
+    dossier: InHand
+    told: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidates:
+    """One batch of dossiers to be judged, and where the next one begins (None after the last)."""
+
+    found: list[Candidate]
     looked_at: int
     after: Place | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a run looks for: at which instant, how far ahead, and what it would raise.
+
+    ``since`` leaves out what had lapsed by then; ``until`` is where the due moments end for which
+    a stage may have come.
+    """
+
+    as_of: datetime
+    now: datetime
+    since: datetime | None
+    until: datetime
+    warnings: tuple[str, ...]
+    overdue: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,75 +77,94 @@ class OverdueRow:
     apology_exempt: bool
 
 
-def candidates(
-    session: ReadSession,
-    *,
-    as_of: datetime,
-    stages: Sequence[str],
-    after: Place | None,
-    limit: int,
-) -> Candidates:
-    """Return one batch of current dossiers that are overdue in the promised reading.
+def candidates(session: ReadSession, look: Look, *, after: Place | None, limit: int) -> Candidates:
+    """Return one batch of counted dossiers in hand that may deserve an alert.
 
-    Those whose due moment has already had all the stages are left out; legs of joint dossiers
-    too. The walk is by key over a partial index, so a batch costs the same wherever it lies.
+    A warning is looked for while a dossier is in time, now and then, a stage after the due day
+    while it is overdue, both in the promised reading. The walk is by key over a partial index, so
+    a batch costs the same wherever it lies; histories are read only of what is left.
     """
-    last = as_of - JUST
-    walk = (
-        sa.select(*(dossier.c[name] for name in _CANDIDATE))
-        .where(
-            dossier.c.is_open,
-            dossier.c.on_time_until < sa.bindparam("last", last, type_=Instant),
-        )
-        .order_by(*_place(dossier))
-        .limit(limit)
-    )
-    if after is not None:
-        walk = walk.where(_after(dossier, after))
-    batch = walk.cte("batch").prefix_with("MATERIALIZED", dialect="postgresql")
-    told = (
-        sa.select(sa.func.count())
-        .where(
-            alert.c.unit_id == batch.c.unit_id,
-            alert.c.source_id == batch.c.source_id,
-            alert.c.code == batch.c.code,
-            alert.c.due_at == batch.c.due_at,
-            alert.c.stage.in_(list(stages)),
-        )
-        .scalar_subquery()
-    )
-    wanted = (
-        sa.select(
-            batch.c.unit_id,
-            batch.c.source_id,
-            batch.c.code,
-            batch.c.on_time_until,
-            batch.c.unit_lft,
-            batch.c.due_on,
-            batch.c.due_at,
-            batch.c.first_recorded_at,
-            batch.c.edge_at,
-            batch.c.edge_state,
-            unit.c.code.label("unit"),
-            source.c.code.label("source"),
-            sa.and_(
-                batch.c.is_current,
-                batch.c.is_counted,
-                batch.c.due_on.is_not(None),
-                _state(batch.c.edge_at, batch.c.edge_state, last) == int(State.OPEN_OVERDUE),
-                told < len(stages),
-            ).label("wanted"),
-        )
-        .join_from(batch, unit, unit.c.id == batch.c.unit_id)
-        .join(source, source.c.id == batch.c.source_id)
-        .order_by(*_place(batch))
-    )
-    rows = session.execute(wanted).mappings().all()
+    end = _end_of_batch(session, look, after=after, limit=limit)
+    if end is None:
+        return Candidates([], 0, None)
+    last, looked_at = end
+    rows = session.execute(
+        sa.text(_WANTED),
+        {
+            **_bounds(look, after),
+            "to_moment": last.on_time_until,
+            "to_unit": last.unit_id,
+            "to_source": last.source_id,
+            "to_code": last.code,
+            "last": look.as_of - JUST,
+            "present": max(look.now, look.as_of) - JUST,
+            "warnings": list(look.warnings),
+            "overdue": list(look.overdue),
+        },
+    ).mappings()
     return Candidates(
-        overdue=[_overdue(row, as_of) for row in rows if row["wanted"]],
-        looked_at=len(rows),
-        after=_place_of(rows[-1]) if len(rows) == limit else None,
+        found=[Candidate(_in_hand(row, look.as_of), tuple(row["told"])) for row in rows],
+        looked_at=looked_at,
+        after=last if looked_at == limit else None,
     )
+
+
+_WALK: Final = """
+    FROM dossier
+   WHERE is_open AND on_time_until >= :since AND on_time_until < :until
+     AND (on_time_until, unit_id, source_id, code) > (:moment, :unit_id, :source_id, :code)"""
+
+_END: Final = f"""
+SELECT on_time_until, unit_id, source_id, code, count(*) OVER () AS looked_at
+  FROM (SELECT on_time_until, unit_id, source_id, code {_WALK}
+         ORDER BY on_time_until, unit_id, source_id, code LIMIT :limit) walk
+ ORDER BY on_time_until DESC, unit_id DESC, source_id DESC, code DESC LIMIT 1"""  # noqa: S608
+
+_WANTED: Final = f"""
+WITH walk AS MATERIALIZED (
+  SELECT unit_id, source_id, code, on_time_until, unit_lft, due_on, due_at, received_at,
+         first_recorded_at, edge_at, edge_state,
+         edge_state[width_bucket(CAST(:last AS timestamptz), edge_at)] AS state,
+         edge_state[width_bucket(CAST(:present AS timestamptz), edge_at)] AS state_now
+  {_WALK}
+     AND (on_time_until, unit_id, source_id, code)
+         <= (:to_moment, :to_unit, :to_source, :to_code)
+     AND is_current AND is_counted AND due_on IS NOT NULL
+), judged AS (
+  SELECT walk.*, ARRAY(
+           SELECT stage FROM alert a
+            WHERE a.unit_id = walk.unit_id AND a.source_id = walk.source_id
+              AND a.code = walk.code AND a.due_at = walk.due_at) AS told
+    FROM walk
+   WHERE state = {State.OPEN_OVERDUE:d}
+      OR (state = {State.OPEN_IN_TIME:d} AND state_now = {State.OPEN_IN_TIME:d})
+)
+SELECT judged.*, unit.code AS unit, source.code AS source
+  FROM judged JOIN unit ON unit.id = judged.unit_id JOIN source ON source.id = judged.source_id
+ WHERE CASE WHEN state = {State.OPEN_OVERDUE:d} THEN NOT told @> CAST(:overdue AS text[])
+            ELSE NOT told @> CAST(:warnings AS text[]) END
+ ORDER BY on_time_until, judged.unit_id, judged.source_id, judged.code"""  # noqa: S608
+
+
+def _bounds(look: Look, after: Place | None) -> dict[str, object]:
+    begin = after or Place(_BEGINNING, 0, 0, "")
+    return {
+        "since": look.since or _BEGINNING,
+        "until": look.until,
+        "moment": begin.on_time_until,
+        "unit_id": begin.unit_id,
+        "source_id": begin.source_id,
+        "code": begin.code,
+    }
+
+
+def _end_of_batch(
+    session: ReadSession, look: Look, *, after: Place | None, limit: int
+) -> tuple[Place, int] | None:
+    """Return the last dossier of the next batch and how many there are in it."""
+    bounds = _bounds(look, after)
+    row = session.execute(sa.text(_END), {**bounds, "limit": limit}).mappings().one_or_none()
+    return None if row is None else (_place_of(row), row["looked_at"])
 
 
 def page(
@@ -267,18 +307,20 @@ def _place_of(row: sa.RowMapping) -> Place:
     return Place(row["on_time_until"], row["unit_id"], row["source_id"], row["code"])
 
 
-def _overdue(row: sa.RowMapping, as_of: datetime) -> Overdue:
-    since = overdue_since(row["edge_at"], row["edge_state"], as_of)
-    if since is None:
+def _in_hand(row: sa.RowMapping, as_of: datetime) -> InHand:
+    running = running_since(row["edge_at"], row["edge_state"], as_of)
+    if running is None:
         raise AssertionError("SQL and the domain disagree on the state of a dossier")
-    return Overdue(
+    return InHand(
         key=DossierKey(row["unit_id"], row["source_id"], row["code"]),
         unit=row["unit"],
         source=row["source"],
         unit_lft=row["unit_lft"],
         due_on=row["due_on"],
         due_at=row["due_at"],
-        late_since=since,
+        late_since=overdue_since(row["edge_at"], row["edge_state"], as_of),
+        running_since=running,
+        received_at=row["received_at"],
         first_recorded_at=row["first_recorded_at"],
     )
 

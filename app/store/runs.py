@@ -23,6 +23,15 @@ LAST_RETRY: Final = 8
 """A slot that failed so often waits for an operator."""
 
 _NOW = sa.func.now()
+_READY = sa.or_(
+    job_slot.c.state == "new",
+    sa.and_(job_slot.c.state == "running", job_slot.c.lease_until < _NOW),
+    sa.and_(
+        job_slot.c.state == "failed",
+        job_slot.c.lease_until < _NOW,
+        job_slot.c.fence < LAST_RETRY,
+    ),
+)
 _BUSY = sa.and_(job_slot.c.state == "running", job_slot.c.lease_until >= _NOW)
 
 
@@ -99,24 +108,23 @@ def claim_oldest(
         .where(earlier.c.as_of < job_slot.c.as_of)
         .where(earlier.c.state.in_(("new", "running")))
     )
-    ready = sa.or_(
-        job_slot.c.state == "new",
-        sa.and_(job_slot.c.state == "running", job_slot.c.lease_until < _NOW),
-        sa.and_(
-            job_slot.c.state == "failed",
-            job_slot.c.lease_until < _NOW,
-            job_slot.c.fence < LAST_RETRY,
-        ),
-    )
     oldest = (
         sa.select(job_slot.c.slot)
-        .where(job_slot.c.job == job, job_slot.c.as_of <= now, ready, ~waits)
+        .where(job_slot.c.job == job, job_slot.c.as_of <= now, _READY, ~waits)
         .order_by(job_slot.c.as_of)
         .limit(1)
         .with_for_update(skip_locked=True)
         .scalar_subquery()
     )
     return _take(session, job, job_slot.c.slot == oldest, owner=owner, lease=lease)
+
+
+def claim_slot(
+    session: WriteSession, slot: Slot, *, owner: str, lease: timedelta = LEASE
+) -> Claim | None:
+    """Take one slot that waits, None when it is done or another process holds it."""
+    mine = sa.and_(job_slot.c.slot == slot.key, _READY)
+    return _take(session, slot.job, mine, owner=owner, lease=lease)
 
 
 def claim_named(
@@ -167,6 +175,45 @@ def get(session: ReadSession, slot: Slot) -> Run | None:
     )
     row = found.mappings().one_or_none()
     return None if row is None else _run(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """Slots whose moment has come and that are not done; ``failed`` of them have failed."""
+
+    number: int
+    failed: int
+    oldest: datetime | None
+
+
+def waiting(session: ReadSession, job: str, *, now: datetime) -> Waiting:
+    """Return how many slots of a job wait, and of which moment the oldest one is."""
+    found = session.execute(
+        sa.select(
+            sa.func.count(),
+            sa.func.count().filter(job_slot.c.state == "failed"),
+            sa.func.min(job_slot.c.as_of),
+        ).where(job_slot.c.job == job, job_slot.c.as_of <= now, job_slot.c.state != "done")
+    )
+    return Waiting(*found.one())
+
+
+def last_done(session: ReadSession, job: str) -> Run | None:
+    """Return the newest slot of a job that is done, None when none is."""
+    found = session.execute(
+        sa.select(job_slot)
+        .where(job_slot.c.job == job, job_slot.c.state == "done")
+        .order_by(job_slot.c.as_of.desc())
+        .limit(1)
+    )
+    row = found.mappings().one_or_none()
+    return None if row is None else _run(row)
+
+
+def forget(session: WriteSession, job: str, *, before: datetime) -> int:
+    """Take away the slots of a job whose moment lies before an instant, and count them."""
+    gone = sa.delete(job_slot).where(job_slot.c.job == job, job_slot.c.as_of < before)
+    return len(session.execute(gone.returning(job_slot.c.slot)).all())
 
 
 def page(

@@ -475,18 +475,35 @@ alert = sa.Table(
     sa.Column("stage", sa.Text, primary_key=True),
     sa.Column("id", UUID(as_uuid=True), nullable=False),
     sa.Column("unit_lft", sa.BigInteger, nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("recipient_unit_id", sa.Integer, nullable=False, comment="who is to know"),
     sa.Column("due_on", sa.Date, nullable=False),
     sa.Column("due_at", Instant, nullable=False),
-    sa.Column("late_since", Instant, nullable=False),
+    sa.Column("late_since", Instant, comment="NULL of a warning before the due moment"),
     sa.Column("occurred_at", Instant, nullable=False),
     _now("raised_at"),
     sa.Column("run", sa.Text, nullable=False),
     sa.Column("is_digest_only", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", sa.Text),
+    sa.UniqueConstraint("unit_id", "source_id", "code", "due_at", "stage"),
+    sa.CheckConstraint("level IN ('unit', 'head', 'parent', 'province')", name="level"),
     sa.Index("ix_alert_unit_lft_raised_at", "unit_lft", "raised_at"),
+    sa.Index("ix_alert_recipient", "recipient_unit_id", "level", "raised_at"),
+    sa.Index("ix_alert_run_digest", "run", postgresql_where=sa.text("is_digest_only")),
     sa.Index("ix_alert_id", "id"),
     comment="One row per dossier, episode (due version) and stage: raised once, whoever asks.",
+)
+
+alert_setting = sa.Table(
+    "alert_setting",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("spec", JSONB(none_as_null=True), comment="NULL: as the unit above"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    comment="Stages, levels and digest hours of a unit and those below, every state. Append-only.",
 )
 
 outbox = sa.Table(

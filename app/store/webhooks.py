@@ -41,6 +41,7 @@ class Receiver:
     """Who wants an event, and of which part of the tree of units."""
 
     id: UUID
+    unit_id: int
     lft: int
     rgt: int
 
@@ -48,7 +49,7 @@ class Receiver:
 def receivers(session: ReadSession, event_type: str) -> list[Receiver]:
     """Return the receivers that want a kind of event and are not disabled."""
     found = session.execute(
-        sa.select(webhook.c.id, unit.c.lft, unit.c.rgt)
+        sa.select(webhook.c.id, webhook.c.unit_id, unit.c.lft, unit.c.rgt)
         .join_from(webhook, unit, unit.c.id == webhook.c.unit_id)
         .where(webhook.c.disabled_at.is_(None), webhook.c.events.contains([event_type]))
         .order_by(webhook.c.id)

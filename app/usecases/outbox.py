@@ -6,15 +6,16 @@ repeats apart by ``webhook-id``.
 """
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
 from urllib.parse import quote
-from uuid import UUID
+from uuid import UUID, uuid5
 
-from app.domain.alert import Alert
+from app.domain.alert import NAMESPACE, Alert
 from app.domain.delivery import (
     Answer,
     Failure,
@@ -24,18 +25,23 @@ from app.domain.delivery import (
 )
 from app.domain.dossier import ZONE
 from app.senders.seal import SealBroken, Sealer
-from app.store import outbox, webhooks
+from app.store import outbox, units, webhooks
+from app.store.alerts import Addressed, Kept
 from app.store.outbox import Claimed, Event, Post
 from app.store.session import Database, ReadSession, WriteSession
 from app.store.webhooks import Receiver, WebhookRow
 
 OVERDUE: Final = "dossier.overdue"
+DUE_SOON: Final = "dossier.due_soon"
+SUMMARY: Final = "alerts.summary"
 TEST: Final = "webhook.test"
-EVENTS: Final = (OVERDUE,)
+EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY)
 """Kinds of events that a receiver may ask for; ``webhook.test`` comes only when asked."""
 
 RECEIVERS_AT_ONCE: Final = 16
 MOST_IN_A_ROW: Final = 200
+MOST_UNITS: Final = 50
+"""So many units are named in a summary."""
 
 
 class Sender(Protocol):
@@ -79,16 +85,41 @@ class Courier:
 # ---------------------------------------------------------------- queueing
 
 
-def queue_alerts(session: WriteSession, alerts: Sequence[Alert], *, now: datetime) -> int:
+def queue_alerts(session: WriteSession, alerts: Sequence[Addressed], *, now: datetime) -> int:
     """Queue alerts for every receiver of their unit and of the units above it, and count them."""
     if not alerts:
         return 0
-    wanted = webhooks.receivers(session, OVERDUE)
-    posts = [
-        Post(Event(alert.overdue.key.unit_id, alert.id, to.id), OVERDUE, payload_of(alert))
-        for alert in alerts
-        for to in above(wanted, alert.overdue.unit_lft)
-    ]
+    wanted = {each: webhooks.receivers(session, each) for each in (OVERDUE, DUE_SOON)}
+    to_whom = units.by_id(session, {each.recipient_unit_id for each in alerts})
+    posts = []
+    for each in alerts:
+        kind = event_of(each.alert)
+        dossier = each.alert.dossier
+        told_to = above(wanted[kind], dossier.unit_lft)
+        if told_to:
+            payload = payload_of(each.alert, recipient=to_whom[each.recipient_unit_id].code)
+            posts += [
+                Post(Event(dossier.key.unit_id, each.alert.id, to.id), kind, payload)
+                for to in told_to
+            ]
+    return outbox.append(session, posts, now=now)
+
+
+def queue_summaries(
+    session: WriteSession, kept: Sequence[Kept], *, run: str, as_of: datetime, now: datetime
+) -> int:
+    """Queue for each receiver one event that counts what was not sent one by one.
+
+    A run that is done again and found no more queues nothing again.
+    """
+    posts = []
+    for to in webhooks.receivers(session, SUMMARY):
+        own = [each for each in kept if to.lft <= each.unit_lft <= to.rgt]
+        if own:
+            total = sum(each.number for each in own)
+            event_id = uuid5(NAMESPACE, f"{SUMMARY}\x1f{run}\x1f{to.id}\x1f{total}")
+            payload = summary_payload(event_id, own, run=run, as_of=as_of)
+            posts.append(Post(Event(to.unit_id, event_id, to.id), SUMMARY, payload))
     return outbox.append(session, posts, now=now)
 
 
@@ -97,25 +128,58 @@ def above(receivers: Iterable[Receiver], lft: int) -> list[Receiver]:
     return [to for to in receivers if to.lft <= lft <= to.rgt]
 
 
-def payload_of(alert: Alert) -> dict[str, object]:
+def event_of(alert: Alert) -> str:
+    """Return the kind of event that an alert is."""
+    return DUE_SOON if alert.stage.is_warning else OVERDUE
+
+
+def payload_of(alert: Alert, *, recipient: str) -> dict[str, object]:
     """Return what is sent of an alert: codes and dates, nothing of a person."""
-    overdue = alert.overdue
-    path = f"/v1/dossiers/{quote(overdue.key.code, safe='')}"
-    source = f"?source={quote(overdue.source, safe='')}"
+    dossier = alert.dossier
+    path = f"/v1/dossiers/{quote(dossier.key.code, safe='')}"
+    source = f"?source={quote(dossier.source, safe='')}"
+    data: dict[str, object] = {
+        "alert": str(alert.id),
+        "code": dossier.key.code,
+        "source": dossier.source,
+        "unit": dossier.unit,
+        "stage": alert.stage.name,
+        "level": alert.stage.level.value,
+        "recipient": recipient,
+        "episode": alert.episode,
+        "due_on": dossier.due_on.isoformat(),
+        "due_at": told(dossier.due_at),
+        "links": {"dossier": path + source, "due_date": f"{path}/due-date{source}"},
+    }
+    if dossier.late_since is not None:
+        data["late_since"] = told(dossier.late_since)
+    return {"type": event_of(alert), "timestamp": told(alert.occurred_at), "data": data}
+
+
+def summary_payload(
+    event_id: UUID, kept: Sequence[Kept], *, run: str, as_of: datetime
+) -> dict[str, object]:
+    """Return what is sent of alerts that are not sent one by one: how many, where, of which stage.
+
+    It is bounded: the units with the most are named, and how many are not.
+    """
+    stages: Counter[str] = Counter()
+    places: Counter[str] = Counter()
+    for each in kept:
+        stages[each.stage] += each.number
+        places[each.unit] += each.number
+    named = sorted(places.items(), key=lambda item: (-item[1], item[0]))[:MOST_UNITS]
     return {
-        "type": OVERDUE,
-        "timestamp": told(alert.occurred_at),
+        "type": SUMMARY,
+        "timestamp": told(as_of),
         "data": {
-            "alert": str(alert.id),
-            "code": overdue.key.code,
-            "source": overdue.source,
-            "unit": overdue.unit,
-            "stage": alert.stage,
-            "episode": alert.episode,
-            "due_on": overdue.due_on.isoformat(),
-            "due_at": told(overdue.due_at),
-            "late_since": told(overdue.late_since),
-            "links": {"dossier": path + source, "due_date": f"{path}/due-date{source}"},
+            "summary": str(event_id),
+            "run": run,
+            "total": stages.total(),
+            "stages": dict(sorted(stages.items())),
+            "units": dict(named),
+            "units_not_named": len(places) - len(named),
+            "links": {"alerts": f"/v1/alerts?run={quote(run, safe='')}"},
         },
     }
 

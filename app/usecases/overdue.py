@@ -1,33 +1,40 @@
 """Overdue dossiers: flagged once by the nightly job, and listed whenever asked."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
+from zoneinfo import ZoneInfo
 
 from app.domain.alert import (
-    STAGES,
-    Alert,
-    Overdue,
+    Ladder,
+    Rung,
     Stage,
     alerts_of,
+    due_days_in_sight,
+    recipient_of,
     working_days_late,
 )
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
 from app.domain.errors import Invalid
-from app.domain.timeliness import Reading
-from app.store import alerts, overdue, runs
-from app.store.overdue import OverdueRow, Place
+from app.domain.night import HOURLY
+from app.domain.timeliness import JUST, Reading
+from app.store import alerts, calendars, overdue, runs, units
+from app.store.alerts import Addressed
+from app.store.overdue import Candidate, Look, OverdueRow, Place
 from app.store.runs import Claim
 from app.store.session import ReadSession, WriteSession
-from app.usecases import late_causes, outbox
-from app.usecases.calendars import calendars_of
+from app.usecases import alert_settings, late_causes, outbox
+from app.usecases.calendars import calendars_of, state_calendar
+from app.usecases.catalogue import UnitLevel
 
-BATCH: Final = 500
+BATCH: Final = 1_000
 ADDED_UP: Final = ("raised", "digest_only", "queued")
-LOOKED: Final = ("looked_at", "overdue", "not_computable")
+LOOKED: Final = ("looked_at", "overdue", "in_time", "not_computable")
+LONGEST_CLOSURE: Final = timedelta(days=31)
+"""How far a run looks ahead where the calendar of the days to come is missing."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -53,6 +60,7 @@ class Step:
 
     found: Mapping[str, int]
     after: Place | None
+    lookout: "Lookout"
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,76 +96,136 @@ class OverduePage:
 # ---------------------------------------------------------------- flagging
 
 
-def first_step(claim: Claim) -> Step:
+@dataclass(frozen=True, slots=True)
+class Lookout:
+    """What a run looks with: how far, and the ladders, calendars and ways up it met so far."""
+
+    look: Look
+    ladders: dict[int, Ladder] = field(default_factory=dict)
+    ways_up: dict[int, tuple[Rung, ...]] = field(default_factory=dict)
+
+
+def first_step(session: ReadSession, claim: Claim, *, now: datetime) -> Step:
     """Return where a run begins: at the start, with what earlier holders of the slot raised."""
     kept = {name: int(claim.found.get(name, 0)) for name in ADDED_UP}
-    return Step({**dict.fromkeys(LOOKED, 0), **kept}, None)
+    stages = alert_settings.every_stage(session)
+    look = Look(
+        as_of=claim.as_of,
+        now=now,
+        since=claim.as_of - JUST if claim.job == HOURLY else None,
+        until=_in_sight(session, stages, claim.as_of),
+        warnings=tuple(stage.name for stage in stages if stage.is_warning),
+        overdue=tuple(stage.name for stage in stages if not stage.is_warning),
+    )
+    return Step({**dict.fromkeys(LOOKED, 0), **kept}, None, Lookout(look))
+
+
+def _in_sight(session: ReadSession, stages: Sequence[Stage], as_of: datetime) -> datetime:
+    """Return the end of the last due day for which a stage may have come, in any calendar."""
+    state = state_calendar(session)
+    own = {row.unit_id for row in calendars.every(session) if row.unit_id is not None}
+    day = state.local_date(as_of)
+    last = day
+    for calendar in [state, *calendars_of(session, own).values()]:
+        try:
+            last = max(last, due_days_in_sight(calendar, day, stages))
+        except (CalendarYearMissing, CalendarNeverOpens):
+            last = max(last, day + LONGEST_CLOSURE)
+    return datetime.combine(last + timedelta(days=1), time(), ZoneInfo(state.zone))
 
 
 def flag_overdue(
-    session: WriteSession,
-    *,
-    claim: Claim,
-    step: Step,
-    now: datetime,
-    batch: int = BATCH,
-    stages: Sequence[Stage] = STAGES,
+    session: WriteSession, *, claim: Claim, step: Step, now: datetime, batch: int = BATCH
 ) -> Step:
-    """Raise the alerts of the next batch of overdue dossiers, as of the slot's moment.
+    """Raise the alerts of the next batch of dossiers, as of the slot's moment.
 
     Alerts, what is to be sent of them and the renewal of the slot are one transaction; after the
     last batch the slot is closed in it. Raising again what was raised changes nothing.
 
     :raises RunLost: another process has taken the slot over; this batch is undone.
     """
-    found = overdue.candidates(
-        session,
-        as_of=claim.as_of,
-        stages=[stage.name for stage in stages],
-        after=step.after,
-        limit=batch,
-    )
-    deserved, not_computable = _deserved(session, found.overdue, as_of=claim.as_of, stages=stages)
+    found = overdue.candidates(session, step.lookout.look, after=step.after, limit=batch)
+    deserved, not_computable = _deserved(session, found.found, step.lookout, now=now)
     new = alerts.add(session, deserved, run=claim.slot, now=now)
-    raised = [alert for alert in deserved if alert.id in new]
-    to_send = [alert for alert in raised if not alert.is_digest_only]
+    raised = [each for each in deserved if each.alert.id in new]
+    to_send = [each for each in raised if not each.alert.is_digest_only]
     queued = outbox.queue_alerts(session, to_send, now=now)
+    to_tell = {each.alert.dossier.key: each.alert.dossier.is_late for each in deserved}
+    late = sum(to_tell.values())
     total = Counter(step.found)
     total.update(
         looked_at=found.looked_at,
-        overdue=len(found.overdue),
+        overdue=late,
+        in_time=len(to_tell) - late,
         not_computable=not_computable,
         raised=len(raised),
         digest_only=len(raised) - len(to_send),
         queued=queued,
     )
     if found.after is None:
+        if total["digest_only"]:
+            kept = alerts.kept_for_digest(session, claim.slot)
+            total["queued"] += outbox.queue_summaries(
+                session, kept, run=claim.slot, as_of=claim.as_of, now=now
+            )
         runs.finish(session, claim, found=total)
     else:
         runs.renew(session, claim, found=total)
-    return Step(dict(total), found.after)
+    return Step(dict(total), found.after, step.lookout)
 
 
 def _deserved(
-    session: ReadSession,
-    late: Sequence[Overdue],
-    *,
-    as_of: datetime,
-    stages: Sequence[Stage],
-) -> tuple[list[Alert], int]:
+    session: ReadSession, found: Sequence[Candidate], lookout: Lookout, *, now: datetime
+) -> tuple[list[Addressed], int]:
     """Return the alerts that the dossiers deserve, and how many no calendar can judge."""
-    former = alerts.former(session, [each.key for each in late])
-    calendars = calendars_of(session, {each.key.unit_id for each in late})
-    deserved: list[Alert] = []
+    _look_up(session, lookout, {each.dossier.key.unit_id for each in found})
+    worth: list[Candidate] = []
     not_computable = 0
-    for each in late:
-        calendar = calendars[each.key.unit_id]
-        before = former.get(each.key, {})
+    as_of = lookout.look.as_of
+    for each in found:
         try:
-            deserved += alerts_of(calendar, each, as_of=as_of, former=before, stages=stages)
+            reached = lookout.ladders[each.dossier.key.unit_id].reached(each.dossier, as_of=as_of)
         except (CalendarYearMissing, CalendarNeverOpens):
             not_computable += 1
+            continue
+        if any(stage.name not in each.told for stage, _ in reached):
+            worth.append(each)
+    former = alerts.former(session, [each.dossier.key for each in worth])
+    deserved = []
+    for each in worth:
+        unit_id = each.dossier.key.unit_id
+        deserved += [
+            Addressed(alert, recipient_of(alert.stage.level, lookout.ways_up[unit_id]))
+            for alert in alerts_of(
+                lookout.ladders[unit_id],
+                each.dossier,
+                as_of=as_of,
+                now=now,
+                former=former.get(each.dossier.key, {}),
+                told=each.told,
+            )
+        ]
     return deserved, not_computable
+
+
+def _look_up(session: ReadSession, lookout: Lookout, unit_ids: Set[int]) -> None:
+    """Learn the ladders and ways up of units that the run has not met yet."""
+    unknown = unit_ids - lookout.ladders.keys()
+    if not unknown:
+        return
+    settings = alert_settings.settings_of(session, unknown)
+    kept = {(id(each.calendar), each.stages): each for each in lookout.ladders.values()}
+    for unit_id, calendar in calendars_of(session, unknown).items():
+        stages = settings[unit_id].stages
+        key = (id(calendar), stages)  # calendars that are the same are the same value
+        kept.setdefault(key, Ladder(calendar, stages))
+        lookout.ladders[unit_id] = kept[key]
+    lineages = units.lineages(session, unknown)
+    above = units.by_id(session, {each for line in lineages.values() for each in line})
+    for unit_id, line in lineages.items():
+        lookout.ways_up[unit_id] = tuple(
+            Rung(each, above[each].level == UnitLevel.PROVINCE) for each in reversed(line)
+        )
 
 
 # ---------------------------------------------------------------- listing
@@ -194,7 +262,7 @@ def list_overdue(
     )
     shown = rows[:limit]
     legs = overdue.open_legs(session, [row.key for row in shown])
-    calendars = calendars_of(session, {row.key.unit_id for row in shown})
+    held = calendars_of(session, {row.key.unit_id for row in shown})
     causes = late_causes.causes_of(session, [(row.key.source_id, row.key.code) for row in shown])
     lines = []
     for row in shown:
@@ -202,7 +270,7 @@ def list_overdue(
         lines.append(
             LateDossier(
                 row=row,
-                late_working_days=_days_late(calendars[row.key.unit_id], row, moment),
+                late_working_days=_days_late(held[row.key.unit_id], row, moment),
                 holder=Holder(held_by, leg),
                 apology=_apology(row, moment),
                 late_cause=causes.get((row.key.source_id, row.key.code)),

@@ -2,10 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from app.domain.night import NIGHTLY, Slot, night_by_hand, nights_owed
+from app.domain.night import (
+    HOURLY,
+    NIGHTLY,
+    Slot,
+    hour_owed,
+    newest_night,
+    night_by_hand,
+    night_of,
+    nights_owed,
+)
 from app.store import runs
 from app.store.runs import Claim, Run
 from app.store.session import Database, ReadSession, WriteSession
@@ -14,6 +23,8 @@ from app.usecases.overdue import BATCH
 
 MANY_NIGHTS: Final = 7
 """More missed nights than this are worth a warning."""
+HOURS_KEPT: Final = timedelta(days=40)
+"""For so long the looks of the day stay in the list of runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +48,29 @@ def claim_night(session: WriteSession, *, owner: str, now: datetime) -> Claim | 
     return runs.claim_oldest(session, NIGHTLY, owner=owner, now=now)
 
 
+def plan_hour(session: WriteSession, *, now: datetime) -> int:
+    """Write the look of the present hour if one is owed, and forget those of long ago."""
+    owed = hour_owed(now=now)
+    if owed is None:
+        return 0
+    planned = runs.plan(session, [owed])
+    if planned:
+        runs.forget(session, HOURLY, before=now - HOURS_KEPT)
+    return planned
+
+
+def claim_hour(session: WriteSession, *, owner: str, now: datetime) -> Claim | None:
+    """Take the look of the present hour if it waits; earlier ones are let go.
+
+    The night takes precedence: while one is being done or waits to be, nothing is taken.
+    """
+    owed = hour_owed(now=now)
+    nights = runs.waiting(session, NIGHTLY, now=now)
+    if owed is None or nights.number > nights.failed:
+        return None
+    return runs.claim_slot(session, owed, owner=owner)
+
+
 def claim_named_night(session: WriteSession, day: date, *, owner: str, now: datetime) -> Claim:
     """Take the night of a day, done before or not.
 
@@ -54,7 +88,8 @@ def work(database: Database, claim: Claim, duty: Duty) -> None:
 
     :raises RunLost: another process has taken the night over; it will finish it.
     """
-    step = overdue.first_step(claim)
+    with database.read() as session:
+        step = overdue.first_step(session, claim, now=duty.clock())
     while True:
         with database.begin() as session:
             step = overdue.flag_overdue(
@@ -127,3 +162,41 @@ def list_runs(
     """Return a page of runs, newest first, and whether there are more."""
     found = runs.page(session, job=job, before=before, limit=limit + 1)
     return found[:limit], len(found) > limit
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the nights stand: the last one done, and how many wait since when."""
+
+    last: Run | None
+    expected: str
+    waiting: int
+    failed: int
+    lag: timedelta
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether a night that should be done is not."""
+        return self.last is None or self.last.slot < self.expected or bool(self.waiting)
+
+
+def standing_of(session: ReadSession, *, now: datetime) -> Standing:
+    """Return how the nights stand; before 01:00 the newest one expected is yesterday's."""
+    expected = newest_night(now=now)
+    last = runs.last_done(session, NIGHTLY)
+    waiting = runs.waiting(session, NIGHTLY, now=now)
+    owed_since = waiting.oldest
+    if owed_since is None and (last is None or last.slot < expected.key):
+        owed_since = expected.as_of if last is None else night_after(last).as_of
+    return Standing(
+        last=last,
+        expected=expected.key,
+        waiting=waiting.number,
+        failed=waiting.failed,
+        lag=timedelta() if owed_since is None else max(timedelta(), now - owed_since),
+    )
+
+
+def night_after(run: Run) -> Slot:
+    """Return the night after one."""
+    return night_of(date.fromisoformat(run.slot) + timedelta(days=1))

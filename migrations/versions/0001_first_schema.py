@@ -21,6 +21,7 @@ APPEND_ONLY = (
     "calendar_version",
     "mapping",
     "delivery",
+    "alert_setting",
     "late_cause",
     "late_cause_own",
     "rule_set_version",
@@ -38,9 +39,16 @@ def upgrade() -> None:
         sa.Column("stage", sa.Text(), nullable=False),
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("unit_lft", sa.BigInteger(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("recipient_unit_id", sa.Integer(), nullable=False, comment="who is to know"),
         sa.Column("due_on", sa.Date(), nullable=False),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("late_since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "late_since",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="NULL of a warning before the due moment",
+        ),
         sa.Column("occurred_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column(
             "raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
@@ -49,12 +57,33 @@ def upgrade() -> None:
         sa.Column("is_digest_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "level IN ('unit', 'head', 'parent', 'province')", name=op.f("ck_alert_level")
+        ),
         sa.PrimaryKeyConstraint(
             "unit_id", "source_id", "code", "episode", "stage", name=op.f("pk_alert")
+        ),
+        sa.UniqueConstraint(
+            "unit_id",
+            "source_id",
+            "code",
+            "due_at",
+            "stage",
+            name=op.f("uq_alert_unit_id_source_id_code_due_at_stage"),
         ),
         comment="One row per dossier, episode (due version) and stage: raised once, whoever asks.",
     )
     op.create_index("ix_alert_id", "alert", ["id"], unique=False)
+    op.create_index(
+        "ix_alert_recipient", "alert", ["recipient_unit_id", "level", "raised_at"], unique=False
+    )
+    op.create_index(
+        "ix_alert_run_digest",
+        "alert",
+        ["run"],
+        unique=False,
+        postgresql_where=sa.text("is_digest_only"),
+    )
     op.create_index("ix_alert_unit_lft_raised_at", "alert", ["unit_lft", "raised_at"], unique=False)
     op.create_table(
         "audit",
@@ -652,6 +681,29 @@ def upgrade() -> None:
         comment="Units (đơn vị) as a tree; lft..rgt holds the whole subtree. Reference table.",
     )
     op.create_table(
+        "alert_setting",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column(
+            "spec",
+            postgresql.JSONB(none_as_null=True, astext_type=sa.Text()),
+            nullable=True,
+            comment="NULL: as the unit above",
+        ),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_alert_setting_unit_id_unit")
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "seq", name=op.f("pk_alert_setting")),
+        comment="Stages, levels and digest hours of a unit and those below, every state. Append-only.",
+    )
+    op.create_table(
         "api_key",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("prefix", sa.Text(), nullable=False),
@@ -922,6 +974,7 @@ def downgrade() -> None:
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
     op.drop_table("api_key")
+    op.drop_table("alert_setting")
     op.drop_table("unit")
     op.drop_table("source_heard")
     op.drop_table("source")
@@ -968,6 +1021,10 @@ def downgrade() -> None:
     op.drop_table("delivery")
     op.drop_table("audit")
     op.drop_index("ix_alert_unit_lft_raised_at", table_name="alert")
+    op.drop_index(
+        "ix_alert_run_digest", table_name="alert", postgresql_where=sa.text("is_digest_only")
+    )
+    op.drop_index("ix_alert_recipient", table_name="alert")
     op.drop_index("ix_alert_id", table_name="alert")
     op.drop_table("alert")
     op.execute("DROP FUNCTION refuse_change()")

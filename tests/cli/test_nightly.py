@@ -32,7 +32,7 @@ def test_one_day_by_hand_raises_alerts_once(nightly: Nightly, fresh_database: Da
     first, second = nightly("--as-of", "2026-03-02"), nightly("--as-of", "2026-03-02")
 
     assert (first.exit_code, second.exit_code) == (0, 0)
-    assert "2026-03-02: looked at 1 dossiers, 1 overdue without an alert, raised 1" in first.stderr
+    assert "2026-03-02: looked at 2 dossiers, 1 overdue without an alert, raised 1" in first.stderr
     assert "0 overdue without an alert, raised 1 new" in second.stderr
 
 

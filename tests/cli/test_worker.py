@@ -29,11 +29,11 @@ def test_a_worker_flags_delivers_and_leaves_when_told(
     fresh_database: Database, migrated_url: str, httpserver: HTTPServer, sign: signal.Signals
 ) -> None:
     secret, webhook_id = new_secret(), uuid4()
-    arrived: queue.Queue[str] = queue.Queue()
+    arrived: queue.Queue[int] = queue.Queue()
 
     def take(request: Request) -> Response:
         told = Webhook(secret).verify(request.get_data(), dict(request.headers))
-        arrived.put(told["data"]["code"])
+        arrived.put(told["data"]["total"])
         return Response(status=204)
 
     httpserver.expect_request("/hook").respond_with_handler(take)
@@ -45,7 +45,7 @@ def test_a_worker_flags_delivers_and_leaves_when_told(
             webhook_id=webhook_id,
             unit_id=unit.id,
             url=httpserver.url_for("/hook"),
-            events=["dossier.overdue"],
+            events=["alerts.summary"],
             secret=Sealer(KEY.encode()).seal(secret, owner=str(webhook_id)),
             now=system_clock(),
         )
@@ -62,12 +62,12 @@ def test_a_worker_flags_delivers_and_leaves_when_told(
         stderr=subprocess.DEVNULL,
     ) as worker:
         try:
-            code = arrived.get(timeout=20)
+            total = arrived.get(timeout=20)
             worker.send_signal(sign)
             left_with = worker.wait(10)
         finally:
             worker.kill()
 
-    assert code == "A"
+    assert total == 3  # long late when first seen: three stages, told in one event
     assert left_with == 0
     assert arrived.empty()

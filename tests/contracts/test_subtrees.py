@@ -102,6 +102,9 @@ PROBES: dict[str, Probe | str] = {
     "listSources": query("/v1/sources"),
     "listOverdue": query("/v1/overdue"),
     "listAlerts": query("/v1/alerts"),
+    "getAlertSetting": Probe("/v1/alert-settings/{unit}"),
+    "putAlertSetting": Probe("/v1/alert-settings/{unit}", lambda _: {"stages": []}),
+    "inheritAlertSetting": Probe("/v1/alert-settings/{unit}"),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
     "listWebhooks": query("/v1/webhooks"),
     # what names no unit, and why that leaks nothing

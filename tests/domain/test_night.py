@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 from app.domain.night import (
     LOOK_BACK_DAYS,
     NightToCome,
+    hour_owed,
+    newest_night,
     night_by_hand,
     night_of,
     nights_owed,
@@ -66,3 +68,28 @@ def test_a_night_by_hand_may_be_today_s_but_not_tomorrow_s() -> None:
     assert night_by_hand(DAY, now=local(DAY, 0, 1)) == night_of(DAY)
     with pytest.raises(NightToCome):
         night_by_hand(DAY, now=local("2026-08-06", 23, 59))
+
+
+@pytest.mark.parametrize(
+    ("hour", "minute", "slot"),
+    [
+        (6, 59, None),
+        (7, 0, "2026-08-07T07"),
+        (11, 30, "2026-08-07T11"),
+        (17, 59, "2026-08-07T17"),
+        (18, 0, None),
+    ],
+)
+def test_the_hours_of_the_day_are_owed_one_at_a_time(
+    hour: int, minute: int, slot: str | None
+) -> None:
+    owed = hour_owed(now=local("2026-08-07", hour, minute))
+
+    assert (None if owed is None else owed.key) == slot
+    if owed is not None:
+        assert owed.as_of == local("2026-08-07", hour)
+
+
+def test_before_one_the_newest_night_is_that_of_yesterday() -> None:
+    assert newest_night(now=local("2026-08-07", 0, 59)).key == "2026-08-06"
+    assert newest_night(now=local("2026-08-07", 1)).key == "2026-08-07"

@@ -1,10 +1,12 @@
 """Alerts: one row each, whoever raises them."""
 
+from dataclasses import replace
 from datetime import timedelta
 from uuid import uuid4
 
-from app.domain.alert import Alert, DossierKey, Overdue, alert_id
+from app.domain.alert import Alert, DossierKey, InHand, Level, Stage, alert_id
 from app.store import alerts
+from app.store.alerts import Addressed, Kept
 from app.store.session import WriteSession
 from app.store.units import UnitRow
 from tests.factories import local, make_source, make_unit
@@ -12,8 +14,10 @@ from tests.factories import local, make_source, make_unit
 NOW = local("2026-08-07", 1)
 
 
-def alert_of(unit: UnitRow, source_id: int, code: str, *, episode: int = 1) -> Alert:
-    late = Overdue(
+def alert_of(
+    unit: UnitRow, source_id: int, code: str, *, episode: int = 1, digest: bool = False
+) -> Addressed:
+    late = InHand(
         key=DossierKey(unit.id, source_id, code),
         unit=unit.code,
         source="mot-cua",
@@ -21,10 +25,14 @@ def alert_of(unit: UnitRow, source_id: int, code: str, *, episode: int = 1) -> A
         due_on=local("2026-08-06", 12).date(),
         due_at=local("2026-08-06", 17) + timedelta(days=episode),
         late_since=local("2026-08-07"),
+        running_since=local("2026-08-03"),
+        received_at=local("2026-08-03"),
         first_recorded_at=local("2026-08-03"),
     )
     made = alert_id(unit=unit.code, source="mot-cua", code=code, episode=episode, stage="overdue+1")
-    return Alert(made, late, episode, "overdue+1", local("2026-08-07"), is_digest_only=False)
+    stage = Stage(1, Level.HEAD)
+    alert = Alert(made, late, episode, stage, local("2026-08-07"), is_digest_only=digest)
+    return Addressed(alert, unit.id)
 
 
 def test_an_alert_is_written_once_and_the_first_writer_learns_it(session: WriteSession) -> None:
@@ -34,20 +42,45 @@ def test_an_alert_is_written_once_and_the_first_writer_learns_it(session: WriteS
     first = alerts.add(session, [one], run="n1", now=NOW)
     second = alerts.add(session, [one, two], run="n2", now=NOW)
 
-    assert first == {one.id}
-    assert second == {two.id}
+    assert first == {one.alert.id}
+    assert second == {two.alert.id}
     assert alerts.add(session, [], run="n3", now=NOW) == frozenset()
+
+
+def test_one_due_moment_has_one_alert_of_a_stage_whatever_number_its_episode_got(
+    session: WriteSession,
+) -> None:
+    """Two runs that number episodes at the same time cannot tell one due moment twice."""
+    unit, source_id = make_unit(session), make_source(session)
+    one = alert_of(unit, source_id, "A")
+    renumbered = replace(one, alert=replace(one.alert, id=uuid4(), episode=2))
+    alerts.add(session, [one], run="n1", now=NOW)
+
+    assert alerts.add(session, [renumbered], run="n2", now=NOW) == frozenset()
+
+
+def test_what_a_run_kept_for_the_digest_is_counted_by_unit_and_stage(
+    session: WriteSession,
+) -> None:
+    unit, source_id = make_unit(session), make_source(session)
+    made = [alert_of(unit, source_id, code, digest=code != "C") for code in "ABC"]
+    alerts.add(session, made, run="n1", now=NOW)
+
+    assert alerts.kept_for_digest(session, "n1") == [
+        Kept(unit.id, unit.code, unit.lft, "overdue+1", 2)
+    ]
+    assert alerts.kept_for_digest(session, "n2") == []
 
 
 def test_former_episodes_are_known_by_their_due_moments(session: WriteSession) -> None:
     unit, source_id = make_unit(session), make_source(session)
     made = [alert_of(unit, source_id, "A", episode=n) for n in (1, 2)]
     alerts.add(session, made, run="n", now=NOW)
-    key, other = made[0].overdue.key, DossierKey(unit.id, source_id, "B")
+    key, other = made[0].alert.dossier.key, DossierKey(unit.id, source_id, "B")
 
     found = alerts.former(session, [key, other])
 
-    assert found[key] == {each.episode: each.overdue.due_at for each in made}
+    assert found[key] == {each.alert.dossier.due_at: each.alert.episode for each in made}
     assert other not in found
     assert alerts.former(session, []) == {}
 
@@ -87,12 +120,13 @@ def test_only_the_first_acknowledgement_counts(session: WriteSession) -> None:
     made = alert_of(unit, source_id, "A")
     alerts.add(session, [made], run="n", now=NOW)
 
-    first = alerts.acknowledge(session, made.id, by="key:a", now=NOW)
-    second = alerts.acknowledge(session, made.id, by="key:b", now=NOW)
+    first = alerts.acknowledge(session, made.alert.id, by="key:a", now=NOW)
+    second = alerts.acknowledge(session, made.alert.id, by="key:b", now=NOW)
 
-    found = alerts.find(session, made.id, lft=unit.lft, rgt=unit.rgt)
+    found = alerts.find(session, made.alert.id, lft=unit.lft, rgt=unit.rgt)
     assert (first, second) == (True, False)
     assert found is not None
+    assert (found.level, found.recipient) == ("head", unit.code)
     assert (found.acknowledged_by, found.acknowledged_at) == ("key:a", NOW)
     assert alerts.find(session, uuid4(), lft=unit.lft, rgt=unit.rgt) is None
-    assert alerts.find(session, made.id, lft=unit.rgt + 1, rgt=unit.rgt + 2) is None
+    assert alerts.find(session, made.alert.id, lft=unit.rgt + 1, rgt=unit.rgt + 2) is None

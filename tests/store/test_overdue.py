@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.domain.alert import overdue_since
 from app.domain.timeliness import Flow, Reading, State
 from app.store import overdue
+from app.store.overdue import Look
 from app.store.session import Database
 from app.store.tables import dossier
 from tests.factories import (
@@ -24,6 +25,14 @@ from tests.factories import (
 
 START = datetime(2026, 8, 3, tzinfo=UTC)
 STATES = (State.OPEN_IN_TIME, State.OPEN_OVERDUE, State.PAUSED, State.FINISHED_LATE)
+
+
+def look_at(as_of: datetime) -> Look:
+    """Return a look for what is overdue, and for nothing ahead."""
+    return Look(
+        as_of=as_of, now=as_of, since=None, until=as_of, warnings=(), overdue=("overdue+1",)
+    )
+
 
 courses = st.lists(
     st.tuples(st.integers(0, 400), st.sampled_from(STATES)), min_size=1, max_size=6
@@ -60,7 +69,7 @@ def test_sql_says_overdue_exactly_when_the_domain_does(
             on_time_until=START - timedelta(days=9),
             is_open=True,
         )
-        found = overdue.candidates(session, as_of=as_of, stages=["x"], after=None, limit=9).overdue
+        found = overdue.candidates(session, look_at(as_of), after=None, limit=9).found
         listed = overdue.page(
             session,
             lft=unit.lft,
@@ -72,7 +81,7 @@ def test_sql_says_overdue_exactly_when_the_domain_does(
             limit=9,
         )
 
-    assert [each.late_since for each in found] == ([] if since is None else [since])
+    assert [each.dossier.late_since for each in found] == ([] if since is None else [since])
     assert len(listed) == len(found)
 
 
@@ -86,10 +95,8 @@ def test_batches_follow_the_key_and_end(database: Database) -> None:
         )
         seen, after = [], None
         while True:
-            batch = overdue.candidates(
-                session, as_of=local("2026-08-10"), stages=["x"], after=after, limit=2
-            )
-            seen += [each.key.code for each in batch.overdue]
+            batch = overdue.candidates(session, look_at(local("2026-08-10")), after=after, limit=2)
+            seen += [each.dossier.key.code for each in batch.found]
             after = batch.after
             if after is None:
                 break

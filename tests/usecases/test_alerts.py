@@ -35,8 +35,8 @@ def test_who_acknowledged_first_is_kept(session: WriteSession) -> None:
     store.add(session, [made], run="n", now=NOW)
     who = holder_of(unit)
 
-    first = alerts.acknowledge(session, made.id, who=who, now=NOW)
-    second = alerts.acknowledge(session, made.id, who=who, now=NOW + timedelta(hours=1))
+    first = alerts.acknowledge(session, made.alert.id, who=who, now=NOW)
+    second = alerts.acknowledge(session, made.alert.id, who=who, now=NOW + timedelta(hours=1))
 
     assert first == second
     assert first.acknowledged_at == NOW

@@ -7,7 +7,6 @@ from datetime import date, datetime
 import pytest
 import sqlalchemy as sa
 
-from app.domain.alert import Stage
 from app.domain.night import night_of
 from app.domain.timeliness import JUST, Flow, Reading, State
 from app.store import runs as slots
@@ -58,8 +57,10 @@ def duty(at: datetime | None = None, *, batch: int = 500) -> Duty:
     return Duty(clock=lambda: now, owner="test", batch=batch)
 
 
-def night(world: World, day: date, *, batch: int = 500) -> dict[str, object]:
-    return dict(runs.run_named_night(world.database, day, duty(batch=batch)).found)
+def night(
+    world: World, day: date, *, batch: int = 500, at: datetime | None = None
+) -> dict[str, object]:
+    return dict(runs.run_named_night(world.database, day, duty(at, batch=batch)).found)
 
 
 def raised(world: World) -> list[tuple[str, int, str, str]]:
@@ -157,7 +158,8 @@ class TestFlagging:
 
         found = night(world, FRIDAY, batch=10)
 
-        assert (found["looked_at"], found["raised"]) == (47, 47)
+        assert found["looked_at"] == 47
+        assert {code for code, *_ in raised(world)} == {f"D{n:03}" for n in range(47)}
 
     def test_another_due_date_that_passes_is_another_episode(self, world: World) -> None:
         with world.database.begin() as session:
@@ -176,25 +178,25 @@ class TestFlagging:
             ("A", 2, "overdue+1", "2026-08-12"),
         ]
 
-    def test_every_stage_is_raised_when_it_comes(self, world: World) -> None:
-        stages = (Stage("overdue+1", 1), Stage("overdue+5", 5))
+    def test_every_stage_is_raised_when_it_comes_for_the_level_that_it_is_for(
+        self, world: World
+    ) -> None:
         with world.database.begin() as session:
             add_dossier(session, world.commune, world.source_id, "A")
 
-        for day in range(7, 15):
-            with world.database.begin() as session:
-                claim = slots.claim_named(session, night_of(date(2026, 8, day)), owner="test")
-                overdue.flag_overdue(
-                    session,
-                    claim=claim,
-                    step=overdue.first_step(claim),
-                    now=local("2026-08-20"),
-                    stages=stages,
-                )
+        for day in range(1, 22):
+            night(world, date(2026, 8, day), at=local(date(2026, 8, day), 2))
 
-        assert raised(world) == [
-            ("A", 1, "overdue+1", "2026-08-07"),
-            ("A", 1, "overdue+5", "2026-08-13"),
+        with world.database.read() as session:
+            columns = (alert.c.stage, alert.c.run, alert.c.level, alert.c.recipient_unit_id)
+            found = session.execute(sa.select(*columns).order_by(alert.c.run)).all()
+        commune, province = world.commune.id, world.province.id
+        assert [tuple(row) for row in found] == [
+            ("due-2", "2026-08-04", "unit", commune),
+            ("due", "2026-08-06", "unit", commune),
+            ("overdue+1", "2026-08-07", "head", commune),
+            ("overdue+5", "2026-08-13", "parent", province),
+            ("overdue+10", "2026-08-20", "province", province),
         ]
 
     def test_receivers_of_the_unit_and_above_are_told_others_and_disabled_ones_not(
@@ -221,6 +223,8 @@ class TestFlagging:
                 "source": "mot-cua",
                 "unit": "H44.100",
                 "stage": "overdue+1",
+                "level": "head",
+                "recipient": "H44.100",
                 "episode": 1,
                 "due_on": "2026-08-06",
                 "due_at": "2026-08-06T17:00:00+07:00",
@@ -240,7 +244,7 @@ class TestFlagging:
                 world.commune,
                 world.source_id,
                 "A",
-                due_on="2026-03-02",
+                due_on="2026-08-03",
                 first_recorded_at=local("2026-08-06", 9),
             )
 
@@ -288,8 +292,10 @@ class TestMissedNights:
         assert [run.slot for run in done] == [f"2026-08-{day:02}" for day in range(6, 12)]
         assert [run.state for run in done] == ["done"] * 6
         assert raised(world) == [
+            ("D0", 1, "due", "2026-08-05"),
             ("D0", 1, "overdue+1", "2026-08-06"),
-            ("D1", 1, "overdue+1", "2026-08-07"),
+            ("D1", 1, "due-2", "2026-08-05"),
+            ("D1", 1, "overdue+1", "2026-08-07"),  # its other warning was overtaken
             ("D2", 1, "overdue+1", "2026-08-11"),
         ]
 

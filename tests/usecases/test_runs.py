@@ -108,7 +108,7 @@ def test_a_worker_killed_again_and_again_raises_each_alert_once(
     while kills < KILLS:
         with process(migrated_url) as running:
             assert running.stdout is not None
-            ticks = 3 + chance.randint(1, 4)  # three come before the first batch
+            ticks = 4 + chance.randint(1, 4)  # four come before the first batch
             heard = [running.stdout.readline() for _ in range(ticks)]
             assert heard == ["tick\n"] * ticks, "the night ended before it could be killed"
             running.kill()
