@@ -11,7 +11,7 @@ from pydantic import Field, JsonValue
 
 from app.api.body import Raw, require_media_type
 from app.api.doors import doors
-from app.api.fields import CodeInPath, Day, Instant, Out
+from app.api.fields import ByUnits, CodeInPath, Day, Instant, Out, UnitsOn
 from app.api.idempotency import Once
 from app.api.messages import EVENT, EVENT_EXAMPLE, RECORD, RECORD_EXAMPLE, batch_of, body_of
 from app.api.pages import link_next
@@ -27,6 +27,7 @@ from app.domain.timeliness import Reading as DueReading
 from app.domain.timeliness import State
 from app.feeds.body import decode, lines
 from app.store.tallies import Listed
+from app.store.trees import Units
 from app.store.units import UnitUnknown
 from app.usecases import dossiers, intake, reporting, spreads
 from app.usecases.access import Principal
@@ -518,6 +519,8 @@ def list_dossiers(
         Issue | None,
         Query(description="Điểm cần xem lại, xem /v1/data-quality. / A thing to look at."),
     ] = None,
+    units: ByUnits = Units.AS_NOW,
+    units_on: UnitsOn = None,
 ) -> DossiersOut:
     """Danh sách hồ sơ của một kỳ; với `count` là đúng những hồ sơ đã được đếm trong số liệu ấy.
 
@@ -539,6 +542,8 @@ def list_dossiers(
         level=level,
         online_level=online_level,
         flag=flag,
+        units=units,
+        units_on=units_on,
     )
     filters = {name: value for name, value in request.query_params.items() if name not in _PAGING}
     position = page.position(**filters)

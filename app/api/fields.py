@@ -12,7 +12,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Annotated, Any, Final
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -24,6 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.domain.duration import read_duration
+from app.store.trees import Units
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
@@ -208,6 +209,22 @@ UnitCode = Annotated[
     StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]*$"),
 ]
 """The code of a unit that is told."""
+
+ByUnits = Annotated[
+    Units,
+    Query(
+        description="Theo đơn vị hiện nay (`as_now`: số của đơn vị đã sáp nhập tính cho đơn vị kế "
+        "thừa) hay theo đơn vị lúc đó (`as_was`). / By the units of today, each with those that it "
+        "succeeded, or by the units of the time."
+    ),
+]
+UnitsOn = Annotated[
+    Day | None,
+    Query(
+        description="Ngày của cây đơn vị khi `as_was`; không nêu: ngày xem số liệu. / Day of the "
+        "tree for `as_was`; the day of the figures if not given."
+    ),
+]
 
 CodeInPath = Annotated[
     str,

@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.errors import Invalid
@@ -23,6 +23,7 @@ from app.domain.tally import CATALOGUE_COUNTS, COUNTS
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.tallies import UNKNOWN
+from app.store.trees import Units
 from app.store.units import UnitUnknown
 from app.usecases import reporting, spreads
 from app.usecases.access import Principal
@@ -42,16 +43,6 @@ from app.usecases.subtree import unit_of
 router = doors("/v1/statistics", tag="statistics")
 
 StatisticsReader = Annotated[Principal, needs("statistics:read")]
-
-AS_NOW: Final = "as_now"
-
-
-@dataclass(eq=False, kw_only=True)
-class UnitsNotAsWas(Invalid):
-    """Figures can be asked for by today's units only: no succession has been recorded yet."""
-
-    code: ClassVar[str] = "statistics.units_not_as_was"
-    supported: str = AS_NOW
 
 
 @dataclass(eq=False, kw_only=True)
@@ -168,6 +159,7 @@ class StatisticsOut(Out):
                     "known_at": "2026-09-03T02:00:00Z",
                     "reading": "promised",
                     "units": "as_now",
+                    "units_on": None,
                     "rows": [
                         {
                             "unit": "H44.100",
@@ -201,6 +193,9 @@ class StatisticsOut(Out):
     known_at: Instant
     reading: str
     units: str
+    units_on: Day | None = Field(
+        None, description="Ngày của cây đơn vị khi `as_was`. / Day of the tree of `as_was`."
+    )
     rows: list[RowOut] = Field(description="Trống khi không nhóm. / Empty without `group_by`.")
     total: CellOut
 
@@ -225,7 +220,6 @@ Flag = Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày. / 
             GroupingUnknown,
             GroupingTwice,
             TooManyParts,
-            UnitsNotAsWas,
             IncludeUnknown,
         ),
     },
@@ -271,9 +265,8 @@ def get_statistics(
             examples=["on_time_of_finished,on_time_of_received"],
         ),
     ] = "",
-    units: Annotated[
-        str, Query(max_length=20, description="Cây đơn vị: `as_now`. / The tree of units.")
-    ] = AS_NOW,
+    units: ByUnits = Units.AS_NOW,
+    units_on: UnitsOn = None,
     exclude_same_day: Flag = False,
     procedure: Annotated[
         str | None, Query(max_length=100, description=f"`{UNKNOWN}`: chưa rõ. / Not known.")
@@ -308,8 +301,6 @@ def get_statistics(
     list of exactly the dossiers that it counted, and the identities show that nothing is lost.
     The `ETag` is that of the figures: it stays while they do.
     """
-    if units != AS_NOW:
-        raise UnitsNotAsWas
     question = Question(
         unit=unit_of(session, who, unit),
         period=Period(first, last),
@@ -324,6 +315,8 @@ def get_statistics(
         applicant_type=applicant_type,
         level=level,
         online_level=online_level,
+        units=units,
+        units_on=units_on,
     )
     figures = reporting.figures(
         session,
@@ -364,7 +357,8 @@ def statistics_out(
         as_of=figures.as_of,
         known_at=figures.known_at,
         reading=figures.question.reading.value,
-        units=AS_NOW,
+        units=figures.question.units.value,
+        units_on=figures.units_on,
         rows=[
             RowOut(**row.keys, **_cell(figures, row, links=links, beside=_of_row(spread, row)))
             for row in figures.rows
@@ -438,13 +432,7 @@ def address_of(figures: Figures, cell: Cell) -> str:
     """Return the address of the list of a row, pinned to what was known for its figures."""
     question = figures.question
     keys = cell.keys
-    unit, extent = question.unit.code, question.extent
-    if keys.get("child") is not None:
-        unit = str(keys["child"])
-    elif "child" in keys:
-        extent = Extent.OWN
-    if "unit" in keys:
-        unit, extent = str(keys["unit"]), Extent.OWN
+    unit, extent = _place(question, keys)
     query: dict[str, str] = {
         "unit": unit,
         "scope": extent.value,
@@ -453,7 +441,10 @@ def address_of(figures: Figures, cell: Cell) -> str:
         "as_of": told(min(figures.as_of, cell.period.ends)),
         "known_at": told(figures.known_at),
         "reading": question.reading.value,
+        "units": question.units.value,
     }
+    if figures.units_on is not None:
+        query["units_on"] = figures.units_on.isoformat()
     if question.exclude_same_day:
         query["exclude_same_day"] = "true"
     for name in NARROWED:
@@ -463,6 +454,15 @@ def address_of(figures: Figures, cell: Cell) -> str:
         if value is not None:
             query[name] = value
     return f"/v1/dossiers?{urlencode(query)}"
+
+
+def _place(question: Question, keys: Mapping[str, str | None]) -> tuple[str, Extent]:
+    """Return the unit of a row, and whether alone."""
+    if "unit" in keys:
+        return str(keys["unit"]), Extent.OWN
+    if keys.get("child") is not None:
+        return str(keys["child"]), question.extent
+    return question.unit.code, Extent.OWN if "child" in keys else question.extent
 
 
 def told(moment: datetime) -> str:
@@ -479,5 +479,6 @@ def tag_of(body: Mapping[str, JsonValue], *pinned: datetime | None) -> str:
         for cell in cells
         if isinstance(cell, dict)
     ]
-    basis = orjson.dumps([body["reading"], body["units"], [str(one) for one in pinned], kept])
+    by_units = [body["units"], body.get("units_on")]
+    basis = orjson.dumps([body["reading"], by_units, [str(one) for one in pinned], kept])
     return f"W/{conditions.etag_of(basis)}"

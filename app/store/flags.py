@@ -2,7 +2,8 @@
 
 Most issues are kept with the dossier. An open pause outlasts its limit by the mere passing of time,
 so the instant is kept and compared with T. The issues across dossiers are relations of their own:
-``relations`` names them before the statement that uses ``condition``.
+``relations`` names them before the statement that uses ``condition``, and behind ``shown``
+(``store.trees``), the units whose dossiers are looked at.
 """
 
 from typing import Any, Final
@@ -53,7 +54,7 @@ _CLOSED = f"""
     ended AS MATERIALIZED (
         SELECT d.unit_id, d.source_id, d.code, d.home_unit_id, d.recorded_at, e.at
           FROM dossier d, unnest(d.edge_at, d.edge_flow) AS e(at, flow)
-         WHERE d.unit_lft BETWEEN :lft AND :rgt AND e.at >= :begins AND e.at < :ends
+         WHERE d.unit_id IN (SELECT unit_id FROM shown) AND e.at >= :begins AND e.at < :ends
            AND e.flow IN ({ENDS}) AND e.at <> date_trunc('day', e.at, :zone)),
     minute AS (
         SELECT unit_id, date_trunc('minute', at) AS begins FROM ended
@@ -81,7 +82,7 @@ _TWINS = f"""
     numbered AS MATERIALIZED (
         SELECT d.source_id, d.code, d.first_recorded_at, w.word
           FROM dossier d, unnest(d.code || d.other_codes) AS w(word)
-         WHERE d.unit_lft BETWEEN :lft AND :rgt AND {ALIVE}),
+         WHERE d.unit_id IN (SELECT unit_id FROM shown) AND {ALIVE}),
     same_from_two_sources AS (
         SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at) AS seen_at
           FROM numbered n JOIN dossier o ON o.code = n.word AND o.source_id <> n.source_id
@@ -92,7 +93,7 @@ _TWINS = f"""
            AND o.source_id <> n.source_id)"""  # noqa: S608  # built from constants
 
 PARAMETERS: Final[dict[str, Any]] = {"many": MANY, "zone": str(ZONE)}
-"""What the relations ask for beside ``lft``, ``rgt``, ``begins`` and ``ends``."""
+"""What the relations ask for beside ``shown``, ``begins`` and ``ends``."""
 
 EVERY_RELATION: Final = f"{_CLOSED},{_TWINS},"
 

@@ -10,6 +10,7 @@ from app.domain.dossier import Issue
 from app.domain.timeliness import State
 from app.store import flags
 from app.store.session import ReadSession
+from app.store.trees import Tree
 
 _EPSILON = "interval '1 microsecond'"
 _OPEN_PAUSE = Issue.PAUSE_LONGER_THAN_LIMIT
@@ -31,11 +32,11 @@ class Shown:
 
 # what `store.flags` says of one dossier, said of all issues and parts in one look
 _MARKED = f"""
-WITH {flags.EVERY_RELATION}
+    {flags.EVERY_RELATION}
     known AS NOT MATERIALIZED (
         SELECT d.unit_id, d.source_id, d.code, d.recorded_at, d.issues, d.overlong_at,
                d.edge_at, d.edge_state
-          FROM dossier d WHERE d.unit_lft BETWEEN :lft AND :rgt AND {flags.ALIVE}),
+          FROM dossier d WHERE d.unit_id IN (SELECT unit_id FROM shown) AND {flags.ALIVE}),
     across AS (
         SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_SAME_MINUTE}' AS issue,
                array_agg(at) AS ends_at, min(seen_at) AS seen_at
@@ -85,8 +86,7 @@ SELECT number, issue, count(*) AS dossiers,
 def counts(
     session: ReadSession,
     *,
-    lft: int,
-    rgt: int,
+    tree: Tree,
     begins: datetime,
     ends: datetime,
     parts: Sequence[tuple[datetime, datetime]] = (),
@@ -98,10 +98,9 @@ def counts(
     """
     spans = [(begins, ends), *parts]
     rows = session.execute(
-        text(_MARKED),
+        text(f"WITH shown AS ({tree.relation}), {_MARKED}"),
         {
-            "lft": lft,
-            "rgt": rgt,
+            **tree.parameters,
             "begins": begins,
             "ends": ends,
             "numbers": list(range(len(spans))),

@@ -37,7 +37,21 @@ unit = sa.Table(
     sa.Column("valid_to", sa.Date),
     sa.Column("legacy_codes", ARRAY(sa.Text), nullable=False, server_default="{}"),
     sa.Column("is_bucket", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("parent_since", sa.Date, comment="stands below its parent since then; NULL always"),
+    sa.Column(
+        "heir_id",
+        sa.Integer,
+        sa.ForeignKey("unit.id"),
+        comment="who goes on for it in the end, by the successions in force",
+    ),
     _now(),
+    sa.Index("ix_unit_heir_id", "heir_id", postgresql_where=sa.text("heir_id IS NOT NULL")),
+    sa.Index(
+        "ix_unit_parent_since",
+        "parent_since",
+        postgresql_where=sa.text("parent_since IS NOT NULL"),
+    ),
+    sa.CheckConstraint("heir_id <> id", name="heir"),
     sa.CheckConstraint("lft <= rgt", name="interval"),
     sa.CheckConstraint("valid_to IS NULL OR valid_to >= valid_from", name="validity"),
     sa.CheckConstraint("code <> '' AND name <> ''", name="named"),
@@ -53,6 +67,31 @@ unit_revision = sa.Table(
     sa.Column("spec", JSONB, nullable=False),
     sa.Column("actor", sa.Text, nullable=False),
     comment="Every state of a unit that was ever told. Append-only.",
+)
+
+succession = sa.Table(
+    "succession",
+    metadata,
+    sa.Column("id", sa.Integer, sa.Identity(), primary_key=True),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("effective_on", sa.Date, nullable=False),
+    sa.Column("successor_ids", ARRAY(sa.Integer), nullable=False),
+    sa.Column("heir_id", sa.Integer, sa.ForeignKey("unit.id"), comment="takes over what is open"),
+    sa.Column("children_to_id", sa.Integer, sa.ForeignKey("unit.id")),
+    sa.Column("former_valid_to", sa.Date, comment="of the unit, for a reversal"),
+    sa.Column("document", sa.Text, nullable=False),
+    sa.Column("reverses", sa.Integer, sa.ForeignKey("succession.id"), unique=True),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint(
+        "kind IN ('merger', 'split', 'rename', 'abolition', 'reversal')", name="kind"
+    ),
+    sa.CheckConstraint("(kind = 'reversal') = (reverses IS NOT NULL)", name="reversal"),
+    sa.CheckConstraint("heir_id IS NULL OR heir_id = ANY(successor_ids)", name="heir"),
+    sa.CheckConstraint("document <> ''", name="document"),
+    sa.Index("ix_succession_unit_id", "unit_id"),
+    comment="Units that ceased or were divided, and who goes on for them. Append-only.",
 )
 
 procedure = sa.Table(

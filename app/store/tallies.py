@@ -18,8 +18,9 @@ from sqlalchemy import text
 from app.domain.dossier import ZONE, Issue
 from app.domain.tally import Count, Tally
 from app.domain.timeliness import Flow, Reading, State
-from app.store import flags
+from app.store import flags, trees
 from app.store.session import ReadSession
+from app.store.trees import Tree, Units
 
 UNKNOWN = "~unknown"
 """The value of a filter by procedure, field or online level for dossiers that have none."""
@@ -42,6 +43,8 @@ class Dimension(StrEnum):
 class Scope:
     """Which dossiers are counted: those held in a span of the unit tree, with filters.
 
+    ``lft`` and ``rgt`` are a span of today's tree, one place for a unit alone; ``units`` and
+    ``day`` say by which tree it is filled (``trees.of``).
     ``known_at`` None is what is known now; otherwise what was known then. A filter that is
     ``UNKNOWN`` asks for what the catalogue does not know. ``flag`` asks for dossiers that show an
     issue; one that compares dossiers is asked of the present only. ``with_uncounted``
@@ -61,6 +64,8 @@ class Scope:
     online_level: str | None = None
     flag: Issue | None = None
     with_uncounted: bool = False
+    units: Units = Units.AS_NOW
+    day: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,23 +235,22 @@ _READ_OTHER = """
      AND r.reading = :reading"""
 
 _NOW = """
-    SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
+    SELECT w.unit_id, w.unit, w.level, w.child, d.source_id, d.code, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.online_level, d.return_method, d.returned_at,
            d.apology_at, d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            d.clock_start_at,
            {edges}
-      FROM dossier d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}"""
+      FROM shown w JOIN dossier d ON d.unit_id = w.unit_id{join}
+     WHERE {wanted}"""
 
 _THEN = """
-    SELECT d.unit_id, d.source_id, d.code, d.unit_lft, d.procedure_id, d.channel,
+    SELECT w.unit_id, w.unit, w.level, w.child, d.source_id, d.code, d.procedure_id, d.channel,
            d.applicant_type, d.limit_kind, d.online_level, d.return_method, d.returned_at,
            d.apology_at, d.apology_exempt, d.supplement_at, d.issues, d.overlong_at,
            d.clock_start_at,
            {edges}
-      FROM dossier_past d{join}
-     WHERE d.unit_lft BETWEEN :lft AND :rgt{counted}
-       AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
+      FROM shown w JOIN dossier_past d ON d.unit_id = w.unit_id
+     WHERE {wanted} AND d.recorded_at <= :known_at AND d.superseded_at > :known_at"""
 
 _EDGE_COLUMNS = ("edge_at", "edge_state", "edge_flow", "edge_due", "edge_days")
 _EDGE_TYPES = {
@@ -277,11 +281,11 @@ def _past_columns(reading: Reading) -> str:
 def _known(scope: Scope) -> str:
     """Return the dossiers as they were known, each once at each unit where it stayed."""
     join = "" if scope.reading is Reading.PROMISED else _READ_OTHER
-    counted = "" if scope.with_uncounted else " AND d.is_counted"
-    now = _NOW.format(edges=_edge_columns(scope.reading), join=join, counted=counted)
+    wanted = "TRUE" if scope.with_uncounted else "d.is_counted"
+    now = _NOW.format(edges=_edge_columns(scope.reading), join=join, wanted=wanted)
     if scope.known_at is None:
         return now
-    then = _THEN.format(edges=_past_columns(scope.reading), join="", counted=counted)
+    then = _THEN.format(edges=_past_columns(scope.reading), wanted=wanted)
     return f"{now} AND d.recorded_at <= :known_at\n    UNION ALL{then}"
 
 
@@ -289,7 +293,7 @@ _FILTERS = {
     "procedure": "p.code",
     "field": "p.field",
     "online_level": "k.online_level",
-    "level": "u.level",
+    "level": "k.level",
     "channel": "k.channel",
     "applicant_type": "k.applicant_type",
 }
@@ -304,6 +308,14 @@ def _filters(scope: Scope) -> list[str]:
     return found
 
 
+_PROCEDURES = "procedure"
+_PROCEDURES_THEN = """(
+        SELECT DISTINCT ON (procedure_id) procedure_id AS id, spec ->> 'code' AS code,
+               spec ->> 'field' AS field
+          FROM procedure_revision WHERE recorded_at <= :known_at
+         ORDER BY procedure_id, seq DESC)"""
+
+
 def _placed(scope: Scope) -> str:
     """Return the known dossiers with the positions of the period among their edges."""
     wanted = ["k.edge_at[1] < :ends"]
@@ -313,12 +325,12 @@ def _placed(scope: Scope) -> str:
     if scope.flag is not None:
         wanted.append(flags.condition(scope.flag))
     return f"""
-    SELECT k.*, p.code AS procedure, p.field, u.code AS unit, u.level,
+    SELECT k.*, p.code AS procedure, p.field,
            width_bucket(CAST(:before_end AS timestamptz), k.edge_at) AS upto,
            width_bucket(CAST(:before_begin AS timestamptz), k.edge_at) AS since
       FROM known k
-      JOIN unit u ON u.id = k.unit_id
-      LEFT JOIN procedure p ON p.id = k.procedure_id
+      LEFT JOIN {_PROCEDURES if scope.known_at is None else _PROCEDURES_THEN} p
+        ON p.id = k.procedure_id
      WHERE {" AND ".join(wanted)}"""
 
 
@@ -342,7 +354,17 @@ _PASSED = """
            edge_flow[i] AS flow, edge_state[i] AS edge, i AS edge_index
       FROM placed, generate_series(since + 1, upto) AS i"""
 
+_ROLLED_UP = f"{Flow.SUCCEEDED_IN:d}, {Flow.SUCCEEDED_OUT:d}"
+"""Between units that are shown as one, nothing was transferred."""
+
 _RELATIONS = {"held": _HELD, "passed": _PASSED}
+
+
+def _relation(scope: Scope, name: str) -> str:
+    if name == "passed" and scope.units is Units.AS_NOW:
+        return f"{_PASSED} WHERE edge_flow[i] NOT IN ({_ROLLED_UP})"
+    return _RELATIONS[name]
+
 
 _KEYS = {
     Dimension.UNIT: "unit",
@@ -352,9 +374,7 @@ _KEYS = {
     Dimension.CHANNEL: "channel",
     Dimension.APPLICANT_TYPE: "applicant_type",
     Dimension.ONLINE_LEVEL: "online_level",
-    Dimension.CHILD: (
-        "(SELECT c.code FROM unit c WHERE c.parent_id = :of AND unit_lft BETWEEN c.lft AND c.rgt)"
-    ),
+    Dimension.CHILD: "child",
 }
 
 
@@ -372,9 +392,10 @@ def counts(
     holds has the key None. Rows add up to the whole: each dossier is in one of them.
     """
     found: dict[tuple[str | None, ...], dict[str, int]] = {}
-    parameters = _parameters(scope, span) | {"of": of}
+    tree = tree_of(session, scope, of)
+    parameters = _parameters(scope, span, tree)
     for relation in _RELATIONS:
-        for row in session.execute(text(_count_statement(scope, relation, by)), parameters):
+        for row in session.execute(text(_count_statement(scope, tree, relation, by)), parameters):
             keys = tuple(row[: len(by)])
             cell = found.setdefault(keys, {})
             cell.update(zip(_names(relation), row[len(by) :], strict=True))
@@ -400,11 +421,15 @@ def passed_by_part(
     sums = ", ".join(
         f"count(*) FILTER (WHERE {CONDITIONS[count].where}) AS {count.value}" for count in wanted
     )
+    tree = tree_of(session, scope)
     statement = (
-        f"{_with(scope, 'passed')} SELECT width_bucket(at, CAST(:starts AS timestamptz[])) AS part,"
+        f"{_with(scope, tree, 'passed')}"
+        " SELECT width_bucket(at, CAST(:starts AS timestamptz[])) AS part,"
         f" {sums} FROM passed GROUP BY part"
     )
-    rows = session.execute(text(statement), _parameters(scope, span) | {"starts": list(starts)})
+    rows = session.execute(
+        text(statement), _parameters(scope, span, tree) | {"starts": list(starts)}
+    )
     found = {row[0]: dict(zip(wanted, row[1:], strict=True)) for row in rows}
     return [Tally.from_mapping(found.get(part, {})) for part in range(1, len(starts) + 1)]
 
@@ -447,15 +472,18 @@ def listed(
             "(unit_id, source_id, x.code, edge_index)"
             " > (:after_unit, :after_source, :after_code, :after_edge)"
         )
+    if count is None and scope.units is Units.AS_NOW:
+        where.append(f"edge_flow[upto] <> {Flow.SUCCEEDED_OUT:d}")  # listed at the successor
+    tree = tree_of(session, scope)
     statement = f"""
-    {_with(scope, condition.relation)}
+    {_with(scope, tree, condition.relation)}
     SELECT x.unit, s.code AS source, x.code, x.procedure, x.state, x.at, x.due_on,
            x.unit_id, x.source_id, x.edge_index
       FROM {condition.relation} x JOIN source s ON s.id = x.source_id
      WHERE {" AND ".join(where)}
      ORDER BY x.unit_id, x.source_id, x.code, x.edge_index
      LIMIT :limit"""
-    parameters = _parameters(scope, span) | {
+    parameters = _parameters(scope, span, tree) | {
         "state": None if state is None else int(state),
         "limit": limit,
     }
@@ -495,15 +523,16 @@ def late_by_cause(
     """
     known = "" if scope.known_at is None else " AND c.recorded_at <= :known_at"
     found: dict[Count, dict[str | None, int]] = {}
+    tree = tree_of(session, scope)
     for relation, count in LATE.items():
         condition = CONDITIONS[count]
         statement = f"""
-        {_with(scope, relation)}
+        {_with(scope, tree, relation)}
         SELECT (SELECT c.cause FROM late_cause c
                  WHERE c.source_id = x.source_id AND c.code = x.code{known}
                  ORDER BY c.seq DESC LIMIT 1) AS cause, count(*) AS number
           FROM {relation} x WHERE {condition.where} GROUP BY 1"""
-        rows = session.execute(text(statement), _parameters(scope, span))
+        rows = session.execute(text(statement), _parameters(scope, span, tree))
         found[count] = {row.cause: row.number for row in rows}
     return found
 
@@ -529,14 +558,15 @@ def grouped(
 ) -> list[Grouped]:
     """Count what a count counts, row by row, by columns of ``GROUPABLE``."""
     condition = CONDITIONS[count]
+    tree = tree_of(session, scope, of)
     keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
     asked = [f"{GROUPABLE[name]} AS value_{at}" for at, name in enumerate(values)]
     names = [f"key_{at}" for at in range(len(by))] + [f"value_{at}" for at in range(len(values))]
     statement = (
-        f"{_with(scope, condition.relation)} SELECT {', '.join(keys + asked)}, count(*)"
+        f"{_with(scope, tree, condition.relation)} SELECT {', '.join(keys + asked)}, count(*)"
         f" FROM {condition.relation} WHERE {condition.where} GROUP BY {', '.join(names)}"
     )
-    rows = session.execute(text(statement), _parameters(scope, span) | {"of": of})
+    rows = session.execute(text(statement), _parameters(scope, span, tree))
     return [Grouped(tuple(row[: len(by)]), tuple(row[len(by) : -1]), row[-1]) for row in rows]
 
 
@@ -570,19 +600,20 @@ def oldest_in_hand(
     of: int | None = None,
 ) -> list[Oldest]:
     """Return for each row the dossier in hand at T whose clock started first."""
+    tree = tree_of(session, scope, of)
     keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
     names = [f"key_{at}" for at in range(len(by))]
     chosen = "".join(f"{one}, " for one in keys)
     distinct = f"DISTINCT ON ({', '.join(names)})" if names else ""
     order = ", ".join([*names, "clock_start_at", "unit_id", "source_id", "code"])
     statement = (
-        f"{_with(scope, 'held')}, kept AS (SELECT {chosen}unit_id, unit, source_id, code,"
+        f"{_with(scope, tree, 'held')}, kept AS (SELECT {chosen}unit_id, unit, source_id, code,"
         f" clock_start_at FROM held WHERE state {_IN_HAND} AND clock_start_at IS NOT NULL),"
         f" first AS (SELECT {distinct} * FROM kept ORDER BY {order}"
         f"{'' if names else ' LIMIT 1'})"
         " SELECT f.*, s.code AS source FROM first f JOIN source s ON s.id = f.source_id"
     )
-    rows = session.execute(text(statement), _parameters(scope, span) | {"of": of})
+    rows = session.execute(text(statement), _parameters(scope, span, tree))
     return [
         Oldest(
             tuple(row[: len(by)]), row.unit_id, row.unit, row.source, row.code, row.clock_start_at
@@ -591,16 +622,30 @@ def oldest_in_hand(
     ]
 
 
-def _with(scope: Scope, relation: str) -> str:
-    """Name the relations; those with found positions and states are worked out once a row."""
-    return (
-        f"WITH {flags.relations(scope.flag)} known AS ({_known(scope)}),"
-        f" placed AS MATERIALIZED ({_placed(scope)}),"
-        f" {relation} AS MATERIALIZED ({_RELATIONS[relation]})"
+def tree_of(session: ReadSession, scope: Scope, of: int | None = None) -> Tree:
+    """Return the units whose dossiers are counted; ``of`` is the one whose children make rows."""
+    return trees.of(
+        session,
+        lft=scope.lft,
+        rgt=scope.rgt,
+        units=scope.units,
+        day=scope.day,
+        known_at=scope.known_at,
+        above=of,
     )
 
 
-def _count_statement(scope: Scope, relation: str, by: Sequence[Dimension]) -> str:
+def _with(scope: Scope, tree: Tree, relation: str) -> str:
+    """Name the relations; those with found positions and states are worked out once a row."""
+    return (
+        f"WITH shown AS ({tree.relation}), {flags.relations(scope.flag)}"
+        f" known AS ({_known(scope)}),"
+        f" placed AS MATERIALIZED ({_placed(scope)}),"
+        f" {relation} AS MATERIALIZED ({_relation(scope, relation)})"
+    )
+
+
+def _count_statement(scope: Scope, tree: Tree, relation: str, by: Sequence[Dimension]) -> str:
     keys = [f"{_KEYS[dimension]} AS key_{at}" for at, dimension in enumerate(by)]
     sums = [
         f"count(*) FILTER (WHERE {condition.where}) AS {count.value}"
@@ -609,7 +654,7 @@ def _count_statement(scope: Scope, relation: str, by: Sequence[Dimension]) -> st
     ]
     group = ", ".join(f"key_{at}" for at in range(len(by)))
     chosen = ", ".join(keys + sums)
-    statement = f"{_with(scope, relation)} SELECT {chosen} FROM {relation}"
+    statement = f"{_with(scope, tree, relation)} SELECT {chosen} FROM {relation}"
     return f"{statement} GROUP BY {group}" if by else statement
 
 
@@ -624,10 +669,9 @@ def _sortable(keys: tuple[str | None, ...]) -> tuple[str, ...]:
 _STEP = timedelta(microseconds=1)
 
 
-def _parameters(scope: Scope, span: Span) -> dict[str, Any]:
+def _parameters(scope: Scope, span: Span, tree: Tree) -> dict[str, Any]:
     return {
-        "lft": scope.lft,
-        "rgt": scope.rgt,
+        **tree.parameters,
         "reading": scope.reading.value,
         "known_at": scope.known_at,
         "procedure": scope.procedure,

@@ -70,6 +70,8 @@ class UnitRow:
     legacy_codes: tuple[str, ...]
     is_bucket: bool
     recorded_at: datetime
+    parent_since: date | None = None
+    heir_id: int | None = None
 
 
 _parent = unit.alias("parent")
@@ -97,6 +99,8 @@ def _row(row: sa.RowMapping) -> UnitRow:
         legacy_codes=tuple(row["legacy_codes"]),
         is_bucket=row["is_bucket"],
         recorded_at=row["recorded_at"],
+        parent_since=row["parent_since"],
+        heir_id=row["heir_id"],
     )
 
 
@@ -231,26 +235,49 @@ def resolve_many(
     """Return the unit of each word a sender used for one, within a subtree.
 
     A word is a code, a former code, an old code written backwards, or the exact name (whatever
-    its case and spacing) of exactly one unit of the subtree. What is not certain is left out.
+    its case and spacing) of exactly one unit of the subtree. The code of a unit that ceased may be
+    used below its successor too, and a name that it shares with its successor is its own first.
+    What is not certain is left out.
     """
     words = set(told)
     found = resolve_codes(session, words)
     places = by_id(session, set(found.values()))
-    within = {word: number for word, number in found.items() if lft <= places[number].lft <= rgt}
+    heirs = by_id(session, {one.heir_id for one in places.values() if one.heir_id is not None})
+    reached = {
+        number: {one.lft, heirs[one.heir_id].lft if one.heir_id is not None else one.lft}
+        for number, one in places.items()
+    }
+    within = {
+        word: number
+        for word, number in found.items()
+        if any(lft <= place <= rgt for place in reached[number])
+    }
     rest = words - found.keys()
     if not rest:
         return within
-    names: dict[str, set[int]] = {}
-    named = sa.select(unit.c.id, unit.c.name).where(
+    names: dict[str, dict[int, int]] = {}
+    named = sa.select(unit.c.id, unit.c.name, unit.c.heir_id).where(
         unit.c.lft.between(lft, rgt), unit.c.is_bucket.is_(False)
     )
-    for number, name in session.execute(named):
-        names.setdefault(folded(name), set()).add(number)
+    for number, name, heir_id in session.execute(named):
+        names.setdefault(folded(name), {})[number] = heir_id or number
     for word in rest:
-        owners = names.get(folded(word), set())
-        if len(owners) == 1:
-            within[word] = next(iter(owners))
+        owner = _sole(names.get(folded(word), {}))
+        if owner is not None:
+            within[word] = owner
     return within
+
+
+def _sole(owners: Mapping[int, int]) -> int | None:
+    """Return the unit that a name means: its only owner, or the one whose successor shares it.
+
+    :param owners: for each unit of the name who goes on for it in the end, or itself.
+    """
+    if len(owners) <= 1:
+        return next(iter(owners), None)
+    first = [number for number, heir in owners.items() if heir != number]
+    last = set(owners.values())
+    return first[0] if len(first) == 1 and len(last) == 1 and len(owners) == 2 else None
 
 
 def folded(name: str) -> str:
@@ -336,6 +363,7 @@ def add(
     legacy_codes: Sequence[str],
     now: datetime,
     is_bucket: bool = False,
+    parent_since: date | None = None,
 ) -> UnitRow:
     """Append a unit below its parent.
 
@@ -355,6 +383,7 @@ def add(
         "valid_to": valid_to,
         "legacy_codes": list(legacy_codes),
         "is_bucket": is_bucket,
+        "parent_since": parent_since,
         "recorded_at": now,
     }
     number = session.execute(sa.insert(unit).values(values).returning(unit.c.id)).scalar_one()
@@ -373,6 +402,7 @@ def add(
         legacy_codes=tuple(legacy_codes),
         is_bucket=is_bucket,
         recorded_at=now,
+        parent_since=parent_since,
     )
 
 
@@ -386,6 +416,7 @@ def update(
     valid_to: date | None,
     legacy_codes: Sequence[str],
     now: datetime,
+    parent_since: date | None = None,
 ) -> None:
     """Change what is said of a unit, in its place."""
     session.execute(
@@ -397,6 +428,7 @@ def update(
             valid_from=valid_from,
             valid_to=valid_to,
             legacy_codes=list(legacy_codes),
+            parent_since=parent_since,
             recorded_at=now,
         )
     )

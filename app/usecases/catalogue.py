@@ -5,12 +5,13 @@ the same thing again changes nothing.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time
 from enum import StrEnum
 from fractions import Fraction
 from typing import Any, ClassVar, Final
 
+from app.domain.dossier import ZONE
 from app.domain.duration import read_duration, write_duration
 from app.domain.errors import Forbidden, Invalid
 from app.domain.limits import LimitKind, TimeLimit
@@ -62,6 +63,15 @@ class ParentLoop(Invalid):
 
     code: ClassVar[str] = "unit.parent_loop"
     unit: str
+
+
+@dataclass(eq=False, kw_only=True)
+class ParentInFuture(Invalid):
+    """A unit is told to stand below another parent from a day that has not come."""
+
+    code: ClassVar[str] = "unit.parent_in_future"
+    unit: str
+    parent_since: date
 
 
 @dataclass(eq=False, kw_only=True)
@@ -129,6 +139,7 @@ class UnitSpec:
     valid_from: date | None = None
     valid_to: date | None = None
     legacy_codes: tuple[str, ...] = ()
+    parent_since: date | None = None
 
     def __post_init__(self) -> None:
         """Refuse a validity that ends before it begins."""
@@ -145,6 +156,7 @@ class UnitSpec:
             valid_from=row.valid_from,
             valid_to=row.valid_to,
             legacy_codes=row.legacy_codes,
+            parent_since=row.parent_since,
         )
 
     def plain(self) -> dict[str, object]:
@@ -157,6 +169,7 @@ class UnitSpec:
             "valid_from": _plain_day(self.valid_from),
             "valid_to": _plain_day(self.valid_to),
             "legacy_codes": list(self.legacy_codes),
+            "parent_since": _plain_day(self.parent_since),
         }
 
 
@@ -272,6 +285,10 @@ class _Desk:
     def put(self, spec: UnitSpec) -> None:
         """Tell one unit whose parent has been told."""
         row = self.known.get(spec.code)
+        if spec.parent_since is not None and spec.parent_since > self._today:
+            raise ParentInFuture(unit=spec.code, parent_since=spec.parent_since)
+        if row is not None and spec.parent_since is None:
+            spec = replace(spec, parent_since=row.parent_since)
         if row is None:
             self._create(spec)
         elif not self._covers(row):
@@ -280,6 +297,10 @@ class _Desk:
             self.changes[spec.code] = Change.UNCHANGED
         else:
             self._update(row, spec)
+
+    @property
+    def _today(self) -> date:
+        return self.now.astimezone(ZONE).date()
 
     def _create(self, spec: UnitSpec) -> None:
         if spec.parent is None and self.within != EVERYWHERE:
@@ -294,6 +315,7 @@ class _Desk:
             valid_from=spec.valid_from,
             valid_to=spec.valid_to,
             legacy_codes=spec.legacy_codes,
+            parent_since=spec.parent_since,
             now=self.now,
         )
         self.known[spec.code] = row
@@ -315,6 +337,7 @@ class _Desk:
             valid_from=spec.valid_from,
             valid_to=spec.valid_to,
             legacy_codes=spec.legacy_codes,
+            parent_since=spec.parent_since,
             now=self.now,
         )
         self.known |= units.by_code(self.session, self.known)

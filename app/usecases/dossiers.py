@@ -121,7 +121,10 @@ def get_dossier(
         session, terms.words_in([[(message.root, message.told) for message in messages]])
     )
     history = gather(
-        messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))
+        messages,
+        lexicon.unit_ids,
+        nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
+        heirs=lexicon.heirs,
     )
     law = lexicon.terms(history, parent_known=bool(found.row["is_leg"]))
     clocked = read(history, law)

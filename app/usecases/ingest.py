@@ -445,7 +445,10 @@ class _Folded:
         messages = list(record.messages) if record else []
         messages += [news.message for news in one.fresh]
         history = gather(
-            messages, lexicon.unit_ids, nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE))
+            messages,
+            lexicon.unit_ids,
+            nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
+            heirs=lexicon.heirs,
         )
         parent = history.facts.get("parent")
         clocked = read(

@@ -286,7 +286,7 @@ def count_by_cause(session: ReadSession, question: Question, *, now: datetime) -
     :raises KnownInFuture: ``known_at`` has not come.
     """
     as_of, span = reporting.observed(question, now=now)
-    found = tallies.late_by_cause(session, question.scope(), span)
+    found = tallies.late_by_cause(session, question.scope(as_of), span)
     finished, overdue = (
         _named(found[count]) for count in (Count.FINISHED_LATE, Count.OPEN_OVERDUE)
     )

@@ -7,7 +7,7 @@ from typing import Final
 from app.domain.dossier import Issue
 from app.domain.period import Period, Step
 from app.domain.quality import SEVERITIES, Severity
-from app.store import quality
+from app.store import quality, tallies
 from app.store.session import ReadSession
 from app.usecases.reporting import Question, TooManyParts
 
@@ -60,11 +60,10 @@ def board(
     months = [part for part in question.period.parts(Step.MONTH) if part[1].begins < as_of]
     if len(months) > MOST_MONTHS:
         raise TooManyParts(most=MOST_MONTHS)
-    scope = question.scope()
+    scope = question.scope(as_of)
     found = quality.counts(
         session,
-        lft=scope.lft,
-        rgt=scope.rgt,
+        tree=tallies.tree_of(session, scope),
         begins=question.period.begins,
         ends=as_of,
         parts=[(month.begins, min(month.ends, as_of)) for _, month in months],

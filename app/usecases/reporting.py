@@ -22,6 +22,7 @@ from app.rulebook.metrics import Metrics
 from app.store import tallies, units
 from app.store.session import ReadSession
 from app.store.tallies import Dimension, LateGroup, Listed, Span
+from app.store.trees import Units
 from app.store.units import UnitRow
 
 MOST_PARTS = 400
@@ -94,8 +95,19 @@ class Question:
     level: str | None = None
     online_level: str | None = None
     flag: Issue | None = None
+    units: Units = Units.AS_NOW
+    units_on: date | None = None
 
-    def scope(self) -> tallies.Scope:
+    def tree_on(self, as_of: datetime) -> date | None:
+        """Return the day of the tree for the units of the time: the last one before T if not told.
+
+        One question has one tree, so that its parts and rows add up.
+        """
+        if self.units is Units.AS_NOW:
+            return None
+        return self.units_on or _last_day(self.period, as_of)
+
+    def scope(self, as_of: datetime) -> tallies.Scope:
         """Return the dossiers asked about, as the store finds them."""
         own = self.extent is Extent.OWN
         return tallies.Scope(
@@ -111,6 +123,8 @@ class Question:
             level=self.level,
             online_level=self.online_level,
             flag=self.flag,
+            units=self.units,
+            day=self.tree_on(as_of),
         )
 
 
@@ -129,7 +143,8 @@ class Cell:
 class Figures:
     """A table of figures with everything needed to compute it again.
 
-    ``as_of`` is T, exclusive; ``known_at`` is the moment of knowledge.
+    ``as_of`` is T, exclusive; ``known_at`` is the moment of knowledge; ``units_on`` is the day of
+    the tree for the units of the time, None for those of today.
     """
 
     question: Question
@@ -137,6 +152,7 @@ class Figures:
     known_at: datetime
     rows: tuple[Cell, ...]
     total: Cell
+    units_on: date | None = None
 
 
 def figures(
@@ -164,7 +180,7 @@ def figures(
     by, step = _dimensions(group_by)
     parts = _parts(question.period, step)
     as_of = question.period.observed_at(question.as_of, now=now)
-    scope = question.scope()
+    scope = question.scope(as_of)
     rows: list[Cell] = []
     for label, part in parts:
         if part.begins >= as_of and len(parts) > 1:
@@ -182,6 +198,7 @@ def figures(
         as_of=as_of,
         known_at=question.known_at or now,
         rows=tuple(rows),
+        units_on=question.tree_on(as_of),
         total=replace(
             _cell({}, question.period, total, definitions),
             identities=identities(total) | (_between(rows, total, step) if group_by else {}),
@@ -262,7 +279,7 @@ def by_unit(
     """Return the counts of each unit of a subtree that holds dossiers, and T."""
     as_of = question.period.observed_at(question.as_of, now=now)
     found = tallies.counts(
-        session, question.scope(), _span(question.period, as_of), by=[Dimension.UNIT]
+        session, question.scope(as_of), _span(question.period, as_of), by=[Dimension.UNIT]
     )
     return as_of, {row.keys[0] or "": row.tally for row in found}
 
@@ -294,7 +311,7 @@ def finishes_by_part(
     as_of = question.period.observed_at(question.as_of, now=now)
     return tallies.passed_by_part(
         session,
-        question.scope(),
+        question.scope(as_of),
         _span(question.period, as_of),
         starts=[part.begins for part in parts],
         wanted=FINISHES,
@@ -322,7 +339,7 @@ def dossiers_behind(
     by_itself = question.flag is not None and count is None
     return tallies.listed(
         session,
-        replace(question.scope(), with_uncounted=by_itself),
+        replace(question.scope(as_of), with_uncounted=by_itself),
         _span(question.period, as_of),
         count=count,
         state=state,
@@ -378,8 +395,11 @@ def _parts(period: Period, step: Step | None) -> list[tuple[str, Period]]:
 
 def _span(period: Period, ends: datetime) -> Span:
     """Return the period up to T; its last day is that of the last instant before T."""
-    last = min(period.last, (ends - JUST).astimezone(period.begins.tzinfo).date())
-    return Span(period.begins, ends, period.first, last)
+    return Span(period.begins, ends, period.first, _last_day(period, ends))
+
+
+def _last_day(period: Period, ends: datetime) -> date:
+    return min(period.last, (ends - JUST).astimezone(period.begins.tzinfo).date())
 
 
 def _cell(

@@ -252,6 +252,7 @@ def _reread(
             record.messages,
             lexicon.unit_ids,
             nowhere=lexicon.unit_ids.get((record.messages[0].root, NOWHERE)),
+            heirs=lexicon.heirs,
         )
         before = lexicon.terms(history, parent_known=True)
         after = lexicon.terms(history, parent_known=True, known_at=now)

@@ -120,7 +120,8 @@ def spreads(
     """
     offices = Offices(session, question.known_at)
     cut = reporting.cut(question, group_by, now=now)
-    work = _Work(session, question, offices, include)
+    scope = question.scope(cut.whole.ends)
+    work = _Work(session, question, scope, offices, include)
     whole = work.rows(Cut((), None, (("", cut.whole),), cut.whole))
     rows = work.rows(cut) if group_by else {}
     return Spreads(include, whole.get((), RowSpread(include)), rows)
@@ -132,6 +133,7 @@ class _Work:
 
     session: ReadSession
     question: Question
+    scope: tallies.Scope
     offices: Offices
     include: frozenset[Include]
 
@@ -152,7 +154,7 @@ class _Work:
     def _grouped(self, cut: Cut, span: tallies.Span, count: Count, *values: str) -> list[Grouped]:
         return tallies.grouped(
             self.session,
-            self.question.scope(),
+            self.scope,
             span,
             count=count,
             values=values,
@@ -186,7 +188,7 @@ class _Work:
         self, rows: dict[tuple[str | None, ...], RowSpread], cut: Cut, span: tallies.Span
     ) -> None:
         oldest = tallies.oldest_in_hand(
-            self.session, self.question.scope(), span, by=cut.by, of=self.question.unit.id
+            self.session, self.scope, span, by=cut.by, of=self.question.unit.id
         )
         self.offices.load(one.unit_id for one in oldest)
         for one in oldest:
@@ -209,7 +211,8 @@ def late_groups(
     span = reporting.cut(question, (), now=now).whole
     is_flow = count is Count.FINISHED_LATE
     values = ("unit_id", "due_on", "day") if is_flow else ("unit_id", "due_on")
-    groups = tallies.grouped(session, question.scope(), span, count=count, values=values)
+    scope = question.scope(span.ends)
+    groups = tallies.grouped(session, scope, span, count=count, values=values)
     offices = Offices(session, question.known_at)
     offices.load(one.values[0] for one in groups)
     found: list[LateGroup] = []

@@ -8,8 +8,9 @@ from app.domain.dossier import History
 from app.domain.procedure import OnlineLevel, Procedure
 from app.domain.reading import Terms
 from app.domain.record import Told as TypedFacts
+from app.domain.stay import Heirs
 from app.rulebook.intake import intake_rule_at
-from app.store import access, mappings, procedures, units
+from app.store import access, mappings, procedures, successions, units
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import calendar_book
@@ -56,6 +57,7 @@ class Lexicon:
 
     unit_ids: Mapping[Told, int]
     by_id: Mapping[int, UnitRow]
+    heirs: Heirs
     procedures: Mapping[Told, KnownProcedure]
     calendars: CalendarBook
 
@@ -139,12 +141,24 @@ def _lexicon(
                 ids[root, word] = number
             elif place is not None:
                 ids[root, word] = place.id
+    heirs = _heirs(session, rows)
     return Lexicon(
         unit_ids=ids,
         by_id=rows,
+        heirs=heirs,
         procedures=_procedures(session, words.procedures),
         calendars=calendar_book.of_units(session, rows),
     )
+
+
+def _heirs(session: ReadSession, rows: dict[int, UnitRow]) -> Heirs:
+    """Return who goes on for units that ceased, and add those units to the rows."""
+    gone = [number for number, row in rows.items() if row.heir_id is not None]
+    if not gone:
+        return {}
+    heirs = successions.heirs(session, gone)
+    rows |= units.by_id(session, {heir.unit for heir in heirs.values()} - rows.keys())
+    return heirs
 
 
 def _by_root(told: Iterable[Told]) -> dict[int, set[str]]:

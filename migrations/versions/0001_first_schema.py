@@ -17,6 +17,7 @@ APPEND_ONLY = (
     "dossier_record",
     "audit",
     "unit_revision",
+    "succession",
     "procedure_revision",
     "calendar_version",
     "mapping",
@@ -664,21 +665,49 @@ def upgrade() -> None:
         sa.Column("legacy_codes", postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False),
         sa.Column("is_bucket", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column(
+            "parent_since",
+            sa.Date(),
+            nullable=True,
+            comment="stands below its parent since then; NULL always",
+        ),
+        sa.Column(
+            "heir_id",
+            sa.Integer(),
+            nullable=True,
+            comment="who goes on for it in the end, by the successions in force",
+        ),
+        sa.Column(
             "recorded_at",
             sa.DateTime(timezone=True),
             server_default=sa.text("now()"),
             nullable=False,
         ),
         sa.CheckConstraint("code <> '' AND name <> ''", name=op.f("ck_unit_named")),
+        sa.CheckConstraint("heir_id <> id", name=op.f("ck_unit_heir")),
         sa.CheckConstraint("lft <= rgt", name=op.f("ck_unit_interval")),
         sa.CheckConstraint(
             "valid_to IS NULL OR valid_to >= valid_from", name=op.f("ck_unit_validity")
         ),
+        sa.ForeignKeyConstraint(["heir_id"], ["unit.id"], name=op.f("fk_unit_heir_id_unit")),
         sa.ForeignKeyConstraint(["parent_id"], ["unit.id"], name=op.f("fk_unit_parent_id_unit")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_unit")),
         sa.UniqueConstraint("code", name=op.f("uq_unit_code")),
         sa.UniqueConstraint("lft", name=op.f("uq_unit_lft")),
         comment="Units (đơn vị) as a tree; lft..rgt holds the whole subtree. Reference table.",
+    )
+    op.create_index(
+        "ix_unit_heir_id",
+        "unit",
+        ["heir_id"],
+        unique=False,
+        postgresql_where=sa.text("heir_id IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_unit_parent_since",
+        "unit",
+        ["parent_since"],
+        unique=False,
+        postgresql_where=sa.text("parent_since IS NOT NULL"),
     )
     op.create_table(
         "alert_setting",
@@ -862,6 +891,51 @@ def upgrade() -> None:
         comment="Rule sets of offices, as they were put. Append-only. Reference table.",
     )
     op.create_table(
+        "succession",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("effective_on", sa.Date(), nullable=False),
+        sa.Column("successor_ids", postgresql.ARRAY(sa.Integer()), nullable=False),
+        sa.Column("heir_id", sa.Integer(), nullable=True, comment="takes over what is open"),
+        sa.Column("children_to_id", sa.Integer(), nullable=True),
+        sa.Column(
+            "former_valid_to", sa.Date(), nullable=True, comment="of the unit, for a reversal"
+        ),
+        sa.Column("document", sa.Text(), nullable=False),
+        sa.Column("reverses", sa.Integer(), nullable=True),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "(kind = 'reversal') = (reverses IS NOT NULL)", name=op.f("ck_succession_reversal")
+        ),
+        sa.CheckConstraint("document <> ''", name=op.f("ck_succession_document")),
+        sa.CheckConstraint(
+            "kind IN ('merger', 'split', 'rename', 'abolition', 'reversal')",
+            name=op.f("ck_succession_kind"),
+        ),
+        sa.CheckConstraint(
+            "heir_id IS NULL OR heir_id = ANY(successor_ids)", name=op.f("ck_succession_heir")
+        ),
+        sa.ForeignKeyConstraint(
+            ["children_to_id"], ["unit.id"], name=op.f("fk_succession_children_to_id_unit")
+        ),
+        sa.ForeignKeyConstraint(["heir_id"], ["unit.id"], name=op.f("fk_succession_heir_id_unit")),
+        sa.ForeignKeyConstraint(
+            ["reverses"], ["succession.id"], name=op.f("fk_succession_reverses_succession")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_succession_unit_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_succession")),
+        sa.UniqueConstraint("reverses", name=op.f("uq_succession_reverses")),
+        comment="Units that ceased or were divided, and who goes on for them. Append-only.",
+    )
+    op.create_index("ix_succession_unit_id", "succession", ["unit_id"], unique=False)
+    op.create_table(
         "unit_revision",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -968,6 +1042,8 @@ def downgrade() -> None:
     op.drop_table("calendar_version")
     op.drop_table("webhook")
     op.drop_table("unit_revision")
+    op.drop_index("ix_succession_unit_id", table_name="succession")
+    op.drop_table("succession")
     op.drop_table("rule_set_version")
     op.drop_table("procedure_revision")
     op.drop_table("late_cause_own")
@@ -975,6 +1051,14 @@ def downgrade() -> None:
     op.drop_table("calendar")
     op.drop_table("api_key")
     op.drop_table("alert_setting")
+    op.drop_index(
+        "ix_unit_parent_since",
+        table_name="unit",
+        postgresql_where=sa.text("parent_since IS NOT NULL"),
+    )
+    op.drop_index(
+        "ix_unit_heir_id", table_name="unit", postgresql_where=sa.text("heir_id IS NOT NULL")
+    )
     op.drop_table("unit")
     op.drop_table("source_heard")
     op.drop_table("source")

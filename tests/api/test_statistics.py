@@ -384,7 +384,7 @@ def _told(record: dict[str, object]) -> dict[str, object]:
         ({"group_by": "month,day"}, 422, "statistics.grouping_twice"),
         ({"group_by": "day", "from": "2024-01-01"}, 422, "period.too_many_parts"),
         ({"include": "luck"}, 422, "statistics.include_unknown"),
-        ({"units": "as_was"}, 422, "statistics.units_not_as_was"),
+        ({"units": "as_told"}, 422, "field.not_allowed"),
         ({"definitions": "luck"}, 404, "definition.unknown"),
         ({"unit": "H15"}, 404, "unit.unknown"),
         ({"unit": "H99"}, 404, "unit.unknown"),

@@ -5,8 +5,10 @@ from datetime import timedelta
 from sqlalchemy import text
 
 from app.domain.dossier import Issue
-from app.store import quality
+from app.store import quality, trees
 from app.store.session import WriteSession
+from app.store.trees import Tree
+from app.store.units import UnitRow
 from tests.factories import add_dossier, local, make_source, make_unit
 
 BEGINS, ENDS = local("2026-08-01"), local("2026-09-01")
@@ -22,7 +24,7 @@ def test_an_issue_is_known_from_the_first_version_that_shows_it(session: WriteSe
     _believed(session, FIRST_KNOWN, ["no_due"], version=2)
     _believed(session, FIRST_KNOWN - timedelta(days=1), ["unknown_unit"], version=1)
 
-    found = quality.counts(session, lft=unit.lft, rgt=unit.rgt, begins=BEGINS, ends=ENDS)
+    found = quality.counts(session, tree=_tree(session, unit), begins=BEGINS, ends=ENDS)
 
     shown = found[Issue.NO_DUE]
     assert (shown.count, shown.first_seen, shown.last_seen) == (1, FIRST_KNOWN, NOW_KNOWN)
@@ -38,10 +40,14 @@ def test_a_part_counts_what_waited_at_its_end(session: WriteSession) -> None:
     halves = [(BEGINS, local("2026-08-02")), (local("2026-08-02"), ENDS), (ENDS, ENDS)]
 
     found = quality.counts(
-        session, lft=unit.lft, rgt=unit.rgt, begins=BEGINS, ends=ENDS, parts=halves
+        session, tree=_tree(session, unit), begins=BEGINS, ends=ENDS, parts=halves
     )
 
     assert dict(found[Issue.NO_DUE].parts) == {2: 1, 3: 1}
+
+
+def _tree(session: WriteSession, unit: UnitRow) -> Tree:
+    return trees.of(session, lft=unit.lft, rgt=unit.rgt)
 
 
 def _believed(session: WriteSession, known: object, issues: list[str], *, version: int) -> None:
