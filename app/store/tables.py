@@ -699,6 +699,20 @@ rule_set_confirmation = sa.Table(
     comment="Numbers of a rule set that a named person confirmed. Append-only. Reference table.",
 )
 
+register_entry = sa.Table(
+    "register_entry",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("register", sa.Text, primary_key=True),
+    sa.Column("code", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("spec", JSONB, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("register IN ('publication', 'petition')", name="register"),
+    comment="What units told of publications and petitions, by code. Append-only: the last holds.",
+)
+
 install = sa.Table(
     "install",
     metadata,

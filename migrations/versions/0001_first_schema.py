@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "mapping",
     "delivery",
     "alert_setting",
+    "register_entry",
     "late_cause",
     "late_cause_own",
     "rule_set_version",
@@ -607,6 +608,28 @@ def upgrade() -> None:
         unique=False,
     )
     op.create_table(
+        "register_entry",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("register", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "register IN ('publication', 'petition')", name=op.f("ck_register_entry_register")
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "register", "code", "seq", name=op.f("pk_register_entry")
+        ),
+        comment="What units told of publications and petitions, by code. Append-only: the last holds.",
+    )
+    op.create_table(
         "rule_set_confirmation",
         sa.Column("unit_id", sa.Integer(), nullable=False, comment="for whom; 0 is everybody"),
         sa.Column("rule_set", sa.Text(), nullable=False),
@@ -1063,6 +1086,7 @@ def downgrade() -> None:
     op.drop_table("source_heard")
     op.drop_table("source")
     op.drop_table("rule_set_confirmation")
+    op.drop_table("register_entry")
     op.drop_index("ix_quarantine_unit_lft_recorded_at", table_name="quarantine")
     op.drop_table("quarantine")
     op.drop_table("pull_state")

@@ -60,6 +60,16 @@ def nothing(_: str) -> dict[str, Any]:
     return {}
 
 
+def a_posting(unit: str) -> dict[str, Any]:
+    entry = {"unit": unit, "procedure": "1.001193", "applies_from": "2026-01-01"}
+    return {"publications": [entry]}
+
+
+def a_petition(unit: str) -> dict[str, Any]:
+    entry = {"unit": unit, "code": "PA-1", "kind": "reflection", "received_on": "2026-08-03"}
+    return {"petitions": [entry]}
+
+
 SPAN = "&from=2026-08-01&to=2026-08-31"
 PROBES: dict[str, Probe | str] = {
     "getUnit": Probe("/v1/units/{unit}"),
@@ -100,6 +110,12 @@ PROBES: dict[str, Probe | str] = {
     "getStatistics": query("/v1/statistics", SPAN),
     "getDataQuality": query("/v1/data-quality", SPAN),
     "listSources": query("/v1/sources"),
+    "listPublications": query("/v1/publications"),
+    "countPublications": query("/v1/publications/counts", SPAN),
+    "putPublications": Probe("/v1/publications", a_posting, 422),
+    "listPetitions": query("/v1/petitions"),
+    "countPetitions": query("/v1/petitions/counts", SPAN),
+    "putPetitions": Probe("/v1/petitions", a_petition, 422),
     "listOverdue": query("/v1/overdue"),
     "listAlerts": query("/v1/alerts"),
     "getAlertSetting": Probe("/v1/alert-settings/{unit}"),
@@ -184,6 +200,8 @@ def own_key(app: FastAPI, client: TestClient) -> dict[str, str]:
     """Seed units, a calendar and a dossier in each, and give the key of one unit."""
     whole = key_of(app, None)
     assert client.post("/v1/units/batch", json={"units": UNITS}, headers=whole).is_success
+    procedure = {"name": "Đăng ký khai sinh"}
+    assert client.put("/v1/procedures/1.001193", json=procedure, headers=whole).is_success
     for unit in UNITS:
         code = unit["code"]
         told = {
