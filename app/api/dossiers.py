@@ -108,6 +108,16 @@ class StandingOut(Out):
     provisional: bool
 
 
+class SameOut(Out):
+    """Another dossier that is this one, or may be."""
+
+    source: str
+    code: str
+    relation: str = Field(
+        description="`newer_number`, `former_number`, `other_system` hoặc `unclear`."
+    )
+
+
 class DossierOut(Out):
     """A dossier as it stands now."""
 
@@ -132,6 +142,12 @@ class DossierOut(Out):
     parent: str | None
     leg: str | None
     other_codes: list[str]
+    counted: bool = Field(
+        description="Có trong số liệu; sai: chỉ liệt kê. / In the figures; else only listed."
+    )
+    same_as: list[SameOut] = Field(
+        description="Cùng hồ sơ dưới mã khác hoặc ở hệ thống khác. / The same dossier elsewhere."
+    )
     due_origin: str = Field(description="`told`, `computed` or `none`.")
     state: str | None = Field(description="Under the reading `promised`.")
     readings: dict[str, StandingOut]
@@ -169,6 +185,11 @@ class DossierOut(Out):
             state=standings[DueReading.PROMISED.value].state,
             readings=standings,
             apology="exempt" if row["apology_exempt"] else apology,
+            counted=row["is_counted"],
+            same_as=[
+                SameOut(source=one.source, code=one.code, relation=one.relation)
+                for one in whole.same_as
+            ],
             flags=row["issues"],
             due_difference_working_days=whole.clocked.due_difference_working_days,
             as_of=whole.as_of,

@@ -75,6 +75,8 @@ class Issue(StrEnum):
     CLOSED_IN_SAME_MINUTE = "closed_in_same_minute"
     CLOSED_IN_BULK = "closed_in_bulk"
     SAME_FROM_TWO_SOURCES = "same_from_two_sources"
+    RENUMBERED = "renumbered"
+    NUMBER_UNCLEAR = "number_unclear"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ SEVERITIES: Final[Mapping[Issue, Severity]] = MappingProxyType(
             *(Issue.UNKNOWN_PARENT, Issue.ZERO_DURATION, Issue.STATUS_BACKWARDS),
             *(Issue.NOTICE_LATE, Issue.DATES_AHEAD, Issue.NUMBER_DATE_DIFFERS),
             *(Issue.LATE_BEFORE_CORRECTION, Issue.ONLINE_AT_INFORMATION_LEVEL),
+            Issue.RENUMBERED,
         ),
         Severity.INFORMATION,
     )
@@ -59,7 +60,7 @@ SEVERITIES: Final[Mapping[Issue, Severity]] = MappingProxyType(
             *(Issue.MORE_THAN_ONE_SUPPLEMENT, Issue.UNKNOWN_UNIT, Issue.UNKNOWN_PROCEDURE),
             *(Issue.PAUSE_LONGER_THAN_LIMIT, Issue.PAUSE_JUST_BEFORE_DUE),
             *(Issue.RECEIPT_ENTERED_LATE, Issue.CLOSED_IN_SAME_MINUTE),
-            Issue.SAME_FROM_TWO_SOURCES,
+            *(Issue.SAME_FROM_TWO_SOURCES, Issue.NUMBER_UNCLEAR),
         ),
         Severity.ATTENTION,
     )
@@ -73,9 +74,7 @@ SEVERITIES: Final[Mapping[Issue, Severity]] = MappingProxyType(
 )
 """The weight of each issue: serious is what rewrites lateness or ends many dossiers at once."""
 
-ACROSS: Final = frozenset(
-    {Issue.CLOSED_IN_SAME_MINUTE, Issue.CLOSED_IN_BULK, Issue.SAME_FROM_TWO_SOURCES}
-)
+ACROSS: Final = frozenset({Issue.CLOSED_IN_SAME_MINUTE, Issue.CLOSED_IN_BULK})
 """Issues that no dossier shows by itself."""
 
 

@@ -142,6 +142,11 @@ def expire_key(session: WriteSession, key_id: int, *, at: datetime) -> None:
     )
 
 
+def find_source(session: ReadSession, code: str) -> int | None:
+    """Return the number of a source system, None if there is none of this code."""
+    return session.execute(sa.select(source.c.id).where(source.c.code == code)).scalar_one_or_none()
+
+
 def ensure_source(session: WriteSession, code: str, *, name: str) -> tuple[int, bool]:
     """Return the number of a source system, and whether it was made by this call."""
     made = session.execute(

@@ -11,13 +11,15 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import Result, text
 
+from app.domain import sameness
 from app.domain.canonical import from_plain
 from app.domain.record import Message, MessageKind
+from app.domain.sameness import Relation
 from app.store.session import ReadSession, WriteSession
 
-Key = tuple[int, str]
+Key = sameness.Key
 """A dossier as its sender knows it: (source, code)."""
 
 
@@ -32,13 +34,17 @@ class Located:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """The wish to write the next version of a dossier; ``seen`` is the version that was read."""
+    """The wish to write the next version of a dossier; ``seen`` is the version that was read.
+
+    A claim that does not write only holds the dossier as it was read until the transaction ends.
+    """
 
     source_id: int
     code: str
     home_unit_id: int
     unit_id: int
     seen: int
+    writes: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +124,8 @@ _CLAIM = text(
         AS r(source_id int, code text, home_unit_id int, unit_id int, seen int)
      ORDER BY r.source_id, r.code
     ON CONFLICT (source_id, code) DO UPDATE
-       SET unit_id = EXCLUDED.unit_id, version = EXCLUDED.version
+       SET unit_id = CASE EXCLUDED.unit_id WHEN 0 THEN locator.unit_id ELSE EXCLUDED.unit_id END,
+           version = locator.version + CASE EXCLUDED.unit_id WHEN 0 THEN 0 ELSE 1 END
      WHERE locator.version = EXCLUDED.version - 1
     RETURNING source_id, code
     """
@@ -136,7 +143,7 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
             "source_id": one.source_id,
             "code": one.code,
             "home_unit_id": one.home_unit_id,
-            "unit_id": one.unit_id,
+            "unit_id": one.unit_id if one.writes else 0,  # no unit has this number
             "seen": one.seen,
         }
         for one in sorted(claims, key=lambda one: (one.source_id, one.code))
@@ -195,6 +202,7 @@ _DOSSIER_TYPES = {
     "is_open": "boolean",
     "is_leg": "boolean",
     "is_counted": "boolean",
+    "same_as": "jsonb",
     "procedure_id": "int",
     "procedure_told": "text",
     "unit_told": "text",
@@ -428,6 +436,90 @@ def places(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[int, ..
     return found
 
 
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What a stored dossier says of those that are the same."""
+
+    is_counted: bool
+    same_as: tuple[tuple[int, str, str], ...]
+
+
+def standings(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Standing]:
+    """Return what stored dossiers say of those that are the same."""
+    wanted = sorted(set(keys))
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT d.source_id, d.code, d.is_counted, d.same_as FROM dossier d"
+            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
+            " ON d.source_id = k.source_id AND d.code = k.code"
+        ),
+        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
+    )
+    return {
+        (row.source_id, row.code): Standing(
+            row.is_counted, tuple((source, code, what) for source, code, what in row.same_as)
+        )
+        for row in rows
+    }
+
+
+@dataclass(frozen=True, slots=True)
+class Same:
+    """Another dossier that is the same, or may be, and how."""
+
+    source: str
+    code: str
+    relation: str
+
+
+def same_as(session: ReadSession, key: Key, *, lft: int, rgt: int) -> tuple[Same, ...]:
+    """Return the dossiers that are the same as one and stood within a subtree, by source."""
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT s.code AS source, o.code, w.word ->> 2 AS relation FROM dossier d"
+            " CROSS JOIN LATERAL jsonb_array_elements(d.same_as) AS w(word)"
+            " JOIN dossier o ON o.code = w.word ->> 1 AND o.source_id = CAST(w.word ->> 0 AS int)"
+            " JOIN source s ON s.id = o.source_id"
+            " WHERE d.source_id = :source AND d.code = :code AND d.is_current"
+            " AND o.unit_lft BETWEEN :lft AND :rgt ORDER BY s.code, o.code"
+        ),
+        {"source": key[0], "code": key[1], "lft": lft, "rgt": rgt},
+    )
+    return tuple(Same(row.source, row.code, row.relation) for row in rows)
+
+
+def linked(session: ReadSession, *, lft: int, rgt: int) -> list[Key]:
+    """Return the dossiers of a subtree that share a number with others, in order."""
+    rows = session.execute(
+        text(
+            "SELECT DISTINCT d.source_id, d.code FROM dossier d"
+            " WHERE d.same_as <> '[]' AND d.unit_lft BETWEEN :lft AND :rgt"
+            " ORDER BY d.source_id, d.code"
+        ),
+        {"lft": lft, "rgt": rgt},
+    )
+    return [(row.source_id, row.code) for row in rows]
+
+
+def tellings(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[Message, ...]]:
+    """Return what was told of each dossier under all its numbers, in order of arrival."""
+    wanted = set(keys)
+    lines = {
+        key: {key, *((key[0], code) for _, code, what in one.same_as if what in _RENUMBERED)}
+        for key, one in standings(session, wanted).items()
+    }
+    kept = records(session, locate(session, wanted.union(*lines.values())))
+    found = {}
+    for key in wanted & kept.keys():
+        line = sorted(lines.get(key, {key}) & kept.keys())
+        messages = [one for number in line for one in kept[number].messages]
+        found[key] = tuple(sorted(messages, key=lambda one: one.recorded_at))
+    return found
+
+
+_RENUMBERED = frozenset({Relation.NEWER_NUMBER, Relation.FORMER_NUMBER})
+
+
 def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
     """Return the legs that name one of these dossiers as their parent and stand by themselves."""
     wanted = sorted(set(parents))
@@ -520,20 +612,43 @@ class Found:
     procedure: str | None
 
 
+_FIND = (
+    "SELECT d.*, u.code AS unit_code, s.code AS source_code, p.code AS procedure_code"
+    " FROM dossier d JOIN unit u ON u.id = d.unit_id JOIN source s ON s.id = d.source_id"
+    " LEFT JOIN procedure p ON p.id = d.procedure_id"
+)
+_HERE = (
+    "AND d.is_current AND d.unit_lft BETWEEN :lft AND :rgt"
+    " AND (CAST(:source AS text) IS NULL OR s.code = :source)"
+)
+
+
 def find(
     session: ReadSession, code: str, *, lft: int, rgt: int, source: str | None = None
 ) -> list[Found]:
     """Return the dossiers of a code that a subtree holds now, one per source."""
     rows = session.execute(
-        text(
-            "SELECT d.*, u.code AS unit_code, s.code AS source_code, p.code AS procedure_code"
-            " FROM dossier d JOIN unit u ON u.id = d.unit_id JOIN source s ON s.id = d.source_id"
-            " LEFT JOIN procedure p ON p.id = d.procedure_id"
-            " WHERE d.code = :code AND d.is_current AND d.unit_lft BETWEEN :lft AND :rgt"
-            " AND (CAST(:source AS text) IS NULL OR s.code = :source) ORDER BY s.code"
-        ),
+        text(f"{_FIND} WHERE d.code = :code {_HERE} ORDER BY s.code"),
         {"code": code, "lft": lft, "rgt": rgt, "source": source},
     )
+    return _found(rows)
+
+
+def find_by_other(
+    session: ReadSession, number: str, *, lft: int, rgt: int, source: str | None = None
+) -> list[Found]:
+    """Return the dossiers of a subtree that bear a number beside their own."""
+    rows = session.execute(
+        text(
+            f"{_FIND} WHERE d.other_codes <> '{{}}' AND d.other_codes @> ARRAY[:code]"
+            f" {_HERE} ORDER BY s.code, d.code"
+        ),
+        {"code": number, "lft": lft, "rgt": rgt, "source": source},
+    )
+    return _found(rows)
+
+
+def _found(rows: Result[*tuple[Any, ...]]) -> list[Found]:
     return [
         Found(dict(row), row["unit_code"], row["source_code"], row["procedure_code"])
         for row in rows.mappings()

@@ -78,24 +78,10 @@ _CLOSED = f"""
                       AND r.code = c.code AND r.told ->> 'status' IN ({_STEPS}))) AS b
          WHERE b.alike >= :many)"""  # noqa: S608  # built from constants
 
-_TWINS = f"""
-    numbered AS MATERIALIZED (
-        SELECT d.source_id, d.code, d.first_recorded_at, w.word
-          FROM dossier d, unnest(d.code || d.other_codes) AS w(word)
-         WHERE d.unit_id IN (SELECT unit_id FROM shown) AND {ALIVE}),
-    same_from_two_sources AS (
-        SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at) AS seen_at
-          FROM numbered n JOIN dossier o ON o.code = n.word AND o.source_id <> n.source_id
-        UNION ALL
-        SELECT n.source_id, n.code, greatest(n.first_recorded_at, o.first_recorded_at)
-          FROM numbered n
-          JOIN dossier o ON o.other_codes <> '{{}}' AND o.other_codes @> ARRAY[n.word]
-           AND o.source_id <> n.source_id)"""  # noqa: S608  # built from constants
-
 PARAMETERS: Final[dict[str, Any]] = {"many": MANY, "zone": str(ZONE)}
 """What the relations ask for beside ``shown``, ``begins`` and ``ends``."""
 
-EVERY_RELATION: Final = f"{_CLOSED},{_TWINS},"
+EVERY_RELATION: Final = f"{_CLOSED},"
 
 
 def relations(issue: Issue | None) -> str:
@@ -103,8 +89,6 @@ def relations(issue: Issue | None) -> str:
     match issue:
         case Issue.CLOSED_IN_SAME_MINUTE | Issue.CLOSED_IN_BULK:
             return f"{_CLOSED},"
-        case Issue.SAME_FROM_TWO_SOURCES:
-            return f"{_TWINS},"
         case _:
             return ""
 
@@ -115,8 +99,6 @@ def condition(issue: Issue) -> str:
         case Issue.CLOSED_IN_SAME_MINUTE | Issue.CLOSED_IN_BULK:
             columns = "unit_id, source_id, code"
             return f"(k.unit_id, k.source_id, k.code) IN (SELECT {columns} FROM {issue})"  # noqa: S608  # built from constants
-        case Issue.SAME_FROM_TWO_SOURCES:
-            return f"(k.source_id, k.code) IN (SELECT source_id, code FROM {issue})"  # noqa: S608  # built from constants
         case Issue.PAUSE_LONGER_THAN_LIMIT:
             state = "k.edge_state[width_bucket(CAST(:before_end AS timestamptz), k.edge_at)]"
             still = f"k.overlong_at < :ends AND {state} = {State.PAUSED:d}"

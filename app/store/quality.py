@@ -43,10 +43,7 @@ _MARKED = f"""
           FROM closed_in_same_minute GROUP BY unit_id, source_id, code
         UNION ALL
         SELECT unit_id, source_id, code, '{Issue.CLOSED_IN_BULK}', array_agg(at), min(seen_at)
-          FROM closed_in_bulk GROUP BY unit_id, source_id, code
-        UNION ALL
-        SELECT NULL, source_id, code, '{Issue.SAME_FROM_TWO_SOURCES}', NULL, min(seen_at)
-          FROM same_from_two_sources GROUP BY source_id, code),
+          FROM closed_in_bulk GROUP BY unit_id, source_id, code),
     marked AS (
         SELECT k.*, i.issue, CAST(NULL AS timestamptz[]) AS ends_at,
                CAST(NULL AS timestamptz) AS seen_at

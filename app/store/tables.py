@@ -200,6 +200,27 @@ locator = sa.Table(
     comment="Where a dossier lives: home_unit_id keeps its record, unit_id holds it now.",
 )
 
+number = sa.Table(
+    "number",
+    metadata,
+    sa.Column("sign", sa.Text, primary_key=True, comment="a number, or source/number"),
+    sa.Column("holders", ARRAY(sa.Text), nullable=False, comment="source:code of dossiers"),
+    sa.CheckConstraint("cardinality(holders) > 0", name="held"),
+    comment="Under which numbers dossiers were ever told, to find those that are the same.",
+)
+
+precedence = sa.Table(
+    "precedence",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("source_id", sa.Integer, sa.ForeignKey("source.id"), comment="NULL: first seen"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("seq > 0", name="seq"),
+    comment="Whose dossier counts at a unit and below when two systems send it. Append-only.",
+)
+
 dossier_record = sa.Table(
     "dossier_record",
     metadata,
@@ -264,6 +285,7 @@ dossier = sa.Table(
     sa.Column("is_open", sa.Boolean, nullable=False),
     sa.Column("is_leg", sa.Boolean, nullable=False),
     sa.Column("is_counted", sa.Boolean, nullable=False, comment="false: listed, in no figure"),
+    sa.Column("same_as", JSONB, nullable=False, server_default="[]"),
     # what it is about
     sa.Column("procedure_id", sa.Integer),
     sa.Column("procedure_told", sa.Text),
@@ -323,6 +345,11 @@ dossier = sa.Table(
         "other_codes",
         postgresql_using="gin",
         postgresql_where=sa.text("other_codes <> '{}'"),
+    ),
+    sa.Index(
+        "ix_dossier_same_as",
+        "unit_lft",
+        postgresql_where=sa.text("same_as <> '[]'"),
     ),
     sa.Index(
         "ix_dossier_parent",

@@ -19,7 +19,7 @@ from app.domain.record import Message
 from app.domain.timeliness import Reading, State
 from app.domain.verdict import classify, rewound_to
 from app.store import dossiers, procedures
-from app.store.dossiers import Found
+from app.store.dossiers import Found, Same
 from app.store.session import ReadSession
 from app.usecases import terms
 from app.usecases.access import Principal, Scope
@@ -79,6 +79,7 @@ class Whole:
     """
 
     found: Found
+    same_as: tuple[Same, ...]
     messages: tuple[Message, ...]
     clocked: Clocked
     clocked_then: Mapping[Reading, Clocked]
@@ -114,9 +115,8 @@ def get_dossier(
     :raises DossierAmbiguous: several sources sent one and none is named.
     """
     found = _found(session, code, within, source)
-    key = (found.row["source_id"], code)
-    located = dossiers.locate(session, [key])
-    messages = dossiers.records(session, located)[key].messages
+    key = (found.row["source_id"], found.row["code"])
+    messages = dossiers.tellings(session, [key])[key]
     lexicon = terms.lexicon_for_reading(
         session, terms.words_in([[(message.root, message.told) for message in messages]])
     )
@@ -134,7 +134,8 @@ def get_dossier(
         verdict = classify(history, law, reading=reading, as_of=as_of)
         state = None if verdict is None else verdict[0]
         standings[reading] = Standing(state, then[reading].due(reading))
-    return Whole(found, messages, clocked, then, lexicon, standings, as_of)
+    same_as = dossiers.same_as(session, key, lft=within.lft, rgt=within.rgt)
+    return Whole(found, same_as, messages, clocked, then, lexicon, standings, as_of)
 
 
 def explain_due_date(whole: Whole, *, reading: Reading) -> tuple[Ledger, WorkCalendar]:
@@ -189,7 +190,10 @@ def source_named(session: ReadSession, who: Principal, code: str, source: str) -
 
 
 def _found(session: ReadSession, code: str, within: Subtree, source: str | None) -> Found:
-    found = dossiers.find(session, code, lft=within.lft, rgt=within.rgt, source=source)
+    span = {"lft": within.lft, "rgt": within.rgt}
+    found = dossiers.find(session, code, **span, source=source)
+    if not found:  # under a former number, or one that another system gave it
+        found = dossiers.find_by_other(session, code, **span, source=source)
     if not found:
         raise DossierUnknown(dossier=code)
     if len(found) > 1:

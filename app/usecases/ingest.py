@@ -6,7 +6,7 @@ told before is unchanged. Two writers of one dossier settle by its version (``st
 """
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -21,19 +21,22 @@ from app.domain.faults import Fault
 from app.domain.pauses import PauseKind
 from app.domain.reading import Clocked, read
 from app.domain.record import Channel, Message, MessageKind, Told
+from app.domain.sameness import Key, Kinship, words_of
 from app.domain.timeliness import FINISHES, Reading
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import dossiers, freshness, quarantine
-from app.store.dossiers import Claim, Kept, Key, Located
+from app.store.dossiers import Claim, Kept, Located, Standing
 from app.store.session import ReadSession, WriteSession
-from app.usecases import terms
+from app.usecases import sameness, terms
+from app.usecases.sameness import Near
 from app.usecases.terms import NOWHERE, Lexicon
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
-ROUNDS = 4
-"""A loser holds the lock of its row when it reads again, so two rounds settle any race."""
+ROUNDS = 8
+"""A loser holds the lock of its row when it reads again, so two rounds settle any race of one
+dossier; dossiers that are the same may turn up one by one, and each costs another round."""
 
 
 class VerdictWord(StrEnum):
@@ -110,6 +113,11 @@ class _Next:
     verdicts: tuple[Verdict, ...]
     first_seq: int
 
+    def others_named(self, kept: Mapping[Key, Kept]) -> bool:
+        """Tell whether another number was ever told of the dossier."""
+        record = kept.get(self.key)
+        return any("other_codes" in one.told for one in _messages(self, record))
+
 
 class VersionRace(RuntimeError):
     """A dossier could not be settled in the rounds that always suffice: a bug."""
@@ -173,29 +181,32 @@ def folded_rows(
     """Return the rows that the record of some dossiers gives, without storing them."""
     located = dossiers.locate(session, keys)
     kept = dossiers.records(session, located)
+    near = sameness.near_for_reading(session, _words_of(kept))
+    told = {key: one.messages for key, one in (kept | dict(near.kept)).items()}
     lexicon = terms.lexicon_for_reading(
         session,
-        terms.words_in(
-            [(one.root, one.told) for one in record.messages] for record in kept.values()
-        ),
+        terms.words_in([(one.root, one.told) for one in messages] for messages in told.values()),
     )
-    named = {
-        (key[0], str(parent))
-        for key, record in kept.items()
-        for one in record.messages
-        if (parent := one.told.get("parent")) is not None
-    }
-    parents = dossiers.locate(session, named) if named else {}
+    places = located | dict(near.located)
+    folded = _fold(
+        session, told, lexicon, homes={key: at.home_unit_id for key, at in places.items()}
+    )
     rows: list[dict[str, Any]] = []
     readings: list[dict[str, Any]] = []
-    for key, record in kept.items():
-        place = located[key]
-        known = frozenset(code for source, code in parents if source == key[0])
-        one = _Next(key, place, (), (), record.last_seq + 1)
-        projection = _Folded.of(one, record, lexicon, known)
-        rows += projection.rows(lexicon, version=place.version, now=EPOCH)
-        readings += projection.readings()
+    for key in kept:
+        rows += folded[key].rows(lexicon, version=located[key].version, now=EPOCH)
+        readings += folded[key].readings()
     return rows, readings
+
+
+def not_found_by_number(session: ReadSession, keys: Sequence[Key]) -> set[Key]:
+    """Return the dossiers that are not found by each number under which they were told."""
+    kept = dossiers.records(session, dossiers.locate(session, keys))
+    return sameness.not_entered(session, _words_of(kept))
+
+
+def _words_of(kept: Mapping[Key, Kept]) -> dict[Key, frozenset[str]]:
+    return {key: words_of(key, record.messages) for key, record in kept.items()}
 
 
 def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
@@ -248,37 +259,102 @@ class _Batch:
         for _ in range(ROUNDS):
             if not left:
                 return verdicts
-            done = self._round(left)
+            done, again = self._round(left)
             for key, found in done.items():
                 verdicts += found
                 del left[key]
+            left |= {key: [] for key in again if key not in left}
         if left:
             raise VersionRace(f"{len(left)} dossiers")
         return verdicts
 
-    def _round(self, wanted: Mapping[Key, Sequence[Incoming]]) -> dict[Key, list[Verdict]]:
+    def _round(
+        self, wanted: Mapping[Key, Sequence[Incoming]]
+    ) -> tuple[dict[Key, list[Verdict]], set[Key]]:
+        """Settle what can be settled; also return what must be folded again."""
         located = dossiers.locate(self.session, wanted)
         kept = dossiers.records(self.session, located)
-        lexicon = terms.lexicon(self.session, self._words(wanted, kept), now=self.now)
+        near = sameness.near(self.session, self._numbers(wanted, kept), known=located)
+        known = kept | dict(near.kept)
+        lexicon = terms.lexicon(self.session, self._words(wanted, known), now=self.now)
         planned = [
             self._planned(key, incoming, located.get(key), kept.get(key), lexicon)
             for key, incoming in wanted.items()
         ]
-        settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
         writing = [one for one in planned if self._writes(one, wanted)]
-        parents = self._parents(writing, kept)
-        folded = {one.key: _Folded.of(one, kept.get(one.key), lexicon, parents) for one in writing}
+        settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
+        beside = self._beside(wanted, writing, located, kept, near)
+        told = {one.key: _messages(one, known.get(one.key)) for one in (*writing, *beside)}
+        folded = _fold(
+            self.session,
+            told,
+            lexicon,
+            homes={one.key: one.place.home_unit_id for one in (*writing, *beside)},
+        )
+        quiet = {one.key for one in beside}
+        moved = {one.key: one for one in self._moved(writing, beside, folded)}
         won = dossiers.claim(
             self.session,
             [
-                Claim(*one.key, one.place.home_unit_id, folded[one.key].holder, one.place.version)
-                for one in writing
+                Claim(
+                    *one.key,
+                    one.place.home_unit_id,
+                    folded[one.key].holder,
+                    one.place.version,
+                    writes=one.key not in quiet or one.key in moved,
+                )
+                for one in (*writing, *beside)
             ],
         )
-        winners = [one for one in writing if one.key in won]
-        self._write(winners, folded, lexicon)
-        settled |= {one.key: list(one.verdicts) for one in winners}
-        return settled
+        self._write([one for one in (*writing, *moved.values()) if one.key in won], folded, lexicon)
+        settled |= {one.key: list(one.verdicts) for one in writing if one.key in won}
+        return settled, _stale_beside(writing, beside, folded, won)
+
+    def _numbers(
+        self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
+    ) -> dict[Key, frozenset[str]]:
+        """Return every number under which each dossier was told, with the news."""
+        return {
+            key: words_of(key, kept[key].messages if key in kept else ()).union(
+                *(one.told.get("other_codes") or () for one in incoming)
+            )
+            for key, incoming in wanted.items()
+        }
+
+    def _beside(
+        self,
+        wanted: Mapping[Key, Sequence[Incoming]],
+        writing: Sequence[_Next],
+        located: Mapping[Key, Located],
+        kept: Mapping[Key, Kept],
+        near: Near,
+    ) -> list[_Next]:
+        """Return the dossiers without news that may be the same as one that has some."""
+        if not writing:
+            return []
+        places, records = dict(near.located), dict(near.kept)
+        if near.kept or any(one.others_named(kept) for one in writing):
+            quiet = wanted.keys() - {one.key for one in writing}
+            places |= {key: located[key] for key in quiet}
+            records |= {key: kept[key] for key in quiet}
+        return [
+            _Next(key, places[key], (), (), record.last_seq + 1) for key, record in records.items()
+        ]
+
+    def _moved(
+        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "_Folded"]
+    ) -> list[_Next]:
+        """Return the dossiers without news that follow from those that have some."""
+        if not beside:
+            return []
+        news = {one.key for one in writing}
+        stored = dossiers.standings(self.session, [one.key for one in beside])
+        return [
+            one
+            for one in beside
+            if not news.isdisjoint(folded[one.key].kinship.line)
+            or folded[one.key].standing != stored.get(one.key)
+        ]
 
     @staticmethod
     def _writes(one: _Next, wanted: Mapping[Key, Sequence[Incoming]]) -> bool:
@@ -290,7 +366,7 @@ class _Batch:
     ) -> terms.Words:
         told = {key: [(self.root, one.told) for one in found] for key, found in wanted.items()}
         for key, record in kept.items():
-            told[key] = [(one.root, one.told) for one in record.messages] + told[key]
+            told[key] = [(one.root, one.told) for one in record.messages] + told.get(key, [])
         return terms.words_in(told.values())
 
     def _planned(
@@ -338,19 +414,6 @@ class _Batch:
             root=self.root,
         )
 
-    def _parents(self, writing: Iterable[_Next], kept: Mapping[Key, Kept]) -> frozenset[str]:
-        """Return which of the parents that legs name are known, in the batch or in the store."""
-        here = {one.key[1] for one in writing}
-        named = {
-            told["parent"]
-            for one in writing
-            for told in _tolds(one, kept.get(one.key))
-            if told.get("parent") is not None
-        }
-        away = {(self.by.source_id, str(code)) for code in named - here}
-        known = {code for _, code in dossiers.locate(self.session, away)} if away else set()
-        return frozenset(here | known)
-
     def _write(
         self, winners: Sequence[_Next], folded: Mapping[Key, "_Folded"], lexicon: Lexicon
     ) -> None:
@@ -394,9 +457,23 @@ class _Batch:
         )
 
 
-def _tolds(one: _Next, record: Kept | None) -> list[Told]:
-    told = [message.told for message in record.messages] if record else []
-    return told + [news.message.told for news in one.fresh]
+def _messages(one: _Next, record: Kept | None) -> list[Message]:
+    messages = list(record.messages) if record else []
+    return messages + [news.message for news in one.fresh]
+
+
+def _stale_beside(
+    writing: Sequence[_Next],
+    beside: Sequence[_Next],
+    folded: Mapping[Key, "_Folded"],
+    won: Collection[Key],
+) -> set[Key]:
+    """Return what was folded beside a dossier that another writer changed meanwhile."""
+    lost = {one.key for one in beside if one.key not in won}
+    if not lost:
+        return set()
+    linked = {one.key for one in writing if one.key in won and folded[one.key].same_as}
+    return lost | linked
 
 
 def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
@@ -438,25 +515,8 @@ class _Folded:
     edges: Mapping[Reading, tuple[Edge, ...]]
     found: frozenset[Issue]
 
-    @classmethod
-    def of(
-        cls, one: _Next, record: Kept | None, lexicon: Lexicon, parents: frozenset[str]
-    ) -> "_Folded":
-        messages = list(record.messages) if record else []
-        messages += [news.message for news in one.fresh]
-        history = gather(
-            messages,
-            lexicon.unit_ids,
-            nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
-            heirs=lexicon.heirs,
-        )
-        parent = history.facts.get("parent")
-        clocked = read(
-            history,
-            lexicon.terms(history, parent_known=parent is not None and parent in parents),
-        )
-        found = quality.find(one.key[1], messages, clocked)
-        return cls(one.key, one.place.home_unit_id, history, clocked, _edges(clocked), found)
+    kinship: Kinship
+    counts: bool
 
     @property
     def holder(self) -> int:
@@ -469,12 +529,13 @@ class _Folded:
         found: list[dict[str, Any]] = []
         for unit, edges in self._by_unit(Reading.PROMISED).items():
             last = edges[-1].state if edges else None
+            is_here = unit == self.holder and self.key == self.kinship.line[0]
             row = common if not found else common.copy()
             row |= _edge_columns(edges, self.clocked)
             row["unit_id"] = unit
             row["unit_lft"] = lexicon.by_id[unit].lft
-            row["is_current"] = unit == self.holder
-            row["is_open"] = unit == self.holder and last is not None and last.in_hand
+            row["is_current"] = is_here
+            row["is_open"] = is_here and last is not None and last.in_hand
             found.append(row)
         return found
 
@@ -510,6 +571,32 @@ class _Folded:
             found[edge.unit].append(edge)
         return {unit: tuple(edges) for unit, edges in found.items()}
 
+    @property
+    def same_as(self) -> tuple[tuple[int, str, str], ...]:
+        """Return the other dossiers that are this one, or may be, and how."""
+        return tuple(
+            (*other, relation.value) for other, relation in self.kinship.relations(self.key)
+        )
+
+    @property
+    def standing(self) -> Standing:
+        """Return whether the dossier is in the figures, and what is the same."""
+        return Standing(self.counts and not self.clocked.is_leg, self.same_as)
+
+    def _other_codes(self) -> list[str]:
+        named = set(self.history.facts.get("other_codes") or ())
+        return sorted(named.union(code for _, code in self.kinship.line) - {self.key[1]})
+
+    def _kindred(self) -> set[Issue]:
+        found = set()
+        if len(self.kinship.lines) > 1:
+            found.add(Issue.SAME_FROM_TWO_SOURCES)
+        if len(self.kinship.line) > 1:
+            found.add(Issue.RENUMBERED)
+        if self.kinship.unclear:
+            found.add(Issue.NUMBER_UNCLEAR)
+        return found
+
     def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
         history, clocked = self.history, self.clocked
         facts = history.facts
@@ -519,6 +606,7 @@ class _Folded:
         issues = set(clocked.issues | self.found)
         if lexicon.by_id[self.holder].is_bucket:
             issues.add(Issue.UNKNOWN_UNIT)
+        issues |= self._kindred()
         supplements = [
             pause.started_at for pause in clocked.pauses if pause.kind is PauseKind.SUPPLEMENT
         ]
@@ -532,13 +620,14 @@ class _Folded:
             "first_recorded_at": history.first_recorded_at,
             "source_updated_at": history.source_updated_at,
             "is_leg": is_leg,
-            "is_counted": not is_leg,
+            "is_counted": self.counts and not is_leg,
+            "same_as": self.same_as,
             "procedure_id": None if procedure is None else procedure.id,
             "procedure_told": facts.get("procedure"),
             "unit_told": facts.get("unit"),
             "channel": facts.get("channel") or Channel.UNKNOWN,
             "applicant_type": facts.get("applicant_type") or "unknown",
-            "other_codes": facts.get("other_codes") or (),
+            "other_codes": self._other_codes(),
             "clock_start_at": clocked.start,
             "place_independent": bool(facts.get("place_independent")),
             "limit_kind": None if limit is None else limit.kind,
@@ -565,6 +654,91 @@ _AS_TOLD = frozenset(
     }
 )
 """Facts that stand in the row as they were told last."""
+
+
+def _fold(
+    session: ReadSession,
+    told: Mapping[Key, Sequence[Message]],
+    lexicon: Lexicon,
+    *,
+    homes: Mapping[Key, int],
+) -> dict[Key, _Folded]:
+    """Fold dossiers from their messages; those that share numbers must all be among them."""
+    has_others = any("other_codes" in one.told for messages in told.values() for one in messages)
+    is_shared = has_others or len({code for _, code in told}) < len(told)
+    kin = sameness.kinships(told) if is_shared else {}
+    parents = _known_parents(session, told)
+    lines: dict[Key, tuple[History, Clocked, frozenset[Issue]]] = {}
+    for key in told:
+        line = kin[key].line if kin else (key,)
+        if line[0] not in lines:
+            lines[line[0]] = _line(line, told, lexicon, parents)
+    histories = {key: history for key, (history, _, _) in lines.items()}
+    counted = _counted(session, kin.values(), histories, lexicon)
+    found = {}
+    for key in told:
+        kinship = kin[key] if kin else sameness.alone(key)
+        history, clocked, issues = lines[kinship.line[0]]
+        found[key] = _Folded(
+            key=key,
+            home_unit_id=homes[key],
+            history=history,
+            clocked=clocked,
+            edges=_edges(clocked),
+            found=issues,
+            kinship=kinship,
+            counts=not kin or key in counted,
+        )
+    return found
+
+
+def _line(
+    line: Sequence[Key],
+    told: Mapping[Key, Sequence[Message]],
+    lexicon: Lexicon,
+    parents: Collection[Key],
+) -> tuple[History, Clocked, frozenset[Issue]]:
+    """Read one dossier of one source under all its numbers, the newest first."""
+    source, code = line[0]
+    messages = told[line[0]] if len(line) == 1 else sameness.in_line(line, told)
+    history = gather(
+        messages,
+        lexicon.unit_ids,
+        nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
+        heirs=lexicon.heirs,
+    )
+    parent = history.facts.get("parent")
+    is_known = parent is not None and (source, parent) in parents
+    clocked = read(history, lexicon.terms(history, parent_known=is_known))
+    return history, clocked, quality.find(code, messages, clocked)
+
+
+def _counted(
+    session: ReadSession,
+    kin: Collection[Kinship],
+    histories: Mapping[Key, History],
+    lexicon: Lexicon,
+) -> set[Key]:
+    """Return the dossiers that count, one of those that are the same."""
+    if not kin:
+        return set()
+    precedence = sameness.Precedence.of(session) if any(len(one.lines) > 1 for one in kin) else None
+    if precedence is None:
+        return {one.line[0] for one in kin}
+    lft_of = {key: lexicon.by_id[one.stays[-1].unit].lft for key, one in histories.items()}
+    return {sameness.counting(one, histories, lft_of=lft_of, precedence=precedence) for one in kin}
+
+
+def _known_parents(session: ReadSession, told: Mapping[Key, Sequence[Message]]) -> Collection[Key]:
+    """Return which of the parents that legs name are known, here or in the store."""
+    named = {
+        (key[0], parent)
+        for key, messages in told.items()
+        for one in messages
+        if (parent := one.told.get("parent")) is not None
+    }
+    away = named - told.keys()
+    return told.keys() | (dossiers.locate(session, away).keys() if away else set())
 
 
 def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:

@@ -12,8 +12,8 @@ from enum import StrEnum
 from typing import ClassVar, Final
 
 from app.domain.errors import Invalid
+from app.domain.sameness import Key
 from app.store import access, audit, mappings, procedures, units
-from app.store.dossiers import Key
 from app.store.mappings import Mapping, UnknownWord
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow

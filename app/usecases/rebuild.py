@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from app.domain.sameness import Key
 from app.store import access, dossiers
-from app.store.dossiers import Key
 from app.store.session import ReadSession, WriteSession
 from app.usecases import ingest
 from app.usecases.ingest import Sender
@@ -36,7 +36,8 @@ def compare(session: ReadSession, *, progress: Callable[[int], None] = lambda _:
         after = keys[-1]
         looked_at += len(keys)
         rows, readings = ingest.folded_rows(session, keys)
-        found += sorted(dossiers.differing(session, keys, rows=rows, readings=readings))
+        differ = dossiers.differing(session, keys, rows=rows, readings=readings)
+        found += sorted(differ | ingest.not_found_by_number(session, keys))
         progress(looked_at)
     return Rebuilt(looked_at, len(found), tuple(found[:MOST_NAMED]))
 

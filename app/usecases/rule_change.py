@@ -15,10 +15,10 @@ from app.domain.deadline import Due
 from app.domain.dossier import History, Issue, gather
 from app.domain.reading import Clocked, Terms, read
 from app.domain.record import MessageKind, Told
+from app.domain.sameness import Key
 from app.domain.timeliness import Reading, State
 from app.domain.verdict import classify
 from app.store import access, dossiers, units
-from app.store.dossiers import Key
 from app.store.session import ReadSession, WriteSession
 from app.usecases import ingest, terms
 from app.usecases.calendars import CalendarPut
@@ -240,18 +240,16 @@ def _moved(session: ReadSession, keys: Sequence[Key], now: datetime) -> Iterator
 def _reread(
     session: ReadSession, keys: Sequence[Key], now: datetime
 ) -> Iterator[tuple[_Reread, Lexicon]]:
-    kept = dossiers.records(session, dossiers.locate(session, keys))
+    told = dossiers.tellings(session, keys)
     lexicon = terms.lexicon_for_reading(
         session,
-        terms.words_in(
-            [(one.root, one.told) for one in record.messages] for record in kept.values()
-        ),
+        terms.words_in([(one.root, one.told) for one in messages] for messages in told.values()),
     )
-    for key, record in kept.items():
+    for key, messages in told.items():
         history = gather(
-            record.messages,
+            messages,
             lexicon.unit_ids,
-            nowhere=lexicon.unit_ids.get((record.messages[0].root, NOWHERE)),
+            nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
             heirs=lexicon.heirs,
         )
         before = lexicon.terms(history, parent_known=True)

@@ -21,6 +21,7 @@ APPEND_ONLY = (
     "procedure_revision",
     "calendar_version",
     "mapping",
+    "precedence",
     "delivery",
     "alert_setting",
     "register_entry",
@@ -142,6 +143,9 @@ def upgrade() -> None:
         sa.Column(
             "is_counted", sa.Boolean(), nullable=False, comment="false: listed, in no figure"
         ),
+        sa.Column(
+            "same_as", postgresql.JSONB(astext_type=sa.Text()), server_default="[]", nullable=False
+        ),
         sa.Column("procedure_id", sa.Integer(), nullable=True),
         sa.Column("procedure_told", sa.Text(), nullable=True),
         sa.Column("unit_told", sa.Text(), nullable=True),
@@ -251,6 +255,13 @@ def upgrade() -> None:
         ["source_id", "parent"],
         unique=False,
         postgresql_where=sa.text("parent IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_dossier_same_as",
+        "dossier",
+        ["unit_lft"],
+        unique=False,
+        postgresql_where=sa.text("same_as <> '[]'"),
     )
     op.create_index(
         "ix_dossier_unit_lft_received_at", "dossier", ["unit_lft", "received_at"], unique=False
@@ -486,6 +497,19 @@ def upgrade() -> None:
         sa.CheckConstraint("kind IN ('unit', 'procedure')", name=op.f("ck_mapping_kind")),
         sa.PrimaryKeyConstraint("kind", "unit_id", "told", "seq", name=op.f("pk_mapping")),
         comment="What a sender's unknown word for a unit or procedure means. Append-only.",
+    )
+    op.create_table(
+        "number",
+        sa.Column("sign", sa.Text(), nullable=False, comment="a number, or source/number"),
+        sa.Column(
+            "holders",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="source:code of dossiers",
+        ),
+        sa.CheckConstraint("cardinality(holders) > 0", name=op.f("ck_number_held")),
+        sa.PrimaryKeyConstraint("sign", name=op.f("pk_number")),
+        comment="Under which numbers dossiers were ever told, to find those that are the same.",
     )
     op.create_table(
         "outbox",
@@ -861,6 +885,26 @@ def upgrade() -> None:
         comment="Causes of lateness that units added for their subtrees. Append-only.",
     )
     op.create_table(
+        "precedence",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=True, comment="NULL: first seen"),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("seq > 0", name=op.f("ck_precedence_seq")),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["source.id"], name=op.f("fk_precedence_source_id_source")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_precedence_unit_id_unit")),
+        sa.PrimaryKeyConstraint("unit_id", "seq", name=op.f("pk_precedence")),
+        comment="Whose dossier counts at a unit and below when two systems send it. Append-only.",
+    )
+    op.create_table(
         "procedure_revision",
         sa.Column("procedure_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -1069,6 +1113,7 @@ def downgrade() -> None:
     op.drop_table("succession")
     op.drop_table("rule_set_version")
     op.drop_table("procedure_revision")
+    op.drop_table("precedence")
     op.drop_table("late_cause_own")
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
@@ -1095,6 +1140,7 @@ def downgrade() -> None:
         "ix_outbox_pending", table_name="outbox", postgresql_where=sa.text("state = 'pending'")
     )
     op.drop_table("outbox")
+    op.drop_table("number")
     op.drop_table("mapping")
     op.drop_table("locator")
     op.drop_table("late_cause")
@@ -1106,6 +1152,9 @@ def downgrade() -> None:
     op.drop_table("dossier_past")
     op.drop_table("dossier_change")
     op.drop_index("ix_dossier_unit_lft_received_at", table_name="dossier")
+    op.drop_index(
+        "ix_dossier_same_as", table_name="dossier", postgresql_where=sa.text("same_as <> '[]'")
+    )
     op.drop_index(
         "ix_dossier_parent", table_name="dossier", postgresql_where=sa.text("parent IS NOT NULL")
     )

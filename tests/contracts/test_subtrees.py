@@ -121,6 +121,8 @@ PROBES: dict[str, Probe | str] = {
     "getAlertSetting": Probe("/v1/alert-settings/{unit}"),
     "putAlertSetting": Probe("/v1/alert-settings/{unit}", lambda _: {"stages": []}),
     "inheritAlertSetting": Probe("/v1/alert-settings/{unit}"),
+    "getPrecedence": Probe("/v1/precedence/{unit}"),
+    "putPrecedence": Probe("/v1/precedence/{unit}", lambda _: {"source": None}),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
     "listWebhooks": query("/v1/webhooks"),
     # what names no unit, and why that leaks nothing

@@ -31,6 +31,7 @@ def row(code: str = "HS-1", unit: int = 1, **more: Any) -> dict[str, Any]:
         "is_open": True,
         "is_leg": False,
         "is_counted": True,
+        "same_as": [],
         "channel": "online",
         "applicant_type": "citizen",
         "other_codes": [],

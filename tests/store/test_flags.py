@@ -103,35 +103,6 @@ def test_units_are_not_counted_together(session: WriteSession, unit: UnitRow) ->
     assert flagged(session, unit, Issue.CLOSED_IN_SAME_MINUTE) == []
 
 
-@pytest.mark.parametrize(
-    ("code", "other_codes", "linked"),
-    [
-        ("D-1", [], True),
-        ("BN-1", ["D-1"], True),
-        ("BN-1", ["QG-7"], True),
-        ("BN-1", [], False),
-    ],
-    ids=["the same number", "names ours", "both name a third", "another dossier"],
-)
-def test_one_dossier_from_two_systems_is_known_by_its_numbers(
-    session: WriteSession, unit: UnitRow, code: str, other_codes: list[str], linked: bool
-) -> None:
-    add_dossier(session, unit, make_source(session, "tinh"), "D-1", other_codes=["QG-7"])
-    add_dossier(session, unit, make_source(session, "bo"), code, other_codes=other_codes)
-
-    found = flagged(session, unit, Issue.SAME_FROM_TWO_SOURCES)
-
-    assert sorted(found) == (sorted(["D-1", code]) if linked else [])
-
-
-def test_one_source_may_use_a_number_twice(session: WriteSession, unit: UnitRow) -> None:
-    source = make_source(session)
-    add_dossier(session, unit, source, "D-1", other_codes=["QG-7"])
-    add_dossier(session, unit, source, "D-2", other_codes=["QG-7"])
-
-    assert flagged(session, unit, Issue.SAME_FROM_TWO_SOURCES) == []
-
-
 def test_an_open_pause_outlasts_its_limit_by_the_passing_of_time(
     session: WriteSession, unit: UnitRow
 ) -> None:

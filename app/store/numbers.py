@@ -1,0 +1,81 @@
+"""Under which signs dossiers are found that share a number, whichever source told it.
+
+A sign is entered by an upsert: two transactions that bring the same number at the same time meet
+at its row, so the later one sees the dossier of the earlier one. A sign is never taken away, for
+a number that is no longer told still leads to dossiers that must be looked at again.
+"""
+
+from collections.abc import Iterable, Mapping
+
+import orjson
+from sqlalchemy import text
+
+from app.domain.sameness import MOST_NUMBERS, Key
+from app.store.session import ReadSession, WriteSession
+
+Holders = Mapping[str, frozenset[Key]]
+"""The dossiers behind each sign."""
+
+MOST_HOLDERS = MOST_NUMBERS + 1
+"""Behind a sign so many dossiers show that it is no number of one dossier; no more are kept."""
+
+_ENTER = text(
+    """
+    INSERT INTO number (sign, holders)
+    SELECT r.sign, r.holders
+      FROM json_to_recordset(CAST(:rows AS json)) AS r(sign text, holders text[])
+     ORDER BY r.sign
+    ON CONFLICT (sign) DO UPDATE
+       SET holders = ARRAY(SELECT DISTINCT h
+                             FROM unnest(number.holders || EXCLUDED.holders) AS u(h) ORDER BY h)
+     WHERE cardinality(number.holders) < :most
+    RETURNING sign, holders
+    """
+)
+
+_LOOK = text("SELECT sign, holders FROM number WHERE sign = ANY(CAST(:signs AS text[]))")
+
+
+def holders(session: ReadSession, signs: Iterable[str]) -> dict[str, frozenset[Key]]:
+    """Return the dossiers behind each sign that is known."""
+    wanted = sorted(set(signs))
+    if not wanted:
+        return {}
+    rows = session.execute(_LOOK, {"signs": wanted})
+    return {row.sign: _keys(row.holders) for row in rows}
+
+
+def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[str, frozenset[Key]]:
+    """Enter dossiers under signs and return all that are behind these signs then.
+
+    The signs stay locked until the transaction ends, in one order for all writers. A sign that
+    has ``MOST_HOLDERS`` already takes none.
+    """
+    if not entries:
+        return {}
+    rows = [
+        {
+            "sign": sign,
+            "holders": [f"{source}:{code}" for source, code in sorted(set(entries[sign]))][
+                :MOST_HOLDERS
+            ],
+        }
+        for sign in sorted(entries)
+    ]
+    found = session.execute(_ENTER, {"rows": orjson.dumps(rows).decode(), "most": MOST_HOLDERS})
+    return {row.sign: _keys(row.holders) for row in found}
+
+
+def missing(session: ReadSession, entries: Mapping[str, Iterable[Key]]) -> set[Key]:
+    """Return the dossiers that are not found under one of their signs."""
+    known = holders(session, entries)
+    return {
+        key
+        for sign, keys in entries.items()
+        for key in keys
+        if key not in known.get(sign, ()) and len(known.get(sign, ())) < MOST_HOLDERS
+    }
+
+
+def _keys(told: Iterable[str]) -> frozenset[Key]:
+    return frozenset((int(source), code) for source, code in (one.split(":", 1) for one in told))

@@ -1,0 +1,143 @@
+"""Find the dossiers that may be the same as some, and tell which are and which of them counts."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from app.domain import sameness
+from app.domain.dossier import History
+from app.domain.record import Message
+from app.domain.sameness import Candidate, Key, Kinship
+from app.store import dossiers, numbers, precedence
+from app.store.dossiers import Kept, Located
+from app.store.numbers import Holders
+from app.store.precedence import Word
+from app.store.session import ReadSession, WriteSession
+
+MOST_NEAR: Final = 500
+"""No more dossiers than these are looked at around a batch for each of its own; see ``near``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """The dossiers that share a number with some, or with one of those: places and records."""
+
+    located: Mapping[Key, Located]
+    kept: Mapping[Key, Kept]
+
+
+def near(
+    session: WriteSession, told: Mapping[Key, Collection[str]], *, known: Collection[Key]
+) -> Near:
+    """Enter the numbers of dossiers and return what shares one of them.
+
+    ``told`` gives every number under which each was ever told, ``known`` those that are stored
+    already. The numbers are locked until the transaction ends, so of two transactions that bring
+    the same dossier the later one finds it.
+    """
+    entries = _entries(told)
+    own = {sign for key in told.keys() - known for sign in sameness.signs(key[0], [key[1]])}
+    found = numbers.holders(session, entries.keys() - own)
+    missing = {
+        sign: keys - found.get(sign, frozenset())
+        for sign, keys in entries.items()
+        if len(found.get(sign, ())) < numbers.MOST_HOLDERS
+    }
+    found |= numbers.enter(session, {sign: keys for sign, keys in missing.items() if keys})
+    return _around(session, told.keys(), found)
+
+
+def near_for_reading(session: ReadSession, told: Mapping[Key, Collection[str]]) -> Near:
+    """Return what shares a number with dossiers that are stored."""
+    return _around(session, told.keys(), numbers.holders(session, _entries(told)))
+
+
+def not_entered(session: ReadSession, told: Mapping[Key, Collection[str]]) -> set[Key]:
+    """Return the dossiers that are not found by each of their numbers."""
+    return numbers.missing(session, _entries(told))
+
+
+def _entries(told: Mapping[Key, Collection[str]]) -> dict[str, set[Key]]:
+    entries: dict[str, set[Key]] = {}
+    for key, words in told.items():
+        for sign in sameness.signs(key[0], words):
+            entries.setdefault(sign, set()).add(key)
+    return entries
+
+
+def _around(session: ReadSession, own: Collection[Key], found: Holders) -> Near:
+    """Walk from sign to sign until nothing new turns up."""
+    located: dict[Key, Located] = {}
+    kept: dict[Key, Kept] = {}
+    most = MOST_NEAR * max(1, len(own))
+    new = {key for keys in found.values() for key in keys} - set(own)
+    while new and len(located) < most:
+        places = dossiers.locate(session, new)
+        records = dossiers.records(session, places)
+        located |= places
+        kept |= records
+        words = {key: sameness.words_of(key, one.messages) for key, one in records.items()}
+        found = numbers.holders(session, _entries(words))
+        new = {key for keys in found.values() for key in keys} - set(own) - located.keys() - new
+    return Near(located, kept)
+
+
+def kinships(told: Mapping[Key, Sequence[Message]]) -> dict[Key, Kinship]:
+    """Return what is the same as each of some dossiers, given all messages of all near ones."""
+    return sameness.kinships(sameness.numbered(key, messages) for key, messages in told.items())
+
+
+def alone(key: Key) -> Kinship:
+    """Return the kinship of a dossier that shares no number."""
+    return Kinship(((key,),))
+
+
+def in_line(line: Iterable[Key], told: Mapping[Key, Sequence[Message]]) -> list[Message]:
+    """Return what was told under all numbers of a line, in order of arrival."""
+    messages = [one for key in sorted(line) for one in told[key]]
+    return sorted(messages, key=lambda one: one.recorded_at)
+
+
+class Precedence:
+    """Whose dossier counts at each unit, by the nearest word said for it or for one above."""
+
+    def __init__(self, words: Iterable[Word]) -> None:
+        self._words = sorted(words, key=lambda word: word.rgt - word.lft)
+
+    @classmethod
+    def of(cls, session: ReadSession) -> "Precedence":
+        """Return what holds now."""
+        return cls(precedence.listed(session))
+
+    def source_at(self, lft: int) -> int | None:
+        """Return the source that counts at a unit, None for the one seen first."""
+        for word in self._words:
+            if word.lft <= lft <= word.rgt:
+                return word.source_id
+        return None
+
+
+def counting(
+    kinship: Kinship,
+    histories: Mapping[Key, History],
+    *,
+    lft_of: Mapping[Key, int],
+    precedence: Precedence,
+) -> Key:
+    """Return which number of which source counts; ``histories`` and ``lft_of`` are by the newest.
+
+    A dossier is preferred when its source is the one that counts at the unit which holds it.
+    """
+    newest = [line[0] for line in kinship.lines]
+    if len(newest) == 1:
+        return newest[0]
+    return sameness.counting(
+        {
+            key: Candidate(
+                is_voided=histories[key].voided_at is not None,
+                is_preferred=precedence.source_at(lft_of[key]) == key[0],
+                first_recorded_at=histories[key].first_recorded_at,
+            )
+            for key in newest
+        }
+    )

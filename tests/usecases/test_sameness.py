@@ -1,0 +1,269 @@
+"""One dossier under two numbers or from two systems: counted once, listed twice, never guessed."""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime, timedelta
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from app.domain.dossier import Issue
+from app.domain.record import Message, MessageKind, Status, Told
+from app.domain.tally import Count
+from app.domain.timeliness import Reading
+from app.store import tallies, units
+from app.store.session import Database, WriteSession
+from app.store.tallies import Scope, Span
+from app.usecases import ingest, rebuild
+from app.usecases.ingest import Incoming, Sender
+from tests.strategies import FIRST, message
+from tests.usecases.test_ingest import NOW, _undone, incoming, projection, settled
+
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def local(session: WriteSession) -> Sender:
+    """Give the sender of the local system, and its units, with the place of unknown ones."""
+    sender = settled(session, "local")
+    units.bucket_of(session, units.get(session, "H44"), now=NOW)
+    return sender
+
+
+@pytest.fixture
+def ministry(session: WriteSession, local: Sender) -> Sender:
+    """Give the sender of the ministry's system."""
+    return sender_of(session, "ministry", local)
+
+
+def sender_of(session: WriteSession, source: str, like: Sender) -> Sender:
+    """Return the sender of another source with the same units."""
+    source_id = session.scalar(
+        text("INSERT INTO source (code, name) VALUES (:code, :code) RETURNING id"),
+        {"code": source},
+    )
+    return Sender(source_id, None, like.unit_id, like.lft, like.rgt)
+
+
+def send(
+    session: WriteSession, by: Sender, code: str, *, now: datetime = NOW, **told: object
+) -> None:
+    """Send one record of a dossier at unit A that was received on the first day."""
+    facts = Told(unit="A", procedure="P", status=Status.PROCESSING, received_at=FIRST)
+    facts.update(told)  # type: ignore[typeddict-item]  # the names are facts
+    one = Incoming(0, code, MessageKind.RECORD, now, now, True, facts)
+    ingest.accept(session, [one], by=by, door="test", now=now)
+
+
+def listed(session: WriteSession) -> dict[tuple[int, str], tuple[bool, list[Any], list[str]]]:
+    """Return of each dossier whether it counts, what is the same, and its flags of numbers."""
+    rows = session.execute(
+        text("SELECT source_id, code, is_counted, same_as, issues FROM dossier ORDER BY 1, 2")
+    )
+    kinds = {Issue.SAME_FROM_TWO_SOURCES, Issue.RENUMBERED, Issue.NUMBER_UNCLEAR}
+    return {
+        (row.source_id, row.code): (row.is_counted, row.same_as, sorted(kinds & set(row.issues)))
+        for row in rows
+    }
+
+
+def received(session: WriteSession, *, known_at: datetime | None = None) -> int:
+    """Count what was received in March."""
+    span = Span(FIRST - DAY, FIRST + 30 * DAY, date(2026, 3, 1), date(2026, 3, 31))
+    scope = Scope(0, 2**62, Reading.PROMISED, known_at=known_at)
+    return sum(row.tally[Count.RECEIVED] for row in tallies.counts(session, scope, span))
+
+
+def test_the_dossier_seen_first_counts_and_the_other_is_listed(
+    session: WriteSession, local: Sender, ministry: Sender
+) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, ministry, "H44-1", now=NOW + DAY)
+
+    found = listed(session)
+
+    assert found[local.source_id, "H44-1"] == (
+        True,
+        [[ministry.source_id, "H44-1", "other_system"]],
+        ["same_from_two_sources"],
+    )
+    assert found[ministry.source_id, "H44-1"] == (
+        False,
+        [[local.source_id, "H44-1", "other_system"]],
+        ["same_from_two_sources"],
+    )
+    assert received(session) == 1
+
+
+def test_a_link_that_vanishes_lets_both_count_and_the_past_stays_known(
+    session: WriteSession, local: Sender, ministry: Sender
+) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, ministry, "BN-1", now=NOW + DAY, other_codes=("H44-1",))
+    send(session, ministry, "BN-1", now=NOW + 2 * DAY, other_codes=())
+
+    assert received(session, known_at=NOW) == 1
+    assert received(session, known_at=NOW + DAY) == 1
+    assert received(session) == 2
+    assert all(not same for _, same, _ in listed(session).values())
+
+
+def test_a_void_lets_the_other_count(
+    session: WriteSession, local: Sender, ministry: Sender
+) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, ministry, "H44-1", now=NOW + DAY)
+    moment = NOW + 2 * DAY
+    void = Incoming(0, "H44-1", MessageKind.VOID, moment, moment, True, Told(reason="trùng"))
+
+    ingest.accept(session, [void], by=local, door="test", now=moment)
+
+    found = listed(session)
+    assert (found[local.source_id, "H44-1"][0], found[ministry.source_id, "H44-1"][0]) == (
+        False,
+        True,
+    )
+    assert received(session) == 1
+
+
+def test_a_new_number_goes_on_with_the_history_of_the_old_one(
+    session: WriteSession, local: Sender
+) -> None:
+    promised = FIRST + 5 * DAY
+    send(session, local, "H44-1", now=NOW, due_at=promised)
+    send(session, local, "H44-2", now=NOW + DAY, other_codes=("H44-1",), due_at=promised + 30 * DAY)
+
+    found = listed(session)
+    rows = session.execute(
+        text("SELECT code, due_at, is_current, other_codes FROM dossier ORDER BY code")
+    ).all()
+
+    assert found[local.source_id, "H44-1"] == (
+        False,
+        [[local.source_id, "H44-2", "newer_number"]],
+        ["renumbered"],
+    )
+    assert found[local.source_id, "H44-2"] == (
+        True,
+        [[local.source_id, "H44-1", "former_number"]],
+        ["renumbered"],
+    )
+    assert [tuple(row) for row in rows] == [
+        ("H44-1", promised, False, ["H44-2"]),
+        ("H44-2", promised, True, ["H44-1"]),
+    ]
+    assert received(session) == 1
+
+
+def test_news_under_the_old_number_reaches_the_new_one(
+    session: WriteSession, local: Sender
+) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, local, "H44-2", now=NOW + DAY, other_codes=("H44-1",))
+    send(
+        session,
+        local,
+        "H44-1",
+        now=NOW + 2 * DAY,
+        status=Status.FINISHED,
+        finished_at=FIRST + DAY,
+    )
+
+    finished = session.scalars(text("SELECT finished_at FROM dossier ORDER BY code")).all()
+
+    assert finished == [FIRST + DAY, FIRST + DAY]
+
+
+def test_two_successors_are_shown_and_each_counts(session: WriteSession, local: Sender) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, local, "H44-2", now=NOW, other_codes=("H44-1",))
+    send(session, local, "H44-3", now=NOW, other_codes=("H44-1",))
+
+    found = listed(session)
+
+    assert all(is_counted for is_counted, _, _ in found.values())
+    assert all(flags == ["number_unclear"] for _, _, flags in found.values())
+    assert received(session) == 3
+
+
+def test_two_systems_that_bring_a_dossier_at_the_same_moment_find_each_other(
+    fresh_database: Database,
+) -> None:
+    with fresh_database.begin() as session:
+        first = settled(session, "local")
+        senders = [first, sender_of(session, "ministry", first)]
+
+    def bring(number: int) -> None:
+        with fresh_database.begin() as session:
+            for code in (f"H44-{number // 4}", f"H44-{number // 4 + 100}"):
+                send(session, senders[number % 2], code, contacts=number)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bring, range(80)))
+
+    with fresh_database.begin() as session:
+        found = listed(session)
+        compared = rebuild.compare(session)
+    assert len(found) == 80
+    assert sum(is_counted for is_counted, _, _ in found.values()) == 40
+    assert compared.differ == 0
+
+
+Telling = tuple[int, str, Message]
+
+codes = st.sampled_from(["H44-1", "H44-2", "BN-1"])
+
+
+@st.composite
+def tellings(draw: st.DrawFn) -> list[Telling]:
+    """Draw what two sources tell of dossiers that may be the same."""
+    found = []
+    for number in range(draw(st.integers(1, 6))):
+        told = Told(unit=draw(st.sampled_from(["A", "B"])), procedure="P", received_at=FIRST)
+        told["other_codes"] = tuple(sorted(draw(st.frozensets(codes, max_size=2))))
+        kind = MessageKind.RECORD
+        if draw(st.integers(0, 5)) == 0:
+            told, kind = Told(reason="trùng"), MessageKind.VOID
+        elif draw(st.booleans()):
+            told["finished_at"] = FIRST + draw(st.integers(0, 9)) * DAY
+        at = FIRST + number * DAY
+        found.append((draw(st.integers(0, 1)), draw(codes), message(told, at=at, kind=kind)))
+    return found
+
+
+@given(tellings(), st.randoms(use_true_random=False), st.integers(1, 4))
+@settings(max_examples=60)
+def test_any_order_repetition_and_batching_ends_alike(
+    session: WriteSession,
+    local: Sender,
+    ministry: Sender,
+    told: list[Telling],
+    random: Random,
+    size: int,
+) -> None:
+    shuffled = [*told, *random.sample(told, k=len(told) // 2)]
+    random.shuffle(shuffled)
+    ends = []
+    for order, batch in ((told, len(told)), (shuffled, size)):
+        with _undone(session):
+            _tell(session, (local, ministry), order, batch)
+            ends.append(sorted(projection(session), key=str))
+            compared = rebuild.compare(session)
+            assert compared.differ == 0, compared.named
+
+    assert ends[0] == ends[1]
+
+
+def _tell(
+    session: WriteSession, senders: Sequence[Sender], told: Sequence[Telling], size: int
+) -> None:
+    for start in range(0, len(told), size):
+        for number, by in enumerate(senders):
+            some = [one for one in told[start : start + size] if one[0] == number]
+            news = [one for _, code, each in some for one in incoming([each], code)]
+            if news:
+                ingest.accept(session, news, by=by, door="test", now=NOW)
