@@ -71,7 +71,7 @@ class RolledBackDatabase(Database):
     def begin(self) -> Iterator[WriteSession]:
         """Commit into the outer transaction, or undo to the savepoint."""
         with storage_errors(), self._alone(), self._connection.begin_nested():
-            yield WriteSession(self._connection)
+            yield WriteSession(self._connection, self.memory)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadSession]:
@@ -79,7 +79,7 @@ class RolledBackDatabase(Database):
         with storage_errors(), self._alone(), self._connection.begin_nested() as savepoint:
             self._connection.execute(text("SET TRANSACTION READ ONLY"))
             try:
-                yield ReadSession(self._connection)
+                yield ReadSession(self._connection, self.memory)
             finally:
                 savepoint.rollback()
 

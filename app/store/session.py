@@ -39,6 +39,9 @@ _LINE: Final = {
 }
 """How long a silent network may hold a thread: about 25 seconds."""
 
+Memory = dict[str, object]
+"""What is remembered of one database between transactions, by name; each answer knows its stamp."""
+
 DURABILITY: Final = ("fsync", "full_page_writes", "synchronous_commit")
 
 
@@ -66,10 +69,11 @@ class StorageUnavailable(AppError):
 class ReadSession:
     """What a reader may do: ask."""
 
-    __slots__ = ("_connection",)
+    __slots__ = ("_connection", "memory")
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, memory: Memory | None = None) -> None:
         self._connection = connection
+        self.memory: Memory = {} if memory is None else memory
 
     @overload
     def execute(
@@ -154,6 +158,7 @@ class Database:
         :param behind_pooler: connections pass through a transaction pooler, which keeps neither
             prepared statements nor connection options.
         """
+        self.memory: Memory = {}
         self._statement_timeout_ms = statement_timeout_ms
         self._behind_pooler = behind_pooler
         self._engine = create_engine(
@@ -184,7 +189,7 @@ class Database:
         """
         with storage_errors(), self._engine.begin() as connection:
             self._limit(connection)
-            yield WriteSession(connection)
+            yield WriteSession(connection, self.memory)
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadSession]:
@@ -194,7 +199,7 @@ class Database:
         """
         with storage_errors(), self._snapshots.connect() as connection:
             self._limit(connection)
-            yield ReadSession(connection)
+            yield ReadSession(connection, self.memory)
 
     def ping(self) -> None:
         """Ask the server for a sign of life.

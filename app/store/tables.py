@@ -143,6 +143,14 @@ calendar_version = sa.Table(
     comment="Every version of a calendar with author and document. Append-only.",
 )
 
+catalogue_stamp = sa.Table(
+    "catalogue_stamp",
+    metadata,
+    sa.Column("name", sa.Text, primary_key=True, comment="of the table"),
+    sa.Column("stamp", UUID(as_uuid=True), nullable=False),
+    comment="A new random stamp whenever a table of words changes (by trigger), for memories.",
+)
+
 # ---------------------------------------------------------------- who sends, who may ask
 
 source = sa.Table(

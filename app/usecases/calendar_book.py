@@ -5,7 +5,7 @@ was applied to it); saving a new version moves nothing by itself.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from app.domain.calendar import WorkCalendar
@@ -24,6 +24,10 @@ class CalendarBook:
     """
 
     chains: Mapping[int, tuple[tuple[CalendarRow, ...], ...]]
+    made: dict[tuple[tuple[str, int], ...], WorkCalendar] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Calendars laid over each other already, by their names and versions."""
 
     def at(self, unit: int, known_at: datetime) -> WorkCalendar:
         """Return the calendar of a unit as it was known at a moment."""
@@ -32,7 +36,15 @@ class CalendarBook:
             known = [row for row in versions if row.recorded_at <= known_at]
             if known:
                 rows.append(known[-1])
-        return composed(rows)
+        key = tuple([(row.id, row.version) for row in rows])
+        found = self.made.get(key)
+        if found is None:
+            found = self.made[key] = composed(rows)
+        return found
+
+    def joined(self, other: "CalendarBook") -> "CalendarBook":
+        """Return the calendars of the units of both."""
+        return CalendarBook({**self.chains, **other.chains}, {**self.made, **other.made})
 
 
 def of_units(session: ReadSession, unit_ids: Iterable[int]) -> CalendarBook:

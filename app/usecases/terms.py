@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from app.domain.dossier import History
 from app.domain.procedure import OnlineLevel, Procedure
@@ -10,7 +11,7 @@ from app.domain.reading import Terms
 from app.domain.record import Told as TypedFacts
 from app.domain.stay import Heirs
 from app.rulebook.intake import intake_rule_at
-from app.store import access, mappings, procedures, successions, units
+from app.store import access, mappings, procedures, stamps, successions, units
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import calendar_book
@@ -58,8 +59,18 @@ class Lexicon:
     unit_ids: Mapping[Told, int]
     by_id: Mapping[int, UnitRow]
     heirs: Heirs
-    procedures: Mapping[Told, KnownProcedure]
+    procedures: Mapping[Told, KnownProcedure | None]
     calendars: CalendarBook
+
+    def joined(self, other: "Lexicon") -> "Lexicon":
+        """Return the words of both."""
+        return Lexicon(
+            unit_ids={**self.unit_ids, **other.unit_ids},
+            by_id={**self.by_id, **other.by_id},
+            heirs={**self.heirs, **other.heirs},
+            procedures={**self.procedures, **other.procedures},
+            calendars=self.calendars.joined(other.calendars),
+        )
 
     def procedure_of(self, history: History) -> KnownProcedure | None:
         """Return the procedure of a dossier, None if it is unknown."""
@@ -82,6 +93,21 @@ class Lexicon:
             intake_limit=intake_rule_at(calendar.local_date(handed_in)).limit,
             parent_known=parent_known,
         )
+
+
+MOST_REMEMBERED: Final = 50_000
+"""Words that are remembered at most; then all are forgotten and asked for again."""
+
+_MEMORY: Final = "lexicon"
+_EMPTY: Final = Lexicon({}, {}, {}, {}, CalendarBook({}))
+
+
+@dataclass(frozen=True, slots=True)
+class _Remembered:
+    """Words, and the stamp under which they were looked up."""
+
+    stamp: str
+    lexicon: Lexicon
 
 
 def words_in(dossiers: Iterable[Sequence[tuple[int, TypedFacts]]]) -> Words:
@@ -114,6 +140,32 @@ def lexicon_for_reading(session: ReadSession, words: Words) -> Lexicon:
 
 
 def _lexicon(
+    session: ReadSession, words: Words, bucket: Callable[[UnitRow | None], UnitRow | None]
+) -> Lexicon:
+    """Look up the words that are not remembered, and remember them under the stamp of the words.
+
+    A session that changed words itself, or met a change while it looked, remembers nothing.
+    """
+    stamp = stamps.of_catalogue(session)
+    kept = session.memory.get(_MEMORY)
+    known = kept.lexicon if isinstance(kept, _Remembered) and kept.stamp == stamp else _EMPTY
+    missing = Words(
+        frozenset([word for word in words.units if word not in known.unit_ids]),
+        frozenset([word for word in words.procedures if word not in known.procedures]),
+    )
+    if not missing.units and not missing.procedures:
+        return known
+    found = _looked_up(session, missing, bucket)
+    if len(known.unit_ids) + len(known.procedures) > MOST_REMEMBERED:
+        known = _EMPTY
+        found = _looked_up(session, words, bucket)
+    whole = known.joined(found)
+    if stamps.of_catalogue(session) == stamp:
+        session.memory[_MEMORY] = _Remembered(stamp, whole)
+    return whole
+
+
+def _looked_up(
     session: ReadSession, words: Words, bucket: Callable[[UnitRow | None], UnitRow | None]
 ) -> Lexicon:
     """Look up all words at once.
@@ -168,7 +220,7 @@ def _by_root(told: Iterable[Told]) -> dict[int, set[str]]:
     return found
 
 
-def _procedures(session: ReadSession, told: frozenset[Told]) -> dict[Told, KnownProcedure]:
+def _procedures(session: ReadSession, told: frozenset[Told]) -> dict[Told, KnownProcedure | None]:
     meant: dict[Told, str] = {}
     for root, words in _by_root(told).items():
         mapped = mappings.targets(session, "procedure", words, root=root)
@@ -180,4 +232,4 @@ def _procedures(session: ReadSession, told: frozenset[Told]) -> dict[Told, Known
         )
         for code, rows in procedures.revisions_of(session, set(meant.values())).items()
     }
-    return {word: known[code] for word, code in meant.items() if code in known}
+    return {word: known.get(code) for word, code in meant.items()}

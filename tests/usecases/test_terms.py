@@ -1,5 +1,6 @@
 """Words of senders: units below a root, mappings first, and a bucket for what is not certain."""
 
+import contextlib
 from datetime import UTC, date, datetime, timedelta
 
 from app.domain.limits import TimeLimit
@@ -70,3 +71,37 @@ def test_a_procedure_is_as_it_was_known_at_a_moment_or_first(session: WriteSessi
 
     assert days_at(NOW - timedelta(days=1)) == days_at(NOW) == 5
     assert days_at(NOW + timedelta(days=9)) == 3
+
+
+def test_remembered_words_are_looked_up_again_once_the_catalogue_changed(
+    session: WriteSession,
+) -> None:
+    root = make_unit(session)
+    before, after = (make_unit(session, code, parent=root) for code in ("H44.1", "H44.2"))
+    words = terms.words_in([[(root.id, Told(unit="UBND xã"))]])
+    mappings.add(session, "unit", "UBND xã", "H44.1", root=root.id, actor="test", now=NOW)
+    first, again = (terms.lexicon(session, words, now=NOW) for _ in range(2))
+
+    mappings.add(session, "unit", "UBND xã", "H44.2", root=root.id, actor="test", now=NOW)
+    then = terms.lexicon(session, words, now=NOW)
+
+    assert again is first
+    assert first.unit_ids == {(root.id, "UBND xã"): before.id}
+    assert then.unit_ids == {(root.id, "UBND xã"): after.id}
+
+
+def test_a_change_that_was_undone_leaves_no_word_behind(session: WriteSession) -> None:
+    root = make_unit(session)
+    words = terms.words_in([[(root.id, Told(unit="X"))]])
+    seen: list[int] = []
+
+    for code in ("H44.1", "H44.2"):
+        with contextlib.suppress(RuntimeError), session.savepoint():
+            unit = make_unit(session, code, parent=root)
+            mappings.add(session, "unit", "X", code, root=root.id, actor="test", now=NOW)
+            seen += [terms.lexicon(session, words, now=NOW).unit_ids[root.id, "X"] - unit.id]
+            raise RuntimeError
+    found = terms.lexicon(session, words, now=NOW)
+
+    assert seen == [0, 0]
+    assert found.by_id[found.unit_ids[root.id, "X"]].is_bucket
