@@ -480,7 +480,7 @@ def gather(
     explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
     promise, corrections = _promises(messages)
     stays = _stays(reader.stays, nowhere)
-    if heirs:
+    if any(stay.unit in heirs for stay in stays):
         lulls = reader.lulls(closings)
         begins = reader.begins(news[0].source_updated_at)
         stays = inherited(stays, heirs, begins=begins, lulls=lulls)

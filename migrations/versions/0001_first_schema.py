@@ -30,6 +30,16 @@ APPEND_ONLY = (
     "rule_set_version",
     "rule_set_confirmation",
 )
+STAMPED = (
+    "calendar",
+    "calendar_version",
+    "mapping",
+    "procedure",
+    "procedure_revision",
+    "succession",
+    "unit",
+    "unit_revision",
+)
 
 
 def upgrade() -> None:
@@ -102,6 +112,13 @@ def upgrade() -> None:
         sa.Column("after", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
         comment="Who did what to what, before and after. Append-only.",
+    )
+    op.create_table(
+        "catalogue_stamp",
+        sa.Column("name", sa.Text(), nullable=False, comment="of the table"),
+        sa.Column("stamp", sa.UUID(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_catalogue_stamp")),
+        comment="A new random stamp whenever a table of words changes (by trigger), for memories.",
     )
     op.create_table(
         "delivery",
@@ -1103,6 +1120,22 @@ def upgrade() -> None:
             "FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
         )
 
+    op.execute(
+        """
+        CREATE FUNCTION stamp_catalogue() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            INSERT INTO catalogue_stamp (name, stamp) VALUES (TG_TABLE_NAME, gen_random_uuid())
+            ON CONFLICT (name) DO UPDATE SET stamp = EXCLUDED.stamp;
+            RETURN NULL;
+        END $$
+        """
+    )
+    for table in STAMPED:
+        op.execute(
+            f"CREATE TRIGGER stamped AFTER INSERT OR UPDATE OR DELETE OR TRUNCATE ON {table} "
+            "FOR EACH STATEMENT EXECUTE FUNCTION stamp_catalogue()"
+        )
+
 
 def downgrade() -> None:
     op.drop_table("idempotency")
@@ -1176,6 +1209,7 @@ def downgrade() -> None:
     op.drop_table("dossier")
     op.drop_index("ix_delivery_webhook_id_at", table_name="delivery")
     op.drop_table("delivery")
+    op.drop_table("catalogue_stamp")
     op.drop_table("audit")
     op.drop_index("ix_alert_unit_lft_raised_at", table_name="alert")
     op.drop_index(
@@ -1185,3 +1219,4 @@ def downgrade() -> None:
     op.drop_index("ix_alert_id", table_name="alert")
     op.drop_table("alert")
     op.execute("DROP FUNCTION refuse_change()")
+    op.execute("DROP FUNCTION stamp_catalogue()")

@@ -67,6 +67,7 @@ def test_a_procedure_is_as_it_was_known_at_a_moment_or_first(session: WriteSessi
     known = terms.lexicon(session, words, now=NOW).procedures[0, "P"]
 
     def days_at(moment: datetime) -> object:
+        assert known is not None
         return known.at(moment).limits[0].limit.value
 
     assert days_at(NOW - timedelta(days=1)) == days_at(NOW) == 5
