@@ -3,11 +3,14 @@
 import logging
 import re
 import secrets
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -35,7 +38,19 @@ HEADERS: Final = {
 """Headers of every answer that does not set its own."""
 
 
-class Meters:
+MEASURES: Final = {
+    "dunghan_nightly_last_as_of_seconds": "Moment of the newest night done, 0 when none is.",
+    "dunghan_nightly_lag_seconds": "Time since the moment of the oldest night not done.",
+    "dunghan_nightly_waiting": "Nights that wait or failed.",
+    "dunghan_nightly_failed": "Nights that failed.",
+    "dunghan_outbox_pending": "Events that wait for a receiver.",
+    "dunghan_outbox_dead": "Events given up in the last day.",
+    "dunghan_outbox_lag_seconds": "Time since the oldest event that waits was due.",
+}
+"""What is asked of the database for each look at the measures."""
+
+
+class Meters(Collector):
     """Counters and timings of the doors, and the registry to which other parts add theirs."""
 
     def __init__(self, *, version: str) -> None:
@@ -60,6 +75,17 @@ class Meters:
             "dunghan_build_info", "Which version runs.", ("version",), registry=self.registry
         )
         build.labels(version).set(1)
+        self._found: dict[str, float] = {}
+        self.registry.register(self)
+
+    def tell(self, found: Mapping[str, float]) -> None:
+        """Show these measures from now on in place of those told before."""
+        self._found = dict(found)
+
+    def collect(self) -> Iterator[Metric]:
+        """Give the measures that were told, as the registry asks for them."""
+        for name, value in self._found.items():
+            yield GaugeMetricFamily(name, MEASURES[name], value=value)
 
 
 @dataclass(slots=True)

@@ -128,10 +128,10 @@ def list_overdue(
         reading=reading,
         now=now,
         as_of=as_of,
-        after=_place(page.position(**filters)),
+        after=place_of(page.position(**filters)),
         limit=page.limit,
     )
-    cursor = page.cursor_after(_spelled(found.after), **filters) if found.after else None
+    cursor = page.cursor_after(spelled(found.after), **filters) if found.after else None
     link_next(request, response, cursor)
     return OverdueOut(
         as_of=found.as_of,
@@ -142,11 +142,13 @@ def list_overdue(
     )
 
 
-def _spelled(place: Place) -> list[object]:
+def spelled(place: Place) -> list[object]:
+    """Write a place of a list into a cursor."""
     return [told(place.on_time_until), place.unit_id, place.source_id, place.code]
 
 
-def _place(position: list[str] | None) -> Place | None:
+def place_of(position: list[str] | None) -> Place | None:
+    """Read a place of a list from a cursor."""
     if position is None:
         return None
     moment, unit_id, source_id, code = position

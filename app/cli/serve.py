@@ -15,6 +15,7 @@ from typing import Annotated, Final
 import typer
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from app import logs
 from app.cli import database_of, tell
@@ -226,11 +227,13 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 
 def _serve_many(settings: Settings) -> None:
-    uvicorn.run(
+    """Serve with several processes, which share a listener of ours.
+
+    One that uvicorn makes is not named as TCP, and answers would wait for Nagle's delay.
+    """
+    config = uvicorn.Config(
         "app.cli.serve:asgi",
         factory=True,
-        host=settings.host,
-        port=settings.port,
         workers=settings.workers,
         http="h11",
         ws="none",
@@ -241,6 +244,8 @@ def _serve_many(settings: Settings) -> None:
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+    with _listener(settings.host, settings.port) as listener:
+        Multiprocess(config, sockets=[listener]).run()
 
 
 @contextlib.contextmanager

@@ -1,6 +1,6 @@
 """Dossiers in hand whose due moment has passed: candidates for alerts, and the list."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any, Final
@@ -167,6 +167,40 @@ def _end_of_batch(
     return None if row is None else (_place_of(row), row["looked_at"])
 
 
+@dataclass(frozen=True, slots=True)
+class Horizon:
+    """Up to which due day dossiers in time are listed: one for most units, others for some."""
+
+    due_on: date
+    others: Mapping[int, date]
+
+
+def page_due_soon(
+    session: ReadSession,
+    *,
+    lft: int,
+    rgt: int,
+    as_of: datetime,
+    horizon: Horizon,
+    after: Place | None,
+    limit: int,
+) -> list[OverdueRow]:
+    """Return the dossiers of a subtree in time at the present, up to a due day, soonest first."""
+    listed = _soon(lft=lft, rgt=rgt, as_of=as_of, horizon=horizon).subquery()
+    wanted = sa.select(listed).order_by(*_place(listed)).limit(limit)
+    if after is not None:
+        wanted = wanted.where(_after(listed, after))
+    return [_row(row) for row in session.execute(wanted).mappings()]
+
+
+def count_due_soon(
+    session: ReadSession, *, lft: int, rgt: int, as_of: datetime, horizon: Horizon
+) -> int:
+    """Count the dossiers that ``page_due_soon`` lists."""
+    base = _soon(lft=lft, rgt=rgt, as_of=as_of, horizon=horizon).subquery()
+    return session.execute(sa.select(sa.func.count()).select_from(base)).scalar_one()
+
+
 def page(
     session: ReadSession,
     *,
@@ -221,6 +255,44 @@ def _listed(
     last = as_of - JUST
     table, clock = _clock_of(reading, last)
     wanted = (
+        _counted(table, clock, lft, rgt)
+        .where(clock["on_time_until"] < sa.bindparam("last", last, type_=Instant))
+        .where(clock["state"] == int(State.OPEN_OVERDUE))
+    )
+    return wanted.where(dossier.c.is_open) if open_now else wanted
+
+
+def _soon(
+    *, lft: int, rgt: int, as_of: datetime, horizon: Horizon
+) -> sa.Select[*tuple[object, ...]]:
+    last = as_of - JUST
+    table, clock = _clock_of(Reading.PROMISED, last)
+    wanted = (
+        _counted(table, clock, lft, rgt)
+        .where(dossier.c.is_open)
+        .where(dossier.c.on_time_until >= sa.bindparam("last", last, type_=Instant))
+        .where(clock["state"] == int(State.OPEN_IN_TIME))
+    )
+    farthest = max([horizon.due_on, *horizon.others.values()])
+    if farthest == horizon.due_on and not horizon.others:
+        return wanted.where(dossier.c.due_on <= farthest)
+    days = sa.func.unnest(
+        sa.bindparam("units", list(horizon.others), type_=ARRAY(sa.Integer)),
+        sa.bindparam("days", list(horizon.others.values()), type_=ARRAY(sa.Date)),
+    )
+    other = days.table_valued("unit_id", "due_on").render_derived(name="other")
+    own = sa.select(other.c.due_on).where(other.c.unit_id == dossier.c.unit_id).scalar_subquery()
+    return wanted.where(
+        dossier.c.due_on <= farthest,
+        dossier.c.due_on <= sa.func.coalesce(own, sa.literal(horizon.due_on, sa.Date)),
+    )
+
+
+def _counted(
+    table: sa.FromClause, clock: Mapping[str, sa.ColumnElement[object]], lft: int, rgt: int
+) -> sa.Select[*tuple[object, ...]]:
+    """Return the counted dossiers of a subtree, with all that a list shows of each."""
+    return (
         sa.select(
             dossier.c.unit_id,
             dossier.c.source_id,
@@ -240,10 +312,7 @@ def _listed(
         .join(source, source.c.id == dossier.c.source_id)
         .outerjoin(procedure, procedure.c.id == dossier.c.procedure_id)
         .where(dossier.c.unit_lft.between(lft, rgt), dossier.c.is_counted)
-        .where(clock["on_time_until"] < sa.bindparam("last", last, type_=Instant))
-        .where(clock["state"] == int(State.OPEN_OVERDUE))
     )
-    return wanted.where(dossier.c.is_open) if open_now else wanted
 
 
 def _clock_of(

@@ -28,11 +28,11 @@ from app.senders.seal import Sealer
 from app.store import access as keys
 from app.store import installation, units
 from app.store.session import ReadSession, WriteSession
-from app.usecases import access, catalogue, ingest, webhooks
+from app.usecases import access, catalogue, ingest, runs, webhooks
 from app.usecases.access import Keyring, Principal, Scope
 from app.usecases.catalogue import DatedLimit, ProcedureSpec, UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender, Unreadable
-from app.usecases.outbox import OVERDUE
+from app.usecases.outbox import EVENTS
 from app.usecases.stories import ONE_DAY, Telling, offices, tellings
 
 PURPOSE: Final = "demo"
@@ -45,6 +45,9 @@ LONGEST_STORY: Final = timedelta(days=160)
 SYNC: Final = time(17, 15)
 """When the made-up software sends what changed since the day before."""
 KEY_LIFE: Final = timedelta(days=30)
+
+NIGHTS: Final = timedelta(days=7)
+"""For so long the nights of the province were done, so that there are alerts to see."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -116,6 +119,7 @@ def seed(session: WriteSession, *, now: datetime, dossiers: int = DOSSIERS) -> S
             raise NotADemo
         installation.declare(session, PURPOSE, now=now)
         _tell_catalogue(session, now=now - HISTORY - ONE_DAY)
+        runs.plan_nights(session, now=now - NIGHTS)  # the worker makes up for those since
     elif installation.purpose(session) != PURPOSE:
         raise NotADemo
     source_id, _ = keys.ensure_source(session, SOURCE, name="Phần mềm một cửa (giả lập)")
@@ -279,7 +283,7 @@ def receiver_secret(
             sealer,
             url=url,
             unit=PROVINCE,
-            events=[OVERDUE],
+            events=EVENTS,
             allowed=allowed,
             who=who,
             now=now,

@@ -264,18 +264,16 @@ def list_overdue(
     legs = overdue.open_legs(session, [row.key for row in shown])
     held = calendars_of(session, {row.key.unit_id for row in shown})
     causes = late_causes.causes_of(session, [(row.key.source_id, row.key.code) for row in shown])
-    lines = []
-    for row in shown:
-        held_by, leg = legs.get((row.key.source_id, row.key.code), (row.unit, row.leg))
-        lines.append(
-            LateDossier(
-                row=row,
-                late_working_days=_days_late(held[row.key.unit_id], row, moment),
-                holder=Holder(held_by, leg),
-                apology=_apology(row, moment),
-                late_cause=causes.get((row.key.source_id, row.key.code)),
-            )
+    lines = [
+        LateDossier(
+            row=row,
+            late_working_days=_days_late(held[row.key.unit_id], row, moment),
+            holder=holder_of(row, legs),
+            apology=_apology(row, moment),
+            late_cause=causes.get((row.key.source_id, row.key.code)),
         )
+        for row in shown
+    ]
     return OverduePage(
         as_of=moment,
         reading=reading,
@@ -285,6 +283,11 @@ def list_overdue(
         dossiers=lines,
         after=shown[-1].place if len(rows) > limit else None,
     )
+
+
+def holder_of(row: OverdueRow, legs: Mapping[tuple[int, str], tuple[str, str | None]]) -> Holder:
+    """Return who holds a dossier now: the newest open leg of a joint one, else its unit."""
+    return Holder(*legs.get((row.key.source_id, row.key.code), (row.unit, row.leg)))
 
 
 def _days_late(calendar: WorkCalendar, row: OverdueRow, as_of: datetime) -> int | None:

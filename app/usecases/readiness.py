@@ -2,17 +2,23 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
 from app.domain.calendar import next_year_warning
-from app.i18n import ZONE
-from app.store import runs, schema
+from app.store import outbox, schema
+from app.store.outbox import Backlog
 from app.store.session import Database, ReadSession, StorageUnavailable
-from app.usecases import calendars, freshness
+from app.usecases import calendars, freshness, runs
+from app.usecases.runs import Standing
 
-NIGHTLY: Final = "nightly"
+LATE_NIGHT: Final = timedelta(minutes=15)
+"""A night that is not done so long after its moment is worth a look."""
+LATE_POST: Final = timedelta(minutes=15)
+"""An event that is still not sent so long after it was due is worth a look."""
+DEAD_FOR: Final = timedelta(days=1)
+"""Events that died in this time are worth a look."""
 SAFE: Final = frozenset({"on", "remote_write", "remote_apply", "local"})
 
 
@@ -65,23 +71,70 @@ def look(database: Database, *, as_of: datetime, must_be_durable: bool) -> Readi
             degraded["durability"] = unsafe
         if checks[Check.SCHEMA] is Verdict.OK:
             with database.read() as session:
-                last = runs.newest(session, NIGHTLY)
-                degraded |= _amiss(session, last, as_of)
+                nights = runs.standing_of(session, now=as_of)
+                post = outbox.backlog(session, now=as_of, dead_for=DEAD_FOR)
+                last = None if nights.last is None else nights.last.slot
+                degraded |= _behind(nights, post, as_of) | _amiss(session, as_of)
     except StorageUnavailable:
         checks[Check.DATABASE] = Verdict.FAILED
     return Readiness(checks=checks, degraded=degraded, last_nightly=last)
 
 
-def _amiss(session: ReadSession, last_nightly: str | None, as_of: datetime) -> dict[str, object]:
-    """Return what does not hinder the service and still is worth a look."""
+def measures_of(database: Database, *, as_of: datetime) -> Mapping[str, float]:
+    """Return what is measured of nights and post, nothing while the database is away."""
+    try:
+        with database.read() as session:
+            nights = runs.standing_of(session, now=as_of)
+            post = outbox.backlog(session, now=as_of, dead_for=DEAD_FOR)
+    except StorageUnavailable:
+        return {}
+    return _measures(nights, post, as_of)
+
+
+def _measures(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, float]:
+    """Return what is measured of nights and post, by names of measures."""
+    oldest = post.oldest_due_at
+    return {
+        "dunghan_nightly_last_as_of_seconds": (
+            0.0 if nights.last is None else nights.last.as_of.timestamp()
+        ),
+        "dunghan_nightly_lag_seconds": nights.lag.total_seconds(),
+        "dunghan_nightly_waiting": float(nights.waiting),
+        "dunghan_nightly_failed": float(nights.failed),
+        "dunghan_outbox_pending": float(post.pending),
+        "dunghan_outbox_dead": float(post.dead),
+        "dunghan_outbox_lag_seconds": (0.0 if oldest is None else (as_of - oldest).total_seconds()),
+    }
+
+
+def _behind(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, object]:
+    """Return which night is missing, and how far the post is behind."""
+    found: dict[str, object] = {}
+    if nights.is_behind and nights.lag > LATE_NIGHT:
+        found["nightly"] = {
+            "last": None if nights.last is None else nights.last.slot,
+            "expected": nights.expected,
+            "waiting": nights.waiting,
+            "failed": nights.failed,
+        }
+    oldest = post.oldest_due_at
+    is_late = oldest is not None and as_of - oldest > LATE_POST
+    if is_late or post.dead:
+        found["outbox"] = {
+            "pending": post.pending,
+            "dead": post.dead,
+            "oldest_due_at": None if oldest is None else oldest.isoformat(),
+        }
+    return found
+
+
+def _amiss(session: ReadSession, as_of: datetime) -> dict[str, object]:
+    """Return what else does not hinder the service and still is worth a look."""
     found: dict[str, object] = {}
     warning = next_year_warning(calendars.state_calendar(session), as_of)
     if warning is not None:
         year, status = warning.year, warning.status.value
         found["calendar"] = {"id": warning.calendar, "year": year, "status": status}
-    today = as_of.astimezone(ZONE).date().isoformat()
-    if last_nightly is None or last_nightly < today:
-        found["nightly"] = {"last": last_nightly, "expected": today}
     silent = freshness.silent_sources(session, now=as_of)
     if silent:
         found["silent_sources"] = {name: since.isoformat() for name, since in silent.items()}

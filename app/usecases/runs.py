@@ -23,6 +23,8 @@ from app.usecases.overdue import BATCH
 
 MANY_NIGHTS: Final = 7
 """More missed nights than this are worth a warning."""
+CATCH_UP: Final = timedelta(hours=1)
+"""A run that begins later than this after its moment makes up for one that was missed."""
 HOURS_KEPT: Final = timedelta(days=40)
 """For so long the looks of the day stay in the list of runs."""
 
@@ -162,6 +164,11 @@ def list_runs(
     """Return a page of runs, newest first, and whether there are more."""
     found = runs.page(session, job=job, before=before, limit=limit + 1)
     return found[:limit], len(found) > limit
+
+
+def lag_of(run: Run, *, now: datetime) -> timedelta:
+    """Return how long after its moment a run began, or has not begun yet."""
+    return max(timedelta(), (run.started_at or now) - run.as_of)
 
 
 @dataclass(frozen=True, slots=True)

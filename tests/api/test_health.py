@@ -16,7 +16,8 @@ def test_readiness_names_the_checks_and_what_is_degraded(client: TestClient) -> 
     assert answer.status_code == 200, answer.text
     body = answer.json()
     assert body["checks"] == {"database": "ok", "schema": "ok", "durability": "ok"}
-    assert body["degraded"]["nightly"] == {"last": None, "expected": "2026-08-10"}
+    assert body["degraded"]["nightly"]["expected"] == "2026-08-10"
+    assert body["last_nightly"] is None
 
 
 def test_measures_carry_route_templates_and_no_paths(client: TestClient) -> None:
@@ -28,3 +29,12 @@ def test_measures_carry_route_templates_and_no_paths(client: TestClient) -> None
     assert "dunghan_build_info" in text
     assert "H44.100" not in text
     assert 'route="none"' in text
+
+
+def test_measures_tell_of_the_night_and_of_the_post(client: TestClient) -> None:
+    lines = client.get("/metrics").text.splitlines()
+
+    assert "dunghan_nightly_last_as_of_seconds 0.0" in lines
+    assert "dunghan_nightly_lag_seconds 25200.0" in lines  # 08:00 local: seven hours
+    assert "dunghan_outbox_pending 0.0" in lines
+    assert "dunghan_outbox_lag_seconds 0.0" in lines

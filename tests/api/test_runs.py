@@ -44,6 +44,12 @@ def test_runs_are_listed_newest_first_in_pages(client: TestClient, key: dict[str
     ).json()
 
     assert [run["slot"][-1] for run in first["runs"] + rest["runs"]] == ["7", "6", "5"]
+    assert [run["is_catch_up"] for run in first["runs"]] == [True, True]
+    told = {name: first[name] for name in ("last_done", "expected", "waiting")}
+    assert told == {"last_done": "2026-08-07", "expected": "2026-08-10", "waiting": 0}
+    assert (
+        first["lag_seconds"] == timedelta(days=2, hours=7).total_seconds()
+    )  # since that of the 8th
 
 
 def test_tomorrow_is_not_guessed(client: TestClient, key: dict[str, str], clock: HandClock) -> None:

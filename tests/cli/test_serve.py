@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import re
 import shlex
 import signal
@@ -12,12 +13,14 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app import cli
+from app.cli import serve
 from app.store import installation
 from app.store.session import Database
 from app.usecases import demo
@@ -242,3 +245,11 @@ def test_a_port_that_is_taken_is_told(
 def plain(url: str) -> str:
     """Return a URL as an operator writes it."""
     return url.replace("postgresql+psycopg://", "postgresql://")
+
+
+def test_the_listener_that_processes_share_leaves_no_delay_on_its_connections() -> None:
+    """asyncio switches Nagle's delay off where a socket is named as TCP, as its copies are too."""
+    with serve._listener("127.0.0.1", 0) as listener:
+        copy = pickle.loads(bytes(ForkingPickler.dumps(listener)))
+        with copy:
+            assert copy.proto == listener.proto == socket.IPPROTO_TCP

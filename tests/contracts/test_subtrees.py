@@ -117,6 +117,7 @@ PROBES: dict[str, Probe | str] = {
     "countPetitions": query("/v1/petitions/counts", SPAN),
     "putPetitions": Probe("/v1/petitions", a_petition, 422),
     "listOverdue": query("/v1/overdue"),
+    "listDueSoon": query("/v1/due-soon"),
     "listAlerts": query("/v1/alerts"),
     "getAlertSetting": Probe("/v1/alert-settings/{unit}"),
     "putAlertSetting": Probe("/v1/alert-settings/{unit}", lambda _: {"stages": []}),

@@ -1,14 +1,18 @@
 """Ready, not ready, or ready with something to look at."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
 
 import pytest
 
-from app.store import schema
+from app.store import outbox, schema
+from app.store.outbox import Event, Post
 from app.store.session import Database
-from app.usecases import readiness
+from app.usecases import readiness, runs
 from app.usecases.readiness import Check, Verdict
+from app.usecases.runs import Duty
+from tests.factories import local, make_unit
 
 NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
 
@@ -75,7 +79,63 @@ def test_a_migrated_database_is_ready_and_tells_of_the_missing_night(
 
     assert schema.current(fresh_database) == schema.head()
     assert found.is_ready
-    assert found.degraded["nightly"] == {"last": None, "expected": "2026-08-10"}
+    assert found.degraded["nightly"] == {
+        "last": None,
+        "expected": "2026-08-10",
+        "waiting": 0,
+        "failed": 0,
+    }
+
+
+def test_before_one_in_the_morning_the_night_of_yesterday_is_enough(
+    fresh_database: Database,
+) -> None:
+    midnight = local("2026-08-10")
+    duty = Duty(clock=lambda: midnight - timedelta(hours=20), owner="test")
+    runs.run_due_nights(fresh_database, duty)
+
+    told = {
+        minutes: readiness.look(
+            fresh_database, as_of=midnight + timedelta(minutes=minutes), must_be_durable=False
+        )
+        for minutes in (30, 74, 76)
+    }
+
+    assert [("nightly" in each.degraded) for each in told.values()] == [False, False, True]
+    assert told[76].degraded["nightly"] == {
+        "last": "2026-08-09",
+        "expected": "2026-08-10",
+        "waiting": 0,
+        "failed": 0,
+    }
+    assert told[76].last_nightly == "2026-08-09"
+
+
+def test_post_that_waits_too_long_or_died_is_worth_a_look(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+        posts = [
+            Post(Event(unit.id, uuid4(), uuid4()), "dossier.overdue", {"n": n}) for n in range(3)
+        ]
+        outbox.append(session, posts, now=NOW)
+
+    def told(minutes: int) -> object:
+        later = NOW + timedelta(minutes=minutes)
+        return readiness.look(fresh_database, as_of=later, must_be_durable=False).degraded.get(
+            "outbox"
+        )
+
+    assert told(15) is None
+    assert told(16) == {"pending": 3, "dead": 0, "oldest_due_at": NOW.isoformat()}
+    measures = readiness.measures_of(fresh_database, as_of=NOW + timedelta(minutes=2))
+    assert (measures["dunghan_outbox_pending"], measures["dunghan_outbox_lag_seconds"]) == (3, 120)
+
+
+def test_measures_of_a_database_that_is_away_are_left_out() -> None:
+    away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
+
+    assert readiness.measures_of(away, as_of=NOW) == {}
+    away.dispose()
 
 
 @pytest.mark.parametrize(
