@@ -9,7 +9,7 @@ from app.api.doors import doors
 from app.api.fields import Day, In, Instant, Out, UnitCode, Word
 from app.api.pages import link_next
 from app.api.problems import at, problems
-from app.api.registers import CountedOut, From, KnownAt, On, To, Unit, counted, local_day
+from app.api.registers import CountedOut, From, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.almanac import CalendarYearMissing
 from app.domain.period import Period, PeriodReversed
@@ -192,7 +192,7 @@ def put_petitions(body: PetitionsBody, session: Writing, who: Writer, now: Now) 
     for index, one in enumerate(body.petitions):
         with at(f"/petitions/{index}"):
             told.append(one.to_filed())
-    done = registers.put_petitions(session, told, who=who, now=now, today=local_day(now))
+    done = registers.put_petitions(session, told, by=teller(who, now))
     return PetitionsPutOut(
         petitions=[
             PetitionPutOut(unit=one.told.unit, code=one.told.code, verdict=one.change)

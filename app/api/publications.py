@@ -9,7 +9,7 @@ from app.api.doors import doors
 from app.api.fields import Day, In, Instant, Out, Text, UnitCode, Word
 from app.api.pages import link_next
 from app.api.problems import at, problems
-from app.api.registers import CountedOut, From, KnownAt, On, To, Unit, counted, local_day
+from app.api.registers import CountedOut, From, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.period import Period, PeriodReversed
 from app.domain.publication import (
@@ -164,7 +164,7 @@ def put_publications(body: PostingsIn, session: Writing, who: Writer, now: Now) 
     for index, one in enumerate(body.publications):
         with at(f"/publications/{index}"):
             told.append(one.to_posting())
-    done = registers.put_postings(session, told, who=who, now=now, today=local_day(now))
+    done = registers.put_postings(session, told, by=teller(who, now))
     return PostingsPutOut(
         publications=[
             PostingPutOut(unit=one.told.unit, procedure=one.told.procedure, verdict=one.change)

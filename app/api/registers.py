@@ -11,6 +11,9 @@ from pydantic import Field
 from app.api.fields import Day, Instant, Out
 from app.domain.period import Period
 from app.i18n import ZONE
+from app.usecases.access import Principal
+from app.usecases.registers import Teller
+from app.usecases.subtree import Subtree
 
 Unit = Annotated[
     str | None,
@@ -29,6 +32,11 @@ To = Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day
 def local_day(now: datetime) -> date:
     """Return the local day of an instant."""
     return now.astimezone(ZONE).date()
+
+
+def teller(who: Principal, now: datetime) -> Teller:
+    """Return who tells with a key."""
+    return Teller(who.actor, Subtree(who.lft, who.rgt), now, local_day(now))
 
 
 class CountsOut(Out):

@@ -5,6 +5,7 @@ be asked as it was known; the same told again changes nothing. What a petition s
 is never taken.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
@@ -13,13 +14,18 @@ from typing import Any, ClassVar, Generic, TypeVar
 from app.domain import petition as petitions
 from app.domain import publication as publications
 from app.domain.errors import Invalid
+from app.domain.faults import Fault
 from app.domain.petition import Petition, PetitionCount, PetitionDue, PetitionKind, PetitionState
 from app.domain.publication import Publication, PublicationCount, PublicationState
+from app.feeds.reading import Flaw
+from app.feeds.sheet import PETITIONS, POSTINGS, Heading, SheetRow, find_columns
+from app.feeds.words import fold
+from app.feeds.workbook import open_book
 from app.rulebook.petitions import load_petition_rules
 from app.store import audit, procedures, registers, units
 from app.store.registers import EntryRow, NewEntry, Register
 from app.store.session import ReadSession, WriteSession
-from app.usecases.access import Principal
+from app.store.units import UnitRow
 from app.usecases.calendars import calendars_of
 from app.usecases.catalogue import Change
 from app.usecases.subtree import Subtree
@@ -115,8 +121,18 @@ class FiledSeen:
 # ---------------------------------------------------------------- telling
 
 
+@dataclass(frozen=True, slots=True)
+class Teller:
+    """Who tells, of which units, when; ``today`` is the local day of ``now``."""
+
+    actor: str
+    within: Subtree
+    now: datetime
+    today: date
+
+
 def put_postings(
-    session: WriteSession, told: Sequence[Posting], *, who: Principal, now: datetime, today: date
+    session: WriteSession, told: Sequence[Posting], *, by: Teller
 ) -> list[Put[Posting]]:
     """Tell how public procedures are at units; each entry is whole.
 
@@ -125,23 +141,10 @@ def put_postings(
     :raises EntryProcedureUnknown: a procedure is not in the catalogue.
     :raises EntryInFuture: something is told as done on a day that has not come.
     """
-    for one in told:
-        for day in (one.publication.at_office_on, one.publication.online_on):
-            _check_past(one.procedure, day, today)
-    _check_procedures(session, [one.procedure for one in told])
-    changes = _put(
-        session,
-        Register.PUBLICATION,
-        [(one.unit, one.procedure, _posting_spec(one)) for one in told],
-        who=who,
-        now=now,
-    )
-    return [Put(one, change) for one, change in zip(told, changes, strict=True)]
+    return _put(session, Register.PUBLICATION, [(one, _of_posting(one)) for one in told], by)
 
 
-def put_petitions(
-    session: WriteSession, told: Sequence[Filed], *, who: Principal, now: datetime, today: date
-) -> list[Put[Filed]]:
+def put_petitions(session: WriteSession, told: Sequence[Filed], *, by: Teller) -> list[Put[Filed]]:
     """Tell petitions; each entry is whole.
 
     :raises EntryTwice: an entry occurs twice.
@@ -149,81 +152,190 @@ def put_petitions(
     :raises EntryProcedureUnknown: a procedure is not in the catalogue.
     :raises EntryInFuture: a step is told on a day that has not come.
     """
-    for one in told:
-        for day in _days_of(one.petition):
-            _check_past(one.code, day, today)
-    _check_procedures(session, [one.procedure for one in told if one.procedure is not None])
-    changes = _put(
-        session,
-        Register.PETITION,
-        [(one.unit, one.code, _filed_spec(one)) for one in told],
-        who=who,
-        now=now,
-    )
-    return [Put(one, change) for one, change in zip(told, changes, strict=True)]
+    return _put(session, Register.PETITION, [(one, _of_filed(one)) for one in told], by)
 
 
-def _days_of(petition: Petition) -> Iterable[date]:
-    return (value for value in asdict(petition).values() if isinstance(value, date))
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """An entry as the register keeps it: ``days`` are those on which something was done."""
+
+    unit: str
+    code: str
+    procedure: str | None
+    days: tuple[date | None, ...]
+    spec: Mapping[str, Any]
 
 
-def _check_past(entry: str, day: date | None, today: date) -> None:
-    if day is not None and day > today:
-        raise EntryInFuture(entry=entry, day=day)
+def _of_posting(one: Posting) -> _Line:
+    done = (one.publication.at_office_on, one.publication.online_on)
+    return _Line(one.unit, one.procedure, one.procedure, done, _posting_spec(one))
 
 
-def _check_procedures(session: ReadSession, codes: Iterable[str]) -> None:
-    wanted = set(codes)
-    missing = wanted - procedures.by_code(session, wanted).keys() if wanted else set()
-    if missing:
-        raise EntryProcedureUnknown(procedure=min(missing))
+def _of_filed(one: Filed) -> _Line:
+    days = tuple(day for day in asdict(one.petition).values() if isinstance(day, date))
+    return _Line(one.unit, one.code, one.procedure, days, _filed_spec(one))
+
+
+class _Checks:
+    """What every entry must stand up to: each refusal names the entry that it is of."""
+
+    def __init__(self, session: ReadSession, lines: Sequence[_Line], by: Teller) -> None:
+        self.units = units.by_code(session, {line.unit for line in lines})
+        named = {line.procedure for line in lines if line.procedure is not None}
+        self._procedures = procedures.by_code(session, named) if named else {}
+        self._by = by
+        self._seen: set[tuple[str, str]] = set()
+
+    def refusal(self, line: _Line) -> Invalid | None:
+        """Return why an entry cannot be taken, or None; it is then known as told."""
+        place = self.units.get(line.unit)
+        within = self._by.within
+        if place is None or place.is_bucket or not within.lft <= place.lft <= within.rgt:
+            return EntryUnitUnknown(unit=line.unit)
+        if line.procedure is not None and line.procedure not in self._procedures:
+            return EntryProcedureUnknown(procedure=line.procedure)
+        late = max((day for day in line.days if day is not None), default=self._by.today)
+        if late > self._by.today:
+            return EntryInFuture(entry=line.code, day=late)
+        if (line.unit, line.code) in self._seen:
+            return EntryTwice(unit=line.unit, entry=line.code)
+        self._seen.add((line.unit, line.code))
+        return None
 
 
 def _put(
+    session: WriteSession, register: Register, told: Sequence[tuple[Told, _Line]], by: Teller
+) -> list[Put[Told]]:
+    lines = [line for _, line in told]
+    checks = _Checks(session, lines, by)
+    for line in lines:
+        refusal = checks.refusal(line)
+        if refusal is not None:
+            raise refusal
+    changes = _kept(session, register, lines, checks.units, by)
+    return [Put(one, change) for (one, _), change in zip(told, changes, strict=True)]
+
+
+def _kept(
     session: WriteSession,
     register: Register,
-    told: Sequence[tuple[str, str, dict[str, Any]]],
-    *,
-    who: Principal,
-    now: datetime,
+    lines: Sequence[_Line],
+    places: Mapping[str, UnitRow],
+    by: Teller,
 ) -> list[Change]:
-    seen: set[tuple[str, str]] = set()
-    for unit, code, _ in told:
-        if (unit, code) in seen:
-            raise EntryTwice(unit=unit, entry=code)
-        seen.add((unit, code))
-    found = units.by_code(session, {unit for unit, _, _ in told})
-    for unit, _, _ in told:
-        if unit not in found or not who.covers(found[unit].lft) or found[unit].is_bucket:
-            raise EntryUnitUnknown(unit=unit)
     registers.hold(session, register)
-    keys = [(found[unit].id, code) for unit, code, _ in told]
+    keys = [(places[line.unit].id, line.code) for line in lines]
     known = registers.known(session, register, keys)
     changes, new = [], []
-    for key, (_, _, spec) in zip(keys, told, strict=True):
+    for key, line in zip(keys, lines, strict=True):
         before = known.get(key)
-        if before is not None and before.spec == spec:
+        if before is not None and before.spec == line.spec:
             changes.append(Change.UNCHANGED)
             continue
         changes.append(Change.CREATED if before is None else Change.UPDATED)
-        new.append(NewEntry(*key, 1 if before is None else before.seq + 1, spec))
-    registers.add(session, register, new, actor=who.actor, now=now)
-    audit.append_many(session, [_line(register, one, known, who) for one in new])
+        new.append(NewEntry(*key, 1 if before is None else before.seq + 1, line.spec))
+    registers.add(session, register, new, actor=by.actor, now=by.now)
+    audit.append_many(session, [_trail(register, one, known, by) for one in new])
     return changes
 
 
-def _line(
-    register: Register, one: NewEntry, known: Mapping[tuple[int, str], EntryRow], who: Principal
+def _trail(
+    register: Register, one: NewEntry, known: Mapping[tuple[int, str], EntryRow], by: Teller
 ) -> dict[str, object]:
     before = known.get((one.unit_id, one.code))
     return {
-        "actor": who.actor,
+        "actor": by.actor,
         "action": f"{register.value}.put",
         "subject": f"{register.value}:{one.code}",
         "unit_id": one.unit_id,
         "before": None if before is None else dict(before.spec),
         "after": dict(one.spec),
     }
+
+
+# ---------------------------------------------------------------- files
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a file: entries by change, rows that cannot be, columns that were not read."""
+
+    changes: Mapping[Change, int]
+    refused: tuple[tuple[int, tuple[Fault, ...]], ...]
+    unread: tuple[str, ...]
+
+
+def take_file(
+    session: WriteSession, register: Register, raw: bytes, *, by: Teller, sheet: str | None = None
+) -> Taken:
+    """Take a register from a CSV or Excel file; rows that cannot be are told, the others kept.
+
+    :raises Invalid: the file is no table, or lacks a column that must be there.
+    """
+    headings = POSTINGS if register is Register.PUBLICATION else PETITIONS
+    book = open_book(raw, sheet=sheet)
+    with book.rows() as rows:
+        found = find_columns(rows, headings)
+    with book.rows() as rows:
+        read = list(found.rows(rows))
+    refused = {row.number: row.faults for row in read if row.faults}
+    lines: list[tuple[int, _Line]] = []
+    for row in read:
+        if row.faults:
+            continue
+        try:
+            lines.append((row.number, _line_of(register, row, headings)))
+        except Flaw as flawed:
+            refused[row.number] = flawed.faults
+        except Invalid as error:
+            refused[row.number] = (Fault("", error.code, error.params),)
+    checks = _Checks(session, [line for _, line in lines], by)
+    good = []
+    for number, line in lines:
+        refusal = checks.refusal(line)
+        if refusal is None:
+            good.append(line)
+        else:
+            refused[number] = (Fault("", refusal.code, refusal.params),)
+    changes = Counter(_kept(session, register, good, checks.units, by))
+    return Taken(changes, tuple(sorted(refused.items())), found.unread)
+
+
+def _line_of(register: Register, row: SheetRow, headings: Sequence[Heading]) -> _Line:
+    """Return the entry of a row.
+
+    :raises Flaw: a value that must be there is missing, or a word is not known.
+    :raises Invalid: its days cannot be.
+    """
+    values: dict[str, Any] = dict(row.values)
+    missing = [
+        Fault(f"/{one.field}", "field.missing")
+        for one in headings
+        if one.required and one.field not in values
+    ]
+    if missing:
+        raise Flaw(*missing)
+    if register is Register.PUBLICATION:
+        unit, procedure = values.pop("unit"), values.pop("procedure")
+        document, address = values.pop("document", None), values.pop("address", None)
+        return _of_posting(Posting(unit, procedure, Publication(**values), document, address))
+    unit, code = values.pop("unit"), values.pop("code")
+    kind, procedure = _kind(values.pop("kind", None)), values.pop("procedure", None)
+    return _of_filed(Filed(unit, code, kind, Petition(**values), procedure))
+
+
+_KINDS = {"phan anh": PetitionKind.REFLECTION, "kien nghi": PetitionKind.PROPOSAL}
+_KINDS |= {kind.value: kind for kind in PetitionKind}
+
+
+def _kind(word: str | None) -> PetitionKind:
+    """Return the kind that a word names; without one it is a reflection, which most are."""
+    if word is None:
+        return PetitionKind.REFLECTION
+    if fold(word) not in _KINDS:
+        allowed = ", ".join(kind.value for kind in PetitionKind)
+        raise Flaw(Fault("/kind", "import.word_unknown", {"allowed": allowed}))
+    return _KINDS[fold(word)]
 
 
 # ---------------------------------------------------------------- reading

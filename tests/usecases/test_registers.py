@@ -9,9 +9,8 @@ from app.domain.publication import Publication, PublicationCount
 from app.store.session import WriteSession
 from app.store.units import UnitRow
 from app.usecases import catalogue, registers
-from app.usecases.access import Principal, Scope
 from app.usecases.catalogue import Change, ProcedureSpec
-from app.usecases.registers import EntryInFuture, EntryUnitUnknown, Filed, Posting
+from app.usecases.registers import EntryInFuture, EntryUnitUnknown, Filed, Posting, Teller
 from app.usecases.subtree import Subtree
 from tests import factories
 
@@ -19,19 +18,8 @@ NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
 TODAY = date(2026, 8, 10)
 
 
-def who_of(unit: UnitRow) -> Principal:
-    return Principal(
-        key_id=1,
-        prefix="dh_test_AbCdEfGh",
-        name="test",
-        source_id=1,
-        source_code="mot-cua",
-        unit_id=unit.id,
-        unit_code=unit.code,
-        lft=unit.lft,
-        rgt=unit.rgt,
-        scopes=frozenset({Scope.CATALOGUE_WRITE}),
-    )
+def who_of(unit: UnitRow) -> Teller:
+    return Teller("t", Subtree(unit.lft, unit.rgt), NOW, TODAY)
 
 
 def test_units_tell_only_of_themselves_and_those_below(session: WriteSession) -> None:
@@ -41,11 +29,11 @@ def test_units_tell_only_of_themselves_and_those_below(session: WriteSession) ->
     own = Filed("H44", "1", PetitionKind.REFLECTION, petition)
     other = Filed("H15", "1", PetitionKind.REFLECTION, petition)
 
-    (done,) = registers.put_petitions(session, [own], who=who, now=NOW, today=TODAY)
+    (done,) = registers.put_petitions(session, [own], by=who)
 
     assert done.change is Change.CREATED
     with pytest.raises(EntryUnitUnknown):
-        registers.put_petitions(session, [other], who=who, now=NOW, today=TODAY)
+        registers.put_petitions(session, [other], by=who)
 
 
 def test_a_day_that_has_not_come_cannot_have_seen_a_step(session: WriteSession) -> None:
@@ -53,7 +41,7 @@ def test_a_day_that_has_not_come_cannot_have_seen_a_step(session: WriteSession) 
     early = Filed("H44", "1", PetitionKind.PROPOSAL, Petition(date(2026, 8, 11)))
 
     with pytest.raises(EntryInFuture):
-        registers.put_petitions(session, [early], who=who, now=NOW, today=TODAY)
+        registers.put_petitions(session, [early], by=who)
 
 
 def test_more_entries_than_are_read_at_once_are_all_listed(session: WriteSession) -> None:
@@ -63,7 +51,7 @@ def test_more_entries_than_are_read_at_once_are_all_listed(session: WriteSession
         Filed("H44", f"{n:05}", PetitionKind.REFLECTION, Petition(date(2026, 8, 3)))
         for n in range(registers.AT_ONCE + 5)
     ]
-    registers.put_petitions(session, told, who=who, now=NOW, today=TODAY)
+    registers.put_petitions(session, told, by=who)
     within = Subtree(unit.lft, unit.rgt)
 
     found = registers.filed(session, within=within, on=TODAY, limit=registers.AT_ONCE + 100)
@@ -81,7 +69,7 @@ def test_postings_are_counted_as_they_were_known(session: WriteSession) -> None:
     who = who_of(unit)
     publication = Publication(date(2026, 1, 1), at_office_on=TODAY, online_on=TODAY)
     posting = Posting("H44", "1.001193", publication)
-    registers.put_postings(session, [posting], who=who, now=NOW, today=TODAY)
+    registers.put_postings(session, [posting], by=who)
 
     def posted(known_at: datetime) -> int:
         found = registers.posting_counts(
