@@ -55,6 +55,9 @@ class Installation:
     keyring: Keyring
     limits: Limits = field(default_factory=Limits)
     webhook_networks: tuple[Network, ...] = ()
+    mail_url: str | None = None
+    """Where the links of mails lead; None without a mail server."""
+    mail_domains: tuple[str, ...] = ()
     quota: Quota = field(default_factory=lambda: Quota(Limits().requests_per_minute))
     refusals: Quota = field(default_factory=lambda: Quota(Limits().refusals_per_minute))
 

@@ -24,20 +24,24 @@ from app.clock import system_clock
 from app.domain.errors import AppError, Invalid
 from app.domain.record import Status
 from app.senders.igate import Account, IgateClient
+from app.senders.mail import MailAccount, Security, SmtpSender
 from app.senders.seal import Sealer
 from app.senders.webhook import WebhookSender
 from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable, WriteSession
-from app.usecases import idempotency, intake, outbox, pull, runs
+from app.usecases import idempotency, intake, mails, outbox, pull, runs, silences
+from app.usecases.mails import Postman
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
 from app.usecases.runs import Duty
+from app.usecases.subscriptions import mailing
 
 log = logging.getLogger(__name__)
 
 NIGHT_SECONDS: Final = 20
 POST_SECONDS: Final = 1
 PULL_SECONDS: Final = 30
+MAIL_SECONDS: Final = 15
 STOP_SECONDS: Final = 20.0
 
 
@@ -57,10 +61,17 @@ class Worker:
     """
 
     def __init__(
-        self, database: Database, *, duty: Duty, courier: Courier, puller: Puller | None = None
+        self,
+        database: Database,
+        *,
+        duty: Duty,
+        courier: Courier,
+        puller: Puller | None = None,
+        postman: Postman | None = None,
     ) -> None:
         self._database = database
         self._puller = puller
+        self._postman = postman
         self._duty = duty
         self._courier = courier
         self._busy: set[UUID] = set()
@@ -69,7 +80,7 @@ class Worker:
         self._stopping = threading.Event()
         self._ticker = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": TickThreads(2 if puller is None else 3)},
+            executors={"default": TickThreads(5)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
@@ -81,8 +92,11 @@ class Worker:
     def __enter__(self) -> Self:
         """Begin to tick, at once."""
         ticks = [(self.do_nights, NIGHT_SECONDS), (self.send_post, POST_SECONDS)]
+        ticks.append((self.do_silences, NIGHT_SECONDS))
         if self._puller is not None:
             ticks.append((self.do_pull, PULL_SECONDS))
+        if self._postman is not None:
+            ticks.append((self.send_mails, MAIL_SECONDS))
         for tick, seconds in ticks:
             self._ticker.add_job(
                 tick,
@@ -198,6 +212,38 @@ class Worker:
         else:
             log.info("pull done", extra={"slot": claim.slot, "counts": dict(done.counts)})
 
+    def do_silences(self) -> None:
+        """Notice the sources that fell silent, and those that were heard again."""
+        try:
+            with self._database.begin() as session:
+                raised, ended = silences.notice(session, now=self._duty.clock())
+            if raised or ended:
+                log.info("silences noticed", extra={"raised": raised, "ended": ended})
+        except StorageUnavailable as error:
+            log.warning("silences wait for the database", extra={"trouble": error.trouble.value})
+        except Exception:
+            log.exception("silences could not be noticed")
+
+    def send_mails(self) -> None:
+        """Plan the digests that are due and send what waits; what fails is tried again."""
+        postman = self._postman
+        if postman is None:
+            return
+        try:
+            while not self._stopping.is_set():
+                with self._database.begin() as session:
+                    looked = mails.plan_digests(session, now=postman.clock())
+                if looked < mails.AT_ONCE:
+                    break
+            done = mails.send_due(self._database, postman)
+            if done != mails.Sent():
+                told = {"sent": done.sent, "empty": done.empty, "failed": done.failed}
+                log.info("mails done", extra={**told, "dead": done.dead})
+        except StorageUnavailable as error:
+            log.warning("mails wait for the database", extra={"trouble": error.trouble.value})
+        except Exception:
+            log.exception("mails could not be done")
+
     def send_post(self) -> None:
         """Set a courier to each receiver that has something due and none on the way.
 
@@ -261,6 +307,34 @@ def worker_of(
         duty=duty_of(clock),
         courier=courier_of(settings, clock),
         puller=puller_of(settings, clock) if settings.igate_minutes else None,
+        postman=postman_of(settings, clock),
+    )
+
+
+def postman_of(settings: Settings, clock: Callable[[], datetime] = system_clock) -> Postman | None:
+    """Return what sends mails, as the settings describe it; None without a mail server."""
+    if settings.smtp_host is None or settings.mail_from is None or settings.public_url is None:
+        return None
+    password = settings.smtp_password
+    account = MailAccount(
+        host=settings.smtp_host,
+        port=settings.smtp_port,
+        security=Security(settings.smtp_security.value),
+        sender=settings.mail_from,
+        sender_name="Đúng Hạn",
+        user=settings.smtp_user,
+        password=None if password is None else password.get_secret_value(),
+        ca_file=None if settings.smtp_ca_file is None else str(settings.smtp_ca_file),
+        local_name=settings.mail_from.rpartition("@")[2],
+    )
+    return Postman(
+        sender=SmtpSender(account),
+        mailing=mailing(
+            settings.applicant_key(),
+            public_url=settings.public_url,
+            domains=settings.mail_domains,
+        ),
+        clock=clock,
     )
 
 

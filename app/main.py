@@ -31,6 +31,8 @@ def create_app(
     environment: str = "production",
     limits: Limits | None = None,
     webhook_networks: Iterable[Network] = (),
+    mail_url: str | None = None,
+    mail_domains: Iterable[str] = (),
     pages: Iterable[APIRouter] = (),
 ) -> FastAPI:
     """Return the application that serves one installation.
@@ -38,6 +40,8 @@ def create_app(
     :param secret: the installation's key; what hashes keys and seals cursors is derived from it.
     :param clock: tells the present, aware and in UTC.
     :param webhook_networks: private networks where receivers of events may be.
+    :param mail_url: where the links of mails lead; None without a mail server.
+    :param mail_domains: whose addresses may subscribe to mails; everybody's when empty.
     :param pages: routers of people's pages, which guard themselves.
     :raises Unguarded: a door does not say who may pass.
     """
@@ -61,6 +65,8 @@ def create_app(
         keyring=Keyring(secret=secret, environment=environment),
         limits=bounds,
         webhook_networks=tuple(webhook_networks),
+        mail_url=mail_url,
+        mail_domains=tuple(mail_domains),
         quota=Quota(bounds.requests_per_minute),
         refusals=Quota(bounds.refusals_per_minute),
     )
@@ -94,6 +100,8 @@ def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
         secret=settings.applicant_key(),
         environment=settings.environment.value,
         webhook_networks=settings.webhook_allow_networks,
+        mail_url=None if settings.smtp_host is None else settings.public_url,
+        mail_domains=settings.mail_domains,
         limits=Limits(
             max_body_bytes=settings.max_body_bytes,
             max_batch_records=settings.max_batch_records,

@@ -12,6 +12,7 @@ from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import (
@@ -44,6 +45,14 @@ class LogLevel(StrEnum):
     INFO = "info"
     WARNING = "warning"
     ERROR = "error"
+
+
+class SmtpSecurity(StrEnum):
+    """How the way to the mail server is protected."""
+
+    STARTTLS = "starttls"
+    TLS = "tls"
+    NONE = "none"
 
 
 class SettingsInvalid(ValueError):
@@ -112,6 +121,25 @@ class Settings(BaseSettings):
     igate_ca_file: Path | None = Field(
         None, description="Certificates of an authority of its own, trusted besides."
     )
+    public_url: str | None = Field(
+        None, description="Address at which people reach this service, for links in mails."
+    )
+    smtp_host: str | None = Field(None, description="The mail server; unset, no mail is sent.")
+    smtp_port: int = Field(587, ge=1, le=65_535, description="Its port.")
+    smtp_security: SmtpSecurity = Field(
+        SmtpSecurity.STARTTLS, description="How the way to it is protected."
+    )
+    smtp_user: str | None = Field(None, description="The account that sends, if it asks for one.")
+    smtp_password: SecretStr | None = Field(None, description="The password of that account.")
+    smtp_ca_file: Path | None = Field(
+        None, description="Certificates of an authority of its own, trusted besides."
+    )
+    mail_from: str | None = Field(None, description="The address in whose name mails go out.")
+    mail_domains: Annotated[tuple[str, ...], NoDecode] = Field(
+        (),
+        description="Domains of addresses that may subscribe, separated by commas; "
+        "those below them too. All of them if unset.",
+    )
     max_body_bytes: int = Field(
         16 * 2**20, ge=1_000, description="Largest request, as sent and after unpacking."
     )
@@ -121,7 +149,7 @@ class Settings(BaseSettings):
     )
     log_level: LogLevel = Field(LogLevel.INFO, description="How much the log tells.")
 
-    @field_validator("webhook_allow_networks", mode="before")
+    @field_validator("webhook_allow_networks", "mail_domains", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         if isinstance(value, str):
@@ -138,6 +166,16 @@ class Settings(BaseSettings):
             raise ValueError("must begin with postgresql://")
         return SecretStr(f"postgresql+psycopg://{rest}")
 
+    @field_validator("public_url")
+    @classmethod
+    def _address_without_more(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        parts = urlsplit(value)
+        if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query:
+            raise ValueError("must be an address such as https://dung-han.example.gov.vn")
+        return value.rstrip("/")
+
     @field_validator("hash_key")
     @classmethod
     def _refuse_a_short_key(cls, value: SecretStr | None) -> SecretStr | None:
@@ -153,6 +191,14 @@ class Settings(BaseSettings):
             raise ValueError("DUNGHAN_WORKERS above 1 needs DUNGHAN_DATABASE_URL")
         if self.workers > 1 and self.scheduler:
             raise ValueError("DUNGHAN_WORKERS above 1 needs DUNGHAN_SCHEDULER=false and a `worker`")
+        return self
+
+    @model_validator(mode="after")
+    def _mail_fits(self) -> Self:
+        if self.smtp_host is not None and not (self.mail_from and self.public_url):
+            raise ValueError("DUNGHAN_SMTP_HOST needs DUNGHAN_MAIL_FROM and DUNGHAN_PUBLIC_URL")
+        if self.smtp_user is not None and self.smtp_security is SmtpSecurity.NONE:
+            raise ValueError("DUNGHAN_SMTP_USER needs DUNGHAN_SMTP_SECURITY=starttls or tls")
         return self
 
     @classmethod

@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import UUID
 
 from app.domain.delivery import Answer, Letter, answered
+from app.domain.mail import Mail
 
 
 def accepted(letter: Letter) -> Answer:
@@ -159,3 +160,22 @@ def igate_item(number: int, **more: Any) -> dict[str, Any]:
         "eForm": {"cccd": "012345678901"},
         **more,
     }
+
+
+def delivered(mail: Mail) -> Answer:
+    """Answer as a mail server that takes everything."""
+    del mail
+    return answered(250, milliseconds=1)
+
+
+@dataclass
+class RecordingPost:
+    """Keeps every mail and answers as it is told to."""
+
+    reply: Callable[[Mail], Answer] = delivered
+    mails: list[Mail] = field(default_factory=list)
+
+    def send(self, mail: Mail) -> Answer:
+        """Take a mail."""
+        self.mails.append(mail)
+        return self.reply(mail)

@@ -45,6 +45,7 @@ class Failure(StrEnum):
     SECRET_UNREADABLE = "secret_unreadable"  # noqa: S105 -- a code, no secret
     REMOVED = "receiver_removed"
     GIVEN_UP = "given_up"
+    RECIPIENT_REFUSED = "recipient_refused"
 
 
 @dataclass(frozen=True, slots=True)

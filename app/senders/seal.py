@@ -14,6 +14,7 @@ from app.domain.errors import Conflict
 FORM: Final = b"\x01"
 NONCE_BYTES: Final = 12
 PURPOSE: Final = b"dunghan webhook secret 1"
+ADDRESSES: Final = b"dunghan mail address 1"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -24,10 +25,10 @@ class SealBroken(Conflict):
 
 
 class Sealer:
-    """Closes and opens secrets; its key is derived from the installation's."""
+    """Closes and opens secrets of one purpose; its key is derived from the installation's."""
 
-    def __init__(self, key: bytes) -> None:
-        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=PURPOSE).derive(key)
+    def __init__(self, key: bytes, purpose: bytes = PURPOSE) -> None:
+        derived = HKDF(algorithm=SHA256(), length=32, salt=None, info=purpose).derive(key)
         self._cipher = AESGCM(derived)
 
     def seal(self, secret: str, *, owner: str) -> bytes:

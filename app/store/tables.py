@@ -668,6 +668,107 @@ mapping = sa.Table(
     comment="What a sender's unknown word for a unit or procedure means. Append-only.",
 )
 
+# ---------------------------------------------------------------- mails
+
+subscription = sa.Table(
+    "subscription",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), nullable=False),
+    sa.Column("level", sa.Text, nullable=False),
+    sa.Column("language", sa.Text, nullable=False),
+    sa.Column("topics", ARRAY(sa.Text), nullable=False),
+    sa.Column("address", sa.LargeBinary, nullable=False, comment="sealed to this row"),
+    sa.Column("address_digest", sa.LargeBinary, nullable=False, comment="keyed"),
+    sa.Column("address_masked", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now("created_at"),
+    sa.Column("confirmed_at", Instant),
+    sa.Column("told_until", Instant, comment="alerts raised before this have had their digest"),
+    sa.Column("last_slot", sa.Text),
+    sa.Column("look_at", Instant, comment="when to ask whether a digest is due"),
+    sa.Column("disabled_at", Instant),
+    sa.Column("disabled_reason", sa.Text),
+    sa.UniqueConstraint("unit_id", "level", "address_digest"),
+    sa.CheckConstraint("level IN ('unit', 'head', 'parent', 'province')", name="level"),
+    sa.CheckConstraint("cardinality(topics) > 0", name="topics"),
+    sa.Index("ix_subscription_look_at", "look_at"),
+    comment="Who gets digests by mail; addresses are sealed. Reference table.",
+)
+
+mail = sa.Table(
+    "mail",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("subscription_id", UUID(as_uuid=True), nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("slot", sa.Text, nullable=False),
+    sa.Column("since", Instant, comment="of a digest: alerts raised from here …"),
+    sa.Column("until", Instant, comment="… until here, exclusive"),
+    sa.Column("state", sa.Text, nullable=False, server_default="pending"),
+    sa.Column("attempts", sa.SmallInteger, nullable=False, server_default="0"),
+    sa.Column("next_at", Instant, nullable=False),
+    sa.Column("claimed_until", Instant),
+    sa.Column("last_status", sa.SmallInteger),
+    sa.Column("last_error", sa.Text),
+    sa.Column("found", JSONB, nullable=False, server_default="{}"),
+    _now("created_at"),
+    sa.Column("settled_at", Instant),
+    sa.UniqueConstraint("unit_id", "subscription_id", "kind", "slot"),
+    sa.CheckConstraint("kind IN ('confirmation', 'digest')", name="kind"),
+    sa.CheckConstraint("state IN ('pending', 'sent', 'empty', 'superseded', 'dead')", name="state"),
+    sa.CheckConstraint("since <= until", name="span"),
+    sa.Index("ix_mail_pending", "next_at", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_mail_subscription_id_created_at", "subscription_id", "created_at"),
+    comment="Mails that are to go out, went out or were given up: one for a slot.",
+)
+
+mail_attempt = sa.Table(
+    "mail_attempt",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("mail_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("attempt", sa.SmallInteger, primary_key=True),
+    _now("at"),
+    sa.Column("status", sa.SmallInteger),
+    sa.Column("error", sa.Text),
+    sa.Column("milliseconds", sa.Integer),
+    comment="Every attempt to send a mail, with the answer. Append-only.",
+)
+
+mute = sa.Table(
+    "mute",
+    metadata,
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), nullable=False),
+    sa.Column("source_id", sa.Integer, comment="of one dossier; NULL: everything of the unit"),
+    sa.Column("code", sa.Text),
+    sa.Column("stage", sa.Text, comment="NULL: every stage"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("until", Instant, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now("created_at"),
+    sa.Column("lifted_at", Instant),
+    sa.Column("lifted_by", sa.Text),
+    sa.CheckConstraint("(source_id IS NULL) = (code IS NULL)", name="dossier"),
+    sa.Index("ix_mute_code", "code"),
+    sa.Index("ix_mute_unit_id_created_at", "unit_id", "created_at"),
+    comment="What is not sent for a while, and why; it hides nothing from any figure.",
+)
+
+silence = sa.Table(
+    "silence",
+    metadata,
+    sa.Column("source_id", sa.Integer, primary_key=True),
+    sa.Column("last_heard_on", sa.Date, primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), nullable=False, unique=True),
+    sa.Column("rhythm", sa.Integer, nullable=False),
+    _now("raised_at"),
+    sa.Column("resolved_at", Instant),
+    comment="Sources that fell silent: one row for each silence, resolved when heard again.",
+)
+
 # ---------------------------------------------------------------- why dossiers come late
 
 late_cause_own = sa.Table(

@@ -63,13 +63,19 @@ def sources(session: ReadSession, *, within: Subtree, now: datetime) -> list[Sou
 
 def silent_sources(session: ReadSession, *, now: datetime) -> dict[str, date]:
     """Return the sources that have fallen silent for the whole installation, and since when."""
+    silent = fallen_silent(session, now=now)
+    return {one.source: one.freshness.last_heard_on for one in silent}
+
+
+def fallen_silent(session: ReadSession, *, now: datetime) -> list[SourceHeard]:
+    """Return the sources that have fallen silent for the whole installation, by code."""
     today = _today(now)
     state = calendars.state_calendar(session)
-    judged = {
-        row.source: freshness(row.days, state, today=today)
+    judged = [
+        SourceHeard(row.source, row.source_name, freshness(row.days, state, today=today), ())
         for row in heard.of_sources(session, today=today, most=_MOST)
-    }
-    return {source: one.last_heard_on for source, one in judged.items() if one.is_silent}
+    ]
+    return [one for one in judged if one.freshness.is_silent]
 
 
 def _newest(rows: Iterable[HeardRow]) -> list[date]:

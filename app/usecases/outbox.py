@@ -34,8 +34,9 @@ from app.store.webhooks import Receiver, WebhookRow
 OVERDUE: Final = "dossier.overdue"
 DUE_SOON: Final = "dossier.due_soon"
 SUMMARY: Final = "alerts.summary"
+SOURCE_SILENT: Final = "source.silent"
 TEST: Final = "webhook.test"
-EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY)
+EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY, SOURCE_SILENT)
 """Kinds of events that a receiver may ask for; ``webhook.test`` comes only when asked."""
 
 RECEIVERS_AT_ONCE: Final = 16

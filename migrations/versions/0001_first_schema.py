@@ -23,6 +23,7 @@ APPEND_ONLY = (
     "mapping",
     "precedence",
     "delivery",
+    "mail_attempt",
     "alert_setting",
     "register_entry",
     "late_cause",
@@ -496,6 +497,81 @@ def upgrade() -> None:
         comment="Where a dossier lives: home_unit_id keeps its record, unit_id holds it now.",
     )
     op.create_table(
+        "mail",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("subscription_id", sa.UUID(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("slot", sa.Text(), nullable=False),
+        sa.Column(
+            "since",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="of a digest: alerts raised from here …",
+        ),
+        sa.Column(
+            "until", sa.DateTime(timezone=True), nullable=True, comment="… until here, exclusive"
+        ),
+        sa.Column("state", sa.Text(), server_default="pending", nullable=False),
+        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("last_status", sa.SmallInteger(), nullable=True),
+        sa.Column("last_error", sa.Text(), nullable=True),
+        sa.Column(
+            "found", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("settled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.CheckConstraint("kind IN ('confirmation', 'digest')", name=op.f("ck_mail_kind")),
+        sa.CheckConstraint(
+            "state IN ('pending', 'sent', 'empty', 'superseded', 'dead')",
+            name=op.f("ck_mail_state"),
+        ),
+        sa.CheckConstraint("since <= until", name=op.f("ck_mail_span")),
+        sa.PrimaryKeyConstraint("unit_id", "id", name=op.f("pk_mail")),
+        sa.UniqueConstraint(
+            "unit_id",
+            "subscription_id",
+            "kind",
+            "slot",
+            name=op.f("uq_mail_unit_id_subscription_id_kind_slot"),
+        ),
+        comment="Mails that are to go out, went out or were given up: one for a slot.",
+    )
+    op.create_index(
+        "ix_mail_pending",
+        "mail",
+        ["next_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'pending'"),
+    )
+    op.create_index(
+        "ix_mail_subscription_id_created_at",
+        "mail",
+        ["subscription_id", "created_at"],
+        unique=False,
+    )
+    op.create_table(
+        "mail_attempt",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("mail_id", sa.UUID(), nullable=False),
+        sa.Column("attempt", sa.SmallInteger(), nullable=False),
+        sa.Column(
+            "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("status", sa.SmallInteger(), nullable=True),
+        sa.Column("error", sa.Text(), nullable=True),
+        sa.Column("milliseconds", sa.Integer(), nullable=True),
+        sa.PrimaryKeyConstraint("unit_id", "mail_id", "attempt", name=op.f("pk_mail_attempt")),
+        comment="Every attempt to send a mail, with the answer. Append-only.",
+    )
+    op.create_table(
         "mapping",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column(
@@ -690,6 +766,20 @@ def upgrade() -> None:
             "unit_id", "rule_set", "seq", name=op.f("pk_rule_set_confirmation")
         ),
         comment="Numbers of a rule set that a named person confirmed. Append-only. Reference table.",
+    )
+    op.create_table(
+        "silence",
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("last_heard_on", sa.Date(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("rhythm", sa.Integer(), nullable=False),
+        sa.Column(
+            "raised_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("resolved_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("source_id", "last_heard_on", name=op.f("pk_silence")),
+        sa.UniqueConstraint("id", name=op.f("uq_silence_id")),
+        comment="Sources that fell silent: one row for each silence, resolved when heard again.",
     )
     op.create_table(
         "source",
@@ -902,6 +992,36 @@ def upgrade() -> None:
         comment="Causes of lateness that units added for their subtrees. Append-only.",
     )
     op.create_table(
+        "mute",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column(
+            "source_id",
+            sa.Integer(),
+            nullable=True,
+            comment="of one dossier; NULL: everything of the unit",
+        ),
+        sa.Column("code", sa.Text(), nullable=True),
+        sa.Column("stage", sa.Text(), nullable=True, comment="NULL: every stage"),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("lifted_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("lifted_by", sa.Text(), nullable=True),
+        sa.CheckConstraint("(source_id IS NULL) = (code IS NULL)", name=op.f("ck_mute_dossier")),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_mute_unit_id_unit")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_mute")),
+        comment="What is not sent for a while, and why; it hides nothing from any figure.",
+    )
+    op.create_index("ix_mute_code", "mute", ["code"], unique=False)
+    op.create_index("ix_mute_unit_id_created_at", "mute", ["unit_id", "created_at"], unique=False)
+    op.create_table(
         "precedence",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("seq", sa.Integer(), nullable=False),
@@ -974,6 +1094,56 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", "version", name=op.f("pk_rule_set_version")),
         comment="Rule sets of offices, as they were put. Append-only. Reference table.",
     )
+    op.create_table(
+        "subscription",
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("level", sa.Text(), nullable=False),
+        sa.Column("language", sa.Text(), nullable=False),
+        sa.Column("topics", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("address", sa.LargeBinary(), nullable=False, comment="sealed to this row"),
+        sa.Column("address_digest", sa.LargeBinary(), nullable=False, comment="keyed"),
+        sa.Column("address_masked", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "created_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column(
+            "told_until",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="alerts raised before this have had their digest",
+        ),
+        sa.Column("last_slot", sa.Text(), nullable=True),
+        sa.Column(
+            "look_at",
+            sa.DateTime(timezone=True),
+            nullable=True,
+            comment="when to ask whether a digest is due",
+        ),
+        sa.Column("disabled_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("disabled_reason", sa.Text(), nullable=True),
+        sa.CheckConstraint(
+            "level IN ('unit', 'head', 'parent', 'province')", name=op.f("ck_subscription_level")
+        ),
+        sa.CheckConstraint("cardinality(topics) > 0", name=op.f("ck_subscription_topics")),
+        sa.ForeignKeyConstraint(
+            ["unit_id"], ["unit.id"], name=op.f("fk_subscription_unit_id_unit")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_subscription")),
+        sa.UniqueConstraint(
+            "unit_id",
+            "level",
+            "address_digest",
+            name=op.f("uq_subscription_unit_id_level_address_digest"),
+        ),
+        comment="Who gets digests by mail; addresses are sealed. Reference table.",
+    )
+    op.create_index("ix_subscription_look_at", "subscription", ["look_at"], unique=False)
     op.create_table(
         "succession",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
@@ -1144,9 +1314,14 @@ def downgrade() -> None:
     op.drop_table("unit_revision")
     op.drop_index("ix_succession_unit_id", table_name="succession")
     op.drop_table("succession")
+    op.drop_index("ix_subscription_look_at", table_name="subscription")
+    op.drop_table("subscription")
     op.drop_table("rule_set_version")
     op.drop_table("procedure_revision")
     op.drop_table("precedence")
+    op.drop_index("ix_mute_unit_id_created_at", table_name="mute")
+    op.drop_index("ix_mute_code", table_name="mute")
+    op.drop_table("mute")
     op.drop_table("late_cause_own")
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
@@ -1163,6 +1338,7 @@ def downgrade() -> None:
     op.drop_table("unit")
     op.drop_table("source_heard")
     op.drop_table("source")
+    op.drop_table("silence")
     op.drop_table("rule_set_confirmation")
     op.drop_table("register_entry")
     op.drop_index("ix_quarantine_unit_lft_recorded_at", table_name="quarantine")
@@ -1175,6 +1351,12 @@ def downgrade() -> None:
     op.drop_table("outbox")
     op.drop_table("number")
     op.drop_table("mapping")
+    op.drop_table("mail_attempt")
+    op.drop_index("ix_mail_subscription_id_created_at", table_name="mail")
+    op.drop_index(
+        "ix_mail_pending", table_name="mail", postgresql_where=sa.text("state = 'pending'")
+    )
+    op.drop_table("mail")
     op.drop_table("locator")
     op.drop_table("late_cause")
     op.drop_table("job_slot")

@@ -22,11 +22,16 @@ OPEN = {
     "signInNational",
     "postNationalEnvelope",
     "postNationalService",
+    "askConfirmation",
+    "confirmSubscription",
+    "askRemoval",
+    "leaveSubscription",
 }
 """Doors that ask for no key in the header. A new one needs a reason here.
 
 The national adapter's senders cannot set headers: their envelopes carry the key's session in the
-body, and the routes check it themselves (tests/api/test_national.py).
+body, and the routes check it themselves (tests/api/test_national.py). Who follows the link of a
+mail has no key: the token of the link is checked instead (tests/api/test_subscriptions.py).
 """
 
 

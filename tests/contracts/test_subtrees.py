@@ -125,6 +125,7 @@ PROBES: dict[str, Probe | str] = {
     "getPrecedence": Probe("/v1/precedence/{unit}"),
     "putPrecedence": Probe("/v1/precedence/{unit}", lambda _: {"source": None}),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
+    "listSubscriptions": query("/v1/subscriptions"),
     "listWebhooks": query("/v1/webhooks"),
     # what names no unit, and why that leaks nothing
     "previewProcedure": "only a whole tree may; dossiers of other trees are counted, not shown",
@@ -153,6 +154,10 @@ ELSEWHERE = {
     "postDossierEvent": "as putDossier",
     "postEvents": "as putDossier",
     "acknowledgeAlert": "tests/api/test_alerts.py: by the id of an alert",
+    "addSubscription": "tests/api/test_subscriptions.py: the unit is in the body",
+    "getSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
+    "removeSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
+    "listMails": "tests/usecases/test_subscriptions.py: by the id of a subscription",
     "putLateCauses": "tests/api/test_late_causes.py: the unit is in the body",
     "assignLateCause": "tests/api/test_late_causes.py: by the numbers of dossiers",
     "addWebhook": "tests/api/test_webhooks.py: the unit is in the body beside an address",

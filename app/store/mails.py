@@ -1,0 +1,254 @@
+"""Mails to go out: one row for a slot, claimed by compare-and-set, with every attempt.
+
+A claim sets the next attempt first: a crash between claim and settlement means another attempt
+of the same mail under the same ``Message-ID``, and never a loss.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
+
+from app.domain.delivery import CLAIM, Answer, Failure
+from app.domain.mail import MailKind, MailState
+from app.store.session import ReadSession, WriteSession
+from app.store.tables import mail, mail_attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A mail to be written down."""
+
+    unit_id: int
+    id: UUID
+    subscription_id: UUID
+    kind: MailKind
+    slot: str
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A mail that is ours to send now."""
+
+    unit_id: int
+    id: UUID
+    subscription_id: UUID
+    kind: MailKind
+    slot: str
+    since: datetime | None
+    until: datetime | None
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class MailRow:
+    """A mail as it stands."""
+
+    id: UUID
+    kind: str
+    slot: str
+    since: datetime | None
+    until: datetime | None
+    state: str
+    attempts: int
+    next_at: datetime
+    last_status: int | None
+    last_error: str | None
+    found: Mapping[str, Any]
+    created_at: datetime
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits: mails pending and dead, and since when the oldest has been due."""
+
+    pending: int
+    dead: int
+    oldest_due_at: datetime | None
+
+
+def plan(session: WriteSession, planned: Planned, *, now: datetime) -> bool:
+    """Write a mail down, once for its slot; tell whether it was not there yet."""
+    written = session.execute(
+        insert(mail)
+        .values(
+            unit_id=planned.unit_id,
+            id=planned.id,
+            subscription_id=planned.subscription_id,
+            kind=planned.kind.value,
+            slot=planned.slot,
+            since=planned.since,
+            until=planned.until,
+            next_at=now,
+            created_at=now,
+        )
+        .on_conflict_do_nothing()
+        .returning(mail.c.id)
+    )
+    return written.one_or_none() is not None
+
+
+def supersede(
+    session: WriteSession, unit_id: int, subscription_id: UUID, *, now: datetime
+) -> datetime | bool | None:
+    """Withdraw the digest that still waits, for the next one to take over what it would tell.
+
+    Returns from when on that was, None when none waits, and False when one is being sent.
+    """
+    waiting = session.execute(
+        sa.select(mail.c.id, mail.c.since, mail.c.claimed_until)
+        .where(
+            mail.c.unit_id == unit_id,
+            mail.c.subscription_id == subscription_id,
+            mail.c.kind == MailKind.DIGEST.value,
+            mail.c.state == MailState.PENDING.value,
+        )
+        .with_for_update()
+    ).all()
+    if any(row.claimed_until is not None and row.claimed_until > now for row in waiting):
+        return False
+    if not waiting:
+        return None
+    session.execute(
+        sa.update(mail)
+        .where(mail.c.unit_id == unit_id, mail.c.id.in_([row.id for row in waiting]))
+        .values(state=MailState.SUPERSEDED.value, settled_at=now, claimed_until=None)
+    )
+    earliest: datetime = min(row.since for row in waiting)
+    return earliest
+
+
+def claim(session: WriteSession, *, now: datetime) -> Claimed | None:
+    """Take the mail that has been due the longest, None when there is none left."""
+    row = session.execute(
+        sa.select(mail)
+        .where(mail.c.state == MailState.PENDING.value, mail.c.next_at <= now)
+        .order_by(mail.c.next_at, mail.c.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    ).one_or_none()
+    if row is None:
+        return None
+    session.execute(
+        sa.update(mail)
+        .where(mail.c.unit_id == row.unit_id, mail.c.id == row.id)
+        .values(attempts=row.attempts + 1, next_at=now + CLAIM, claimed_until=now + CLAIM)
+    )
+    return Claimed(
+        row.unit_id,
+        row.id,
+        row.subscription_id,
+        MailKind(row.kind),
+        row.slot,
+        row.since,
+        row.until,
+        row.attempts + 1,
+    )
+
+
+def log(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> None:
+    """Write down an attempt."""
+    session.execute(
+        sa.insert(mail_attempt).values(
+            unit_id=claimed.unit_id,
+            mail_id=claimed.id,
+            attempt=claimed.attempt,
+            at=now,
+            status=answer.status,
+            error=None if answer.failure is None else answer.failure.value,
+            milliseconds=answer.milliseconds,
+        )
+    )
+
+
+def settle(
+    session: WriteSession,
+    claimed: Claimed,
+    state: MailState,
+    *,
+    answer: Answer | None = None,
+    next_at: datetime | None = None,
+    found: Mapping[str, object] | None = None,
+    now: datetime,
+) -> bool:
+    """Write down what became of a mail; tell whether it was still ours to say.
+
+    One who was overtaken may still say that it was sent, which is true whoever sent it.
+    """
+    mine = [mail.c.unit_id == claimed.unit_id, mail.c.id == claimed.id]
+    if state is not MailState.SENT:
+        mine += [mail.c.attempts == claimed.attempt, mail.c.state == MailState.PENDING.value]
+    values: dict[str, object] = {"state": state.value, "claimed_until": None}
+    if state is not MailState.PENDING:
+        values["settled_at"] = now
+    if next_at is not None:
+        values["next_at"] = next_at
+    if found is not None:
+        values["found"] = dict(found)
+    if answer is not None:
+        values["last_status"] = answer.status
+        values["last_error"] = None if answer.failure is None else answer.failure.value
+    settled = session.execute(sa.update(mail).where(*mine).values(**values).returning(mail.c.id))
+    return settled.one_or_none() is not None
+
+
+def bury(
+    session: WriteSession, unit_id: int, subscription_id: UUID, *, failure: Failure, now: datetime
+) -> int:
+    """Give up what waits for a subscription, and count it."""
+    gone = session.execute(
+        sa.update(mail)
+        .where(
+            mail.c.unit_id == unit_id,
+            mail.c.subscription_id == subscription_id,
+            mail.c.state == MailState.PENDING.value,
+        )
+        .values(
+            state=MailState.DEAD.value,
+            last_error=failure.value,
+            settled_at=now,
+            claimed_until=None,
+        )
+        .returning(mail.c.id)
+    )
+    return len(gone.all())
+
+
+def page(
+    session: ReadSession,
+    unit_id: int,
+    subscription_id: UUID,
+    *,
+    after: tuple[datetime, UUID] | None,
+    limit: int,
+) -> list[MailRow]:
+    """Return the mails of a subscription, newest first, after a place (``created_at``, id)."""
+    names = list(MailRow.__dataclass_fields__)
+    wanted = sa.select(*(mail.c[name] for name in names)).where(
+        mail.c.unit_id == unit_id, mail.c.subscription_id == subscription_id
+    )
+    if after is not None:
+        wanted = wanted.where(sa.tuple_(mail.c.created_at, mail.c.id) < after)
+    ordered = wanted.order_by(mail.c.created_at.desc(), mail.c.id.desc()).limit(limit)
+    return [MailRow(**row) for row in session.execute(ordered).mappings()]
+
+
+def backlog(session: ReadSession, *, now: datetime) -> Backlog:
+    """Return how much waits and how much was given up."""
+    row = session.execute(
+        sa.select(
+            sa.func.count().filter(mail.c.state == MailState.PENDING.value).label("pending"),
+            sa.func.count().filter(mail.c.state == MailState.DEAD.value).label("dead"),
+            sa.func.min(mail.c.next_at)
+            .filter(mail.c.state == MailState.PENDING.value, mail.c.next_at <= now)
+            .label("oldest"),
+        )
+    ).one()
+    return Backlog(row.pending, row.dead, row.oldest)
