@@ -25,6 +25,7 @@ from app.senders.guard import Network
 from app.store.session import Database, ReadSession, StorageUnavailable, WriteSession
 from app.usecases import access
 from app.usecases.access import Keyring, Principal, Scope, Unauthenticated
+from app.usecases.coalescing import Coalescer
 from app.usecases.quotas import Allowance, Quota
 
 log = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Limits:
     max_batch_records: int = 5_000
     body_budget_bytes: int = 64 * 2**20
     body_wait_seconds: float = 10.0
+    records_together: int = 200
     requests_per_minute: int = 60_000
     refusals_per_minute: int = 120
 
@@ -53,6 +55,7 @@ class Installation:
     environment: str
     secret: bytes
     keyring: Keyring
+    coalescer: Coalescer
     limits: Limits = field(default_factory=Limits)
     webhook_networks: tuple[Network, ...] = ()
     mail_url: str | None = None

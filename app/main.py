@@ -18,6 +18,7 @@ from app.senders.guard import Network
 from app.settings import Settings
 from app.store.session import Database
 from app.usecases.access import Keyring
+from app.usecases.coalescing import Coalescer
 from app.usecases.quotas import Quota
 
 TITLE: Final = "Đúng Hạn"
@@ -63,6 +64,7 @@ def create_app(
         environment=environment,
         secret=secret,
         keyring=Keyring(secret=secret, environment=environment),
+        coalescer=Coalescer(database, most_together=bounds.records_together),
         limits=bounds,
         webhook_networks=tuple(webhook_networks),
         mail_url=mail_url,
@@ -106,6 +108,7 @@ def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
             max_body_bytes=settings.max_body_bytes,
             max_batch_records=settings.max_batch_records,
             requests_per_minute=settings.requests_per_minute,
+            records_together=settings.records_together,
         ),
         **more,
     )

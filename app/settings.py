@@ -144,6 +144,12 @@ class Settings(BaseSettings):
         16 * 2**20, ge=1_000, description="Largest request, as sent and after unpacking."
     )
     max_batch_records: int = Field(5_000, ge=1, le=10_000, description="Most records in a batch.")
+    records_together: int = Field(
+        200,
+        ge=1,
+        le=1_000,
+        description="Most single records that share one transaction; 1: each has its own.",
+    )
     requests_per_minute: int = Field(
         60_000, ge=1, description="Most requests of one key in a minute, for each process."
     )

@@ -54,6 +54,7 @@ class Stand:
 
     server: EmbeddedPostgres
     port: int
+    alone_port: int
     key: str
     peer_port: int | None
     pid: int
@@ -166,24 +167,25 @@ def check(stand: Stand, stream: Traffic, sent: Sent | None, count: int) -> None:
         assert sums["accepted"] + sums["stale"] == kept, (sums, kept)
 
 
-def singles(connections: int) -> Callable[[Stand, int], Result]:
-    """Return the cell that sends record by record."""
+def singles(connections: int, *, alone: bool = False) -> Callable[[Stand, int], Result]:
+    """Return the cell that sends record by record; ``alone`` to a server that shares nothing."""
 
     def cell(stand: Stand, number: int) -> Result:
         stand.empty()
         stream = Traffic(seed=number)
         records = list(stream.records(stand.sizes["single"]))
+        port = stand.alone_port if alone else stand.port
         requests = [
             traffic.request(
                 "PUT",
                 f"/v1/dossiers/{one['code']}",
                 orjson.dumps({name: value for name, value in one.items() if name != "code"}),
-                port=stand.port,
+                port=port,
                 key=stand.key,
             )
             for one in records
         ]
-        sent = traffic.send(requests, port=stand.port, connections=connections)
+        sent = traffic.send(requests, port=port, connections=connections)
         check(stand, stream, None, len(records))
         return Result(len(records) / sent.seconds, sent.p50)
 
@@ -219,6 +221,7 @@ CELLS: dict[str, tuple[str, Callable[[Stand, int], Result]]] = {
     "batch100": ("batches of 100, 4 connections", batches(100)),
     "national": ("national envelope, 1,000, 4 connections", batches(1000, national=True)),
     "single16": ("one record a call, 16 connections", singles(16)),
+    "alone16": ("the same, a transaction for each", singles(16, alone=True)),
     "single1": ("one record a call, 1 connection", singles(1)),
     "drf1000": ("peer: batches of 1,000, 4 connections", peer("/batch", 1000)),
     "drf1": ("peer: one record a call, 16 connections", peer("/dossiers", 1)),
@@ -360,7 +363,11 @@ def show(stand: Stand, found: dict[str, list[Result]], cells: Sequence[str]) -> 
             line += f"{statistics.median(ratios):>13.3f}{spread:>14}"
         p50 = [one.p50 for one in found[name] if one.p50 is not None]
         print(line + (f"{statistics.median(p50):>6.1f} ms" if p50 else ""))
-    for ours, theirs in (("batch1000", "drf1000"), ("single16", "drf1")):
+    for ours, theirs in (
+        ("single16", "alone16"),
+        ("batch1000", "drf1000"),
+        ("single16", "drf1"),
+    ):
         if ours in found and theirs in found:
             pairs = zip(found[ours], found[theirs], strict=True)
             ratios = [one.rate / other.rate for one, other in pairs]
@@ -403,7 +410,7 @@ def main() -> int:
             database = Database(server.url, statement_timeout_ms=600_000)
             key = settle(database)
             database.dispose()
-            port = free_port()
+            port, alone = free_port(), free_port()
             told = {
                 "DUNGHAN_DATABASE_URL": server.url,
                 "DUNGHAN_HASH_KEY": SECRET,
@@ -411,12 +418,14 @@ def main() -> int:
                 "DUNGHAN_REQUESTS_PER_MINUTE": "1000000",
                 "DUNGHAN_LOG_LEVEL": "warning",
             }
-            command = [sys.executable, "-m", "app", "serve", "--port", str(port), "--no-scheduler"]
+            command = [sys.executable, "-m", "app", "serve", "--no-scheduler", "--port"]
+            apart = told | {"DUNGHAN_RECORDS_TOGETHER": "1"}
             with (
-                process(command, port, **told) as running,
+                process([*command, str(port)], port, **told) as running,
+                process([*command, str(alone)], alone, **apart),
                 peer_server(server, asked.peer_venv if has_peer else None) as peer_port,
             ):
-                stand = Stand(server, port, key, peer_port, running.pid, sizes)
+                stand = Stand(server, port, alone, key, peer_port, running.pid, sizes)
                 CELLS["batch1000"][1](stand, 0)  # warm, and the rows for RAW COPY
                 found: dict[str, list[Result]] = {name: [] for name in cells}
                 for number in range(1, rounds + 1):

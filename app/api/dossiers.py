@@ -1,6 +1,7 @@
 """Dossiers: sent as records and events, read back with their states and their reasons."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
@@ -8,8 +9,9 @@ from typing import Annotated, Any, ClassVar, Final
 import orjson
 from fastapi import Query, Request, Response
 from pydantic import Field, JsonValue
+from starlette.concurrency import run_in_threadpool
 
-from app.api.body import Raw, require_media_type
+from app.api.body import ASIDE, Raw, require_media_type
 from app.api.doors import doors
 from app.api.fields import ByUnits, CodeInPath, Day, Instant, Out, UnitsOn
 from app.api.idempotency import Once
@@ -32,7 +34,7 @@ from app.store.units import UnitUnknown
 from app.usecases import dossiers, intake, reporting, spreads
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, Whole
-from app.usecases.ingest import Verdict, VerdictWord
+from app.usecases.ingest import Incoming, Unreadable, Verdict, VerdictWord
 from app.usecases.reporting import Extent, FlagOfPresentOnly, KnownInFuture, Question
 from app.usecases.spreads import LatenessOfLateOnly
 from app.usecases.subtree import Subtree, unit_of
@@ -377,11 +379,10 @@ _QUARANTINED: Final[dict[int | str, dict[str, Any]]] = {
     },
     openapi_extra=body_of(RECORD, RECORD_EXAMPLE),
 )
-def put_dossier(
+async def put_dossier(
     code: CodeInPath,
     raw: Raw,
     request: Request,
-    session: Writing,
     who: Writer,
     here: Here,
     language: Language,
@@ -390,16 +391,18 @@ def put_dossier(
     """Gửi toàn bộ hồ sơ; gửi lại giống hệt là vô hại. Tin cũ hơn được giữ, không đè tin mới.
 
     Send the whole record; the same again is harmless. Older news is kept and never overwrites
-    newer. A record that cannot be true is quarantined and answered with its reasons.
+    newer. A record that cannot be true is quarantined and answered with its reasons. Records that
+    arrive together are kept in one transaction; each is answered once it is committed.
     """
     require_media_type(request, (JSON,))
-    verdicts = intake.native_records(
-        session,
-        [decode(raw)],
-        who=who,
-        hash_applicant=hashing(here),
-        now=now,
-        code=code,
+
+    def read() -> Sequence[Incoming | Unreadable]:
+        return intake.read_native([decode(raw)], hash_applicant=hashing(here), now=now, code=code)
+
+    records = await run_in_threadpool(read) if len(raw) > ASIDE else read()
+    by = intake.sender_of(who)
+    verdicts = await asyncio.wrap_future(
+        here.coalescer.submit(records, by=by, door=intake.Form.NATIVE, now=now)
     )
     return _one(request, verdicts[0], language)
 

@@ -292,14 +292,14 @@ class _Call:
         who.require(Scope.DOSSIERS_WRITE)
         if len(envelope.data) > here.limits.max_batch_records:
             raise TooManyRecords(limit=here.limits.max_batch_records)
-        with here.database.begin() as session:
-            return national.take_in(
-                session,
-                envelope,
-                who=who,
-                hash_applicant=hashing(here),
-                now=self.now,
-            )
+        return national.take_in(
+            here.database,
+            here.coalescer,
+            envelope,
+            who=who,
+            hash_applicant=hashing(here),
+            now=self.now,
+        )
 
     def _presented(self) -> Principal:
         told = presented_key(self.request)

@@ -98,12 +98,19 @@ def native_records(
 
     ``code`` is the number in the path of the request, when there is one.
     """
+    records = read_native(raws, hash_applicant=hash_applicant, now=now, code=code)
+    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIVE, now=now)
+
+
+def read_native(
+    raws: Iterable[object], *, hash_applicant: Hash, now: datetime, code: str | None = None
+) -> Sequence[Incoming | Unreadable]:
+    """Read full records in the native form; ``code`` is the number in the path, if any."""
 
     def read(raw: object) -> RecordIn | tuple[Fault, ...]:
         return native.read_record(raw, code=code, now=now, hash_applicant=hash_applicant)
 
-    records = _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
-    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIVE, now=now)
+    return _read_all(raws, read, strip=native.strip, code_in=lambda raw: code or _code(raw))
 
 
 def native_events(
@@ -144,16 +151,10 @@ def _read_event(
     return event
 
 
-def national_dossiers(
-    session: WriteSession,
-    raws: Iterable[object],
-    *,
-    unit: str | None,
-    who: Principal,
-    hash_applicant: Hash,
-    now: datetime,
-) -> list[Verdict]:
-    """Take in the elements of ``DongBoHoSoMC``; ``unit`` is the sender's own identifier."""
+def read_national_dossiers(
+    raws: Iterable[object], *, unit: str | None, hash_applicant: Hash, now: datetime
+) -> Sequence[Incoming | Unreadable]:
+    """Read the elements of ``DongBoHoSoMC``; ``unit`` is the sender's own identifier."""
 
     def read(raw: object) -> RecordIn | tuple[Fault, ...]:
         return national.read_dossier(raw, unit=unit, now=now, hash_applicant=hash_applicant)
@@ -162,20 +163,18 @@ def national_dossiers(
         kept = national.strip(raw)
         return kept if unit is None or kept.get("DonViXuLy") else {**kept, "DonViXuLy": unit}
 
-    records = _read_all(raws, read, strip=strip, code_in=national.code_in)
-    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIONAL, now=now)
+    return _read_all(raws, read, strip=strip, code_in=national.code_in)
 
 
-def national_steps(
-    session: WriteSession, raws: Iterable[object], *, who: Principal, now: datetime
-) -> list[Verdict]:
-    """Take in the elements of ``CapNhatTienDoHoSoMC``; they may precede their dossier."""
+def read_national_steps(
+    raws: Iterable[object], *, now: datetime
+) -> Sequence[Incoming | Unreadable]:
+    """Read the elements of ``CapNhatTienDoHoSoMC``; they may precede their dossier."""
 
     def read(raw: object) -> EventIn | tuple[Fault, ...]:
         return national.read_step(raw, now=now)
 
-    records = _read_all(raws, read, strip=national.strip, code_in=national.code_in)
-    return ingest.accept(session, records, by=sender_of(who), door=Form.NATIONAL_STEP, now=now)
+    return _read_all(raws, read, strip=national.strip, code_in=national.code_in)
 
 
 def table_rows(

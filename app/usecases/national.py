@@ -17,10 +17,12 @@ from app.domain.errors import AppError
 from app.feeds import national
 from app.feeds.national import Answer, AnswerCode, Envelope, Reply, Service
 from app.i18n import Language, phrase
-from app.store.session import WriteSession
-from app.usecases import intake
+from app.store.session import Database
+from app.usecases import ingest, intake
 from app.usecases.access import Principal, Unauthenticated
-from app.usecases.ingest import Verdict
+from app.usecases.coalescing import Coalescer
+from app.usecases.ingest import Incoming, Unreadable, Verdict
+from app.usecases.intake import Form
 
 SESSION_LASTS: Final = timedelta(hours=12)
 """Senders keep a session until it fails, then sign in again."""
@@ -97,8 +99,13 @@ def check_name(who: Principal, username: str) -> None:
 # ---------------------------------------------------------------- calls
 
 
+FEW: Final = 10
+"""Calls of no more records than this share transactions with others that arrive with them."""
+
+
 def take_in(
-    session: WriteSession,
+    database: Database,
+    coalescer: Coalescer,
     envelope: Envelope,
     *,
     who: Principal,
@@ -107,31 +114,33 @@ def take_in(
 ) -> Answer:
     """Take in one call and return its answer; every record of it has a verdict of its own.
 
-    A dossier that the sender calls new and that was known is taken, and answered as existing.
+    A dossier that the sender calls new and that was known is taken, and answered as existing. A
+    call with few records shares its transaction with others, a larger one has its own; both are
+    committed before the answer is returned.
+
+    :raises StorageUnavailable: the database cannot serve; nothing of the call was kept.
     """
-    verdicts = _verdicts(session, envelope, who, hash_applicant, now)
+    records, form = _read(envelope, hash_applicant, now)
+    by = intake.sender_of(who)
+    if len(records) <= FEW:
+        verdicts = coalescer.submit(records, by=by, door=form, now=now).result()
+    else:
+        with database.begin() as session:
+            verdicts = ingest.accept(session, records, by=by, door=form, now=now)
     return national.answer(_replies(envelope, verdicts), say=say)
 
 
-def _verdicts(
-    session: WriteSession,
-    envelope: Envelope,
-    who: Principal,
-    hash_applicant: intake.Hash,
-    now: datetime,
-) -> list[Verdict]:
+def _read(
+    envelope: Envelope, hash_applicant: intake.Hash, now: datetime
+) -> tuple[Sequence[Incoming | Unreadable], Form]:
     match envelope.service:
         case Service.DOSSIERS:
-            return intake.national_dossiers(
-                session,
-                envelope.data,
-                unit=envelope.unit,
-                who=who,
-                hash_applicant=hash_applicant,
-                now=now,
+            records = intake.read_national_dossiers(
+                envelope.data, unit=envelope.unit, hash_applicant=hash_applicant, now=now
             )
+            return records, Form.NATIONAL
         case Service.PROGRESS:
-            return intake.national_steps(session, envelope.data, who=who, now=now)
+            return intake.read_national_steps(envelope.data, now=now), Form.NATIONAL_STEP
 
 
 def _replies(envelope: Envelope, verdicts: Sequence[Verdict]) -> list[Reply]:

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 from app.domain.faults import Fault
 from app.store.session import WriteSession
-from app.usecases import intake
+from app.usecases import ingest, intake
 from app.usecases.access import Principal, Scope
 from app.usecases.ingest import VerdictWord
+from app.usecases.intake import Form
 from tests.factories import make_source, make_unit
 
 NOW = datetime(2026, 8, 10, tzinfo=UTC)
@@ -81,10 +82,13 @@ def test_national_steps_and_dossiers_meet_under_one_number(session: WriteSession
         "TrangThaiHoSo": "4",
     }
 
-    steps = intake.national_steps(session, [step], who=sender, now=NOW)
-    dossiers = intake.national_dossiers(
-        session, [dossier], unit=None, who=sender, hash_applicant=intake.hasher(b"k"), now=NOW
+    by = intake.sender_of(sender)
+    read = intake.read_national_steps([step], now=NOW)
+    steps = ingest.accept(session, read, by=by, door=Form.NATIONAL_STEP, now=NOW)
+    read = intake.read_national_dossiers(
+        [dossier], unit=None, hash_applicant=intake.hasher(b"k"), now=NOW
     )
+    dossiers = ingest.accept(session, read, by=by, door=Form.NATIONAL, now=NOW)
 
     assert (steps[0].word, steps[0].is_new) == (VerdictWord.ACCEPTED, True)
     assert (dossiers[0].word, dossiers[0].is_new) == (VerdictWord.ACCEPTED, False)

@@ -8,6 +8,7 @@ import pytest
 from app.deps import Installation
 from app.store.session import Database
 from app.usecases.access import Keyring, Principal, Scope, Unauthenticated
+from app.usecases.coalescing import Coalescer
 from app.web.visitors import LASTS, note_of, opened, way_back
 
 NOW = datetime(2026, 8, 20, 3, 30, tzinfo=UTC)
@@ -26,8 +27,10 @@ WHO = Principal(
 
 
 def installation(secret: bytes = b"one secret of the tests") -> Installation:
+    database = Database("postgresql+psycopg://")
     return Installation(
-        database=Database("postgresql+psycopg://"),
+        database=database,
+        coalescer=Coalescer(database, most_together=1),
         clock=lambda: NOW,
         environment="test",
         secret=secret,

@@ -1,0 +1,153 @@
+"""Single records that arrive together share one transaction, and each caller has its own verdict.
+
+Nobody waits for company: while one transaction is under way, those who come meanwhile gather, and
+the next transaction takes them all. A commit is then paid once for many callers. If a shared
+transaction fails, each of its calls is done again by itself, so that one caller's trouble is
+nobody else's.
+"""
+
+import logging
+import threading
+from collections import deque
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Final
+
+from app.store.session import Database, StorageUnavailable, Trouble
+from app.usecases import ingest
+from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict
+
+log = logging.getLogger(__name__)
+
+MOST_WAITING: Final = 2_000
+"""Calls that may wait at once; further ones are told to come again."""
+LEADERS: Final = 2
+"""Transactions under way at once: one computes while the other waits for its commit."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One caller's records, and where its verdicts go."""
+
+    records: Sequence[Incoming | Unreadable]
+    by: Sender
+    door: str
+    now: datetime
+    answer: Future[list[Verdict]] = field(default_factory=Future)
+
+
+class Coalescer:
+    """Takes in small calls, many of one key in one transaction.
+
+    It opens and commits the transactions itself, because they belong to no single caller; a
+    verdict is given only once the transaction that holds it has been committed.
+    """
+
+    def __init__(
+        self, database: Database, *, most_together: int, most_waiting: int = MOST_WAITING
+    ) -> None:
+        """Prepare; threads are started by the first call.
+
+        :param most_together: calls that share one transaction at most; 1 shares none.
+        """
+        self._database = database
+        self._most_together = most_together
+        self._most_waiting = most_waiting
+        self._leaders = LEADERS if most_together > 1 else 8
+        self._threads = ThreadPoolExecutor(self._leaders, thread_name_prefix="coalescer")
+        self._turn = threading.Lock()
+        self._waiting: deque[_Call] = deque()
+        self._leading = 0
+
+    def submit(
+        self,
+        records: Sequence[Incoming | Unreadable],
+        *,
+        by: Sender,
+        door: str,
+        now: datetime,
+    ) -> Future[list[Verdict]]:
+        """Give records to the next transaction, and return where their verdicts will be.
+
+        :raises StorageUnavailable: too many wait already; nothing was taken.
+        """
+        call = _Call(records, by, door, now)
+        with self._turn:
+            if len(self._waiting) >= self._most_waiting:
+                raise StorageUnavailable(trouble=Trouble.BUSY)
+            self._waiting.append(call)
+            if self._leading < self._leaders:
+                self._leading += 1
+                self._threads.submit(self._lead)
+        return call.answer
+
+    def _lead(self) -> None:
+        """Take in those who wait until nobody does."""
+        while calls := self._next():
+            try:
+                self._settle(calls)
+            except BaseException as error:
+                with self._turn:
+                    self._leading -= 1
+                for call in calls:
+                    if not call.answer.done():
+                        call.answer.set_exception(error)
+                raise
+
+    def _next(self) -> list[_Call]:
+        """Return calls of one key and door in the order in which they came, or stop leading."""
+        with self._turn:
+            taken: list[_Call] = []
+            others: list[_Call] = []
+            while self._waiting and len(taken) < self._most_together:
+                call = self._waiting.popleft()
+                if taken and (call.by, call.door) != (taken[0].by, taken[0].door):
+                    others.append(call)
+                elif call.answer.set_running_or_notify_cancel():  # else its caller gave up
+                    taken.append(call)
+            self._waiting.extendleft(reversed(others))
+            if not taken:
+                self._leading -= 1
+            return taken
+
+    def _settle(self, calls: Sequence[_Call]) -> None:
+        """Give every call its verdicts, or its own error."""
+        try:
+            verdicts = self._taken_in(calls)
+        except StorageUnavailable as error:
+            self._refuse(calls, error, is_common=error.trouble is not Trouble.BUSY)
+        except Exception as error:
+            log.exception("calls failed", extra={"calls": len(calls)})
+            self._refuse(calls, error, is_common=False)
+        else:
+            for call, own in zip(calls, verdicts, strict=True):
+                call.answer.set_result(own)
+
+    def _refuse(self, calls: Sequence[_Call], error: Exception, *, is_common: bool) -> None:
+        """Answer with an error; one that may be that of another call is looked for singly."""
+        if is_common or len(calls) == 1:
+            for call in calls:
+                call.answer.set_exception(error)
+            return
+        for call in calls:
+            self._settle([call])
+
+    def _taken_in(self, calls: Sequence[_Call]) -> list[list[Verdict]]:
+        """Take in all records of some calls, and return the verdicts of each call."""
+        records: list[Incoming | Unreadable] = []
+        owners: list[tuple[int, int]] = []
+        for number, call in enumerate(calls):
+            for one in call.records:
+                owners.append((number, one.index))
+                records.append(replace(one, index=len(records)))
+        first = calls[0]
+        now = max(call.now for call in calls)
+        with self._database.begin() as session:
+            verdicts = ingest.accept(session, records, by=first.by, door=first.door, now=now)
+        found: list[list[Verdict]] = [[] for _ in calls]
+        for verdict in verdicts:
+            number, index = owners[verdict.index]
+            found[number].append(replace(verdict, index=index))
+        return found

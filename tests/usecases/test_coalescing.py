@@ -1,0 +1,193 @@
+"""Calls that arrive together: one transaction, a verdict for each, and each its own error."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+import pytest
+from sqlalchemy import text
+
+from app.domain.faults import Fault
+from app.domain.record import MessageKind, Status, Told
+from app.store.session import Database, StorageUnavailable, Trouble, WriteSession
+from app.usecases.coalescing import Coalescer
+from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict, VerdictWord
+from tests.usecases.test_ingest import settled
+
+NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
+
+
+class Gated(Database):
+    """A database whose writers wait at a gate, and that can fail at what it is told to."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.gate = threading.Event()
+        self.transactions = 0
+        self.refuses: set[int] = set()
+        self.trouble: Exception = StorageUnavailable(trouble=Trouble.BUSY)
+
+    @contextmanager
+    def begin(self) -> Iterator[WriteSession]:
+        """Wait, count, and fail in the transactions that are named."""
+        self.gate.wait(20)
+        self.transactions += 1
+        is_refused = self.transactions in self.refuses
+        with super().begin() as session:
+            yield session
+            if is_refused:
+                raise self.trouble
+
+
+@pytest.fixture
+def gated(migrated_url: str) -> Iterator[Gated]:
+    """Give a database of its own, the gate open."""
+    database = Gated(migrated_url)
+    database.gate.set()
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def sender(gated: Gated) -> Sender:
+    """Give a sender."""
+    with gated.begin() as session:
+        return settled(session)
+
+
+def record(code: str, status: Status = Status.PROCESSING, index: int = 0) -> Incoming:
+    """Return a record as a door hands it over."""
+    told = Told(unit="A", procedure="P", received_at=NOW, status=status)
+    return Incoming(index, code, MessageKind.RECORD, NOW, NOW, True, told)
+
+
+def submitted(
+    coalescer: Coalescer, gated: Gated, sender: Sender, *calls: list[Incoming | Unreadable]
+) -> list[Future[list[Verdict]]]:
+    """Submit calls while the gate is shut for two leaders, so that the rest arrive together."""
+    gated.gate.clear()
+    found = [coalescer.submit(one, by=sender, door="test", now=NOW) for one in calls]
+    gated.gate.set()
+    return found
+
+
+def stored(database: Database) -> list[str]:
+    """Return the codes of all dossiers."""
+    with database.read() as session:
+        return list(session.scalars(text("SELECT code FROM locator ORDER BY code")))
+
+
+def test_calls_that_arrive_together_share_transactions_and_each_has_its_verdict(
+    gated: Gated, sender: Sender
+) -> None:
+    before = gated.transactions
+    broken = Unreadable(0, "HS-X", {}, (Fault("/unit", "record.required"),))
+    calls: list[list[Incoming | Unreadable]] = [[record(f"HS-{n:02}")] for n in range(40)]
+
+    answers = submitted(
+        Coalescer(gated, most_together=100), gated, sender, *calls, [broken], [record("HS-00")]
+    )
+    words = [answer.result(20)[0] for answer in answers]
+
+    assert [one.word for one in words[:40]] == [VerdictWord.ACCEPTED] * 40
+    assert (words[40].word, words[40].index) == (VerdictWord.QUARANTINED, 0)
+    assert words[41].word is VerdictWord.UNCHANGED
+    assert stored(gated) == [f"HS-{n:02}" for n in range(40)]
+    assert gated.transactions - before <= 4
+
+
+def test_one_caller_with_several_records_gets_them_by_its_own_places(
+    gated: Gated, sender: Sender
+) -> None:
+    calls: list[list[Incoming | Unreadable]] = [
+        [record(f"HS-{n}-{place}", index=place) for place in range(3)] for n in range(5)
+    ]
+
+    answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
+
+    for n, answer in enumerate(answers):
+        assert [(one.index, one.code) for one in answer.result(20)] == [
+            (place, f"HS-{n}-{place}") for place in range(3)
+        ]
+
+
+def test_when_a_shared_transaction_fails_each_call_is_done_again_by_itself(
+    gated: Gated, sender: Sender
+) -> None:
+    gated.refuses = set(range(gated.transactions + 1, gated.transactions + 4))
+    calls: list[list[Incoming | Unreadable]] = [[record(f"HS-{n}")] for n in range(10)]
+
+    answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
+    errors = [answer.exception(20) for answer in answers]
+
+    refused = [f"HS-{n}" for n, error in enumerate(errors) if error is not None]
+    assert len(refused) <= 3
+    assert sorted({*stored(gated), *refused}) == [f"HS-{n}" for n in range(10)]
+    assert not set(stored(gated)) & set(refused)
+
+
+def test_a_database_that_is_away_is_told_to_all_at_once(gated: Gated, sender: Sender) -> None:
+    gated.trouble = StorageUnavailable(trouble=Trouble.UNREACHABLE)
+    gated.refuses = set(range(gated.transactions + 1, gated.transactions + 50))
+    before = gated.transactions
+    calls: list[list[Incoming | Unreadable]] = [[record(f"HS-{n}")] for n in range(30)]
+
+    answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
+
+    assert all(isinstance(one.exception(20), StorageUnavailable) for one in answers)
+    assert stored(gated) == []
+    assert gated.transactions - before <= 4
+
+
+def test_an_error_nobody_foresaw_reaches_its_caller_and_the_next_calls_are_served(
+    gated: Gated, sender: Sender
+) -> None:
+    gated.trouble = RuntimeError("a bug")
+    gated.refuses = {gated.transactions + 1}
+    coalescer = Coalescer(gated, most_together=100)
+
+    first = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
+
+    assert isinstance(first.exception(20), RuntimeError)
+    second = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
+    assert second.result(20)[0].word is VerdictWord.ACCEPTED
+
+
+def test_who_comes_when_too_many_wait_is_told_to_come_again(gated: Gated, sender: Sender) -> None:
+    coalescer = Coalescer(gated, most_together=1, most_waiting=3)
+    gated.gate.clear()
+    taken: list[Future[list[Verdict]]] = []
+
+    with pytest.raises(StorageUnavailable) as refused:
+        taken.extend(
+            coalescer.submit([record(f"HS-{n}")], by=sender, door="test", now=NOW)
+            for n in range(50)
+        )
+    gated.gate.set()
+
+    assert refused.value.trouble is Trouble.BUSY
+    assert all(one.result(20)[0].word is VerdictWord.ACCEPTED for one in taken)
+
+
+def test_keys_do_not_share_a_transaction(gated: Gated, sender: Sender) -> None:
+    other = Sender(sender.source_id, 7, sender.unit_id, sender.lft, sender.rgt)
+    gated.gate.clear()
+    coalescer = Coalescer(gated, most_together=100)
+
+    answers = [
+        coalescer.submit([record(f"HS-{n}")], by=by, door="test", now=NOW)
+        for n in range(10)
+        for by in (sender, other)
+    ]
+    gated.gate.set()
+    for answer in answers:
+        answer.result(20)
+
+    with gated.read() as session:
+        rows = session.execute(
+            text("SELECT code, key_id FROM dossier_record ORDER BY code, key_id NULLS FIRST")
+        )
+        assert [row.key_id for row in rows if row.code == "HS-3"] in ([None], [7])
+    assert stored(gated) == sorted(f"HS-{n}" for n in range(10))
