@@ -30,7 +30,7 @@ from app.senders.webhook import WebhookSender
 from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable, WriteSession
-from app.usecases import idempotency, intake, mails, outbox, pull, runs, silences
+from app.usecases import idempotency, intake, mails, outbox, pull, recount, runs, silences
 from app.usecases.mails import Postman
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
 from app.usecases.runs import Duty
@@ -40,6 +40,7 @@ log = logging.getLogger(__name__)
 
 NIGHT_SECONDS: Final = 20
 POST_SECONDS: Final = 1
+FOLD_SECONDS: Final = 3
 PULL_SECONDS: Final = 30
 MAIL_SECONDS: Final = 15
 STOP_SECONDS: Final = 20.0
@@ -55,7 +56,7 @@ class Puller:
 
 
 class Worker:
-    """What a process does beside serving: nights that are due, the post, and pulls.
+    """What a process does beside serving: nights that are due, the post, facts, and pulls.
 
     A context manager; leaving it lets what is under way end, within limits.
     """
@@ -80,7 +81,7 @@ class Worker:
         self._stopping = threading.Event()
         self._ticker = BackgroundScheduler(
             timezone="UTC",
-            executors={"default": TickThreads(5)},
+            executors={"default": TickThreads(6)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
 
@@ -92,6 +93,7 @@ class Worker:
     def __enter__(self) -> Self:
         """Begin to tick, at once."""
         ticks = [(self.do_nights, NIGHT_SECONDS), (self.send_post, POST_SECONDS)]
+        ticks.append((self.fold_facts, FOLD_SECONDS))
         ticks.append((self.do_silences, NIGHT_SECONDS))
         if self._puller is not None:
             ticks.append((self.do_pull, PULL_SECONDS))
@@ -243,6 +245,18 @@ class Worker:
             log.warning("mails wait for the database", extra={"trouble": error.trouble.value})
         except Exception:
             log.exception("mails could not be done")
+
+    def fold_facts(self) -> None:
+        """Fold what was written into the facts, unless another process is at it."""
+        try:
+            more = True
+            while more and not self._stopping.is_set():
+                with self._database.begin() as session:
+                    more = recount.fold_some(session)
+        except StorageUnavailable as error:
+            log.warning("facts wait for the database", extra={"trouble": error.trouble.value})
+        except Exception:
+            log.exception("facts could not be folded")
 
     def send_post(self) -> None:
         """Set a courier to each receiver that has something due and none on the way.

@@ -24,7 +24,14 @@ from app.settings import Settings
 from app.store import outbox, webhooks
 from app.store.outbox import Event, Post
 from app.store.session import Database, ReadSession
-from app.store.tables import alert, api_key, idempotency, job_slot
+from app.store.tables import (
+    alert,
+    api_key,
+    dossier_change,
+    fact_year,
+    idempotency,
+    job_slot,
+)
 from app.store.units import UnitRow
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
@@ -262,3 +269,23 @@ def test_without_the_settings_nothing_is_pulled(database: Database) -> None:
 
     with database.read() as session:
         assert session.scalar(sa.select(sa.func.count()).select_from(job_slot)) == 0
+
+
+def test_what_was_written_is_folded_into_the_facts(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        add_dossier(session, make_unit(session), make_source(session), "HS-1")
+    worker = worker_on(fresh_database)
+
+    worker.fold_facts()
+
+    with fresh_database.read() as session:
+        assert session.scalar(sa.select(sa.func.count()).select_from(dossier_change)) == 0
+        assert session.scalar(sa.select(fact_year.c.received_in_person)) == 1
+
+
+def test_folding_waits_for_a_database_that_is_away(caplog: pytest.LogCaptureFixture) -> None:
+    away = Database("postgresql+psycopg://nobody@/nothing?host=/nowhere")
+
+    worker_on(away).fold_facts()
+
+    assert "facts wait for the database" in caplog.text

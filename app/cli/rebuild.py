@@ -1,4 +1,7 @@
-"""``rebuild``: fold every dossier again from its record and compare with what is stored."""
+"""``rebuild``: fold every dossier again from its record and compare with what is stored.
+
+What is mended here was counted as it stood by hand, so the facts are recounted with it.
+"""
 
 from typing import Annotated
 
@@ -9,7 +12,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from app import cli
 from app.clock import system_clock
 from app.settings import Settings
-from app.usecases import rebuild
+from app.usecases import rebuild, recount
 
 commands = typer.Typer()
 
@@ -41,6 +44,12 @@ def rebuild_projection(
                 mended += rebuild.repair(session, found.named, now=system_clock())
             with database.read() as session:
                 found = rebuild.compare(session)
+        if mended:
+            with database.read() as session:
+                wrong = recount.compare(session).batches
+            for units in wrong:
+                with database.begin() as session:
+                    recount.build(session, units)
     told = {"looked_at": found.looked_at, "differ": found.differ, "mended": mended}
     if as_json:
         typer.echo(orjson.dumps(told).decode())

@@ -439,6 +439,108 @@ dossier_change = sa.Table(
     _now(),
     sa.CheckConstraint("sign IN (1, -1)", name="sign"),
     comment="Versions of dossiers that the facts do not hold yet; written with them, then folded.",
+    postgresql_with={
+        "autovacuum_vacuum_scale_factor": "0",
+        "autovacuum_vacuum_threshold": "20000",
+        "autovacuum_vacuum_insert_threshold": "-1",
+        "autovacuum_analyze_scale_factor": "0",
+        "autovacuum_analyze_threshold": "1000000000",
+    },
+)
+
+COUNTERS = (
+    # what passes on a day
+    *("received_online", "received_in_person", "received_by_post", "received_unknown_channel"),
+    *("reopened", "transferred_in", "succeeded_in"),
+    *("finished_early", "finished_on_time", "finished_late", "finished_no_due"),
+    *("withdrawn", "withdrawn_late", "stopped", "voided", "transferred_out", "succeeded_out"),
+    *("refused_at_intake", "intake_late"),
+    *("submitted_online_full", "submitted_online_partial"),
+    *("submitted_online_information", "submitted_online_unknown"),
+    # what passes on a day and is judged as it stands at the end of the period
+    *("finished_late_with_apology", "finished_late_apology_exempt"),
+    *("due", "due_met", "returned_by_post", "returned_at_counter", "returned_online"),
+    *("left_766", "left_766_on_time"),
+    # by how much the number of those that stand so changes on a day
+    *("open_in_time", "open_overdue", "open_no_due", "paused"),
+    *("awaiting_intake_in_time", "awaiting_intake_overdue", "receipt_unknown"),
+    *("open_overdue_with_apology", "open_overdue_apology_exempt", "held_766_on_time"),
+)
+"""The counters of the facts; their places are the numbers in ``fact_corner`` and ``fact_ahead``,
+so new ones go to the end."""
+
+
+def _fact_table(name: str, comment: str, *items: sa.schema.SchemaItem) -> sa.Table:
+    """Return a table of counters; NULL is 0, so that a row holds only what it counts."""
+    return sa.Table(
+        name,
+        metadata,
+        sa.Column("unit_id", sa.Integer, primary_key=True),
+        *(item for item in items if isinstance(item, sa.Column)),
+        sa.Column("day", sa.Date, primary_key=True),
+        sa.Column("reading", sa.SmallInteger, primary_key=True),
+        sa.Column("slice", sa.SmallInteger, primary_key=True),
+        *(sa.Column(counter, sa.Integer) for counter in COUNTERS),
+        *(item for item in items if not isinstance(item, sa.Column)),
+        comment=comment,
+    )
+
+
+fact_day = _fact_table(
+    "fact_day",
+    "What is counted of a unit on a local day; see store.contributions.",
+    sa.Index("ix_fact_day_day", "day"),
+)
+fact_month = _fact_table(
+    "fact_month",
+    "The same of a month, named by its first day; slice 0 is everything.",
+    sa.Index("ix_fact_month_day_slice", "day", "slice"),
+)
+fact_year = _fact_table("fact_year", "The same of a year; slice 0 is everything.")
+fact_procedure_month = _fact_table(
+    "fact_procedure_month",
+    "The same of a month and a procedure; procedure 0 is unknown.",
+    sa.Column("procedure_id", sa.Integer, primary_key=True),
+    sa.Index("ix_fact_procedure_month_procedure_id_day", "procedure_id", "day"),
+)
+
+fact_corner = sa.Table(
+    "fact_corner",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, comment="on which it passed"),
+    sa.Column("seen_on", sa.Date, primary_key=True, comment="from which on it counts, later"),
+    sa.Column("counter", sa.SmallInteger, primary_key=True),
+    sa.Column("reading", sa.SmallInteger, primary_key=True),
+    sa.Column("slice", sa.SmallInteger, primary_key=True),
+    sa.Column("procedure_id", sa.Integer, primary_key=True),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Index("ix_fact_corner_day", "day"),
+    comment="What passed on a day and is judged anew later: an apology, a late withdrawal.",
+)
+
+fact_ahead = sa.Table(
+    "fact_ahead",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("at", Instant, primary_key=True),
+    sa.Column("day", sa.Date, primary_key=True, comment="on which it passed"),
+    sa.Column("counter", sa.SmallInteger, primary_key=True),
+    sa.Column("reading", sa.SmallInteger, primary_key=True),
+    sa.Column("slice", sa.SmallInteger, primary_key=True),
+    sa.Column("procedure_id", sa.Integer, primary_key=True),
+    sa.Column("n", sa.Integer, nullable=False),
+    sa.Index("ix_fact_ahead_at", "at"),
+    comment="What will count from an instant within a day: so that today can be cut at now.",
+)
+
+fact_state = sa.Table(
+    "fact_state",
+    metadata,
+    sa.Column("sole", sa.Boolean, primary_key=True, server_default=sa.true()),
+    sa.Column("latest", Instant, nullable=False, comment="recording among what was folded"),
+    sa.CheckConstraint("sole", name="single"),
+    comment="How far the facts were folded; one row.",
 )
 
 source_heard = sa.Table(

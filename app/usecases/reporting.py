@@ -24,6 +24,7 @@ from app.store.session import ReadSession
 from app.store.tallies import Dimension, LateGroup, Listed, Span
 from app.store.trees import Units
 from app.store.units import UnitRow
+from app.usecases import counting
 
 MOST_PARTS = 400
 """How many parts of a period one answer may hold."""
@@ -182,17 +183,17 @@ def figures(
     as_of = question.period.observed_at(question.as_of, now=now)
     scope = question.scope(as_of)
     rows: list[Cell] = []
-    for label, part in parts:
-        if part.begins >= as_of and len(parts) > 1:
-            break
-        span = _span(part, min(part.ends, as_of))
-        for row in tallies.counts(session, scope, span, by=by, of=question.unit.id):
+    seen = [one for one in parts if one[1].begins < as_of or len(parts) == 1]
+    spans = [_span(part, min(part.ends, as_of)) for _, part in seen]
+    found = counting.counts(session, scope, spans, by=by, of=question.unit.id)
+    for (label, part), counted in zip(seen, found, strict=True):
+        for row in counted:
             keys: dict[str, str | None] = dict(zip((d.value for d in by), row.keys, strict=True))
             if step is not None:
                 keys[step.value] = label
             rows.append(_cell(keys, part, row.tally, definitions))
-    whole = _span(question.period, as_of)
-    total = Tally.total(row.tally for row in tallies.counts(session, scope, whole))
+    (whole,) = counting.counts(session, scope, [_span(question.period, as_of)])
+    total = Tally.total(row.tally for row in whole)
     return Figures(
         question=question,
         as_of=as_of,
@@ -278,8 +279,8 @@ def by_unit(
 ) -> tuple[datetime, dict[str, Tally]]:
     """Return the counts of each unit of a subtree that holds dossiers, and T."""
     as_of = question.period.observed_at(question.as_of, now=now)
-    found = tallies.counts(
-        session, question.scope(as_of), _span(question.period, as_of), by=[Dimension.UNIT]
+    (found,) = counting.counts(
+        session, question.scope(as_of), [_span(question.period, as_of)], by=[Dimension.UNIT]
     )
     return as_of, {row.keys[0] or "": row.tally for row in found}
 
@@ -309,13 +310,10 @@ def finishes_by_part(
     counts of finishes and nothing else.
     """
     as_of = question.period.observed_at(question.as_of, now=now)
-    return tallies.passed_by_part(
-        session,
-        question.scope(as_of),
-        _span(question.period, as_of),
-        starts=[part.begins for part in parts],
-        wanted=FINISHES,
-    )
+    spans = [_span(part, min(part.ends, as_of)) for part in parts if part.begins < as_of]
+    scope = question.scope(as_of)
+    found = counting.passing(session, scope, spans, wanted=FINISHES) if spans else []
+    return found + [Tally()] * (len(parts) - len(spans))
 
 
 def dossiers_behind(

@@ -1,0 +1,305 @@
+"""What one dossier adds to the facts: one relation, for folding, reading, rebuilding, recounting.
+
+Every count of a period [first, last] seen at T is a sum of *corners*: something that passed on a
+local day and counts from an instant on, if its day is not before the period and the instant is
+before T. A flow counts from when it passed; a finish with an apology from the letter on; what fell
+due from its due day on, until the dossier is withdrawn or paused, which takes the corner back from
+that instant on. What is held at T is the sum of all changes before T. So facts only add, each
+version of a dossier can be taken out again, and day, month and year hold the same numbers summed:
+a corner whose two days lie in one month is one number of that month.
+
+The relation ``delta`` has a row for each (unit, reading, slice, procedure, counter, day, seen_on,
+ahead_at) with its number ``n``. ``slice`` tells channel and same-day limit; the reading
+``EXTENDED`` holds only what differs from the promised one. The conditions are those of
+``store.tallies``, which counts the same by looking at every dossier.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+from app.domain.timeliness import Flow, State
+from app.i18n import ZONE
+from app.store.tables import COUNTERS
+
+PROMISED: Final = 0
+EXTENDED: Final = 1
+
+CHANNELS: Final = ("online", "in_person", "post", "unknown")
+WHOLE: Final = 0
+"""The slice of everything, kept for months and years."""
+
+MARGIN: Final = "interval '10 minutes'"
+"""How much earlier than its recording an instant is still kept in ``fact_ahead``: as far may the
+moment of a reader lie behind that of a writer."""
+
+NUMBER: Final[Mapping[str, int]] = {name: number for number, name in enumerate(COUNTERS)}
+
+
+def slices(channel: str | None, *, without_same_day: bool) -> list[int]:
+    """Return the slices that hold what is asked for, the whole alone when nothing is left out."""
+    if channel is None and not without_same_day:
+        return [WHOLE]
+    return parts(channel, without_same_day=without_same_day)
+
+
+def parts(channel: str | None = None, *, without_same_day: bool = False) -> list[int]:
+    """Return the slices that hold what is asked for, each dossier in one of them."""
+    return [
+        1 + 2 * place + same_day
+        for place, name in enumerate(CHANNELS)
+        if channel in (None, name)
+        for same_day in ((0,) if without_same_day else (0, 1))
+    ]
+
+
+def channel_of(column: str) -> str:
+    """Return the channel of a slice, as SQL."""
+    words = ", ".join(f"'{name}'" for name in CHANNELS)
+    return f"(ARRAY[{words}])[({column} + 1) / 2]"
+
+
+def _local(instant: str) -> str:
+    return f"({instant} AT TIME ZONE '{ZONE.key}')"
+
+
+def day_of(instant: str) -> str:
+    """Return the local day of an instant, as SQL."""
+    return f"CAST({_local(instant)} AS date)"
+
+
+_WORDS = ", ".join(f"'{name}'" for name in CHANNELS)
+_SLICE = (
+    f"2 * array_position(ARRAY[{_WORDS}], d.channel) - 1"
+    " + (CASE WHEN d.limit_kind = 'same_day' THEN 1 ELSE 0 END)"
+)
+_EDGES = ("edge_at", "edge_state", "edge_flow", "edge_due")
+_TYPES = ("timestamptz[]", "smallint[]", "smallint[]", "date[]")
+_PLAIN = (
+    "d.unit_id, coalesce(d.procedure_id, 0) AS procedure_id, d.channel, d.online_level,"
+    f" d.recorded_at, {_SLICE} AS slice, d.returned_at, d.return_method, d.apology_at,"
+    " d.apology_exempt, d.supplement_at, d.edge_at, d.edge_state, d.edge_flow, d.edge_due"
+)
+_OF_READING = ", ".join(f"r.{name} AS x_{name}" for name in _EDGES)
+_OF_PAST = ", ".join(
+    "CASE WHEN d.readings ? 'extended' THEN ARRAY(SELECT jsonb_array_elements_text("
+    f"d.readings -> 'extended' -> '{name}'))::{kind} END AS x_{name}"
+    for name, kind in zip(_EDGES, _TYPES, strict=True)
+)
+_JOIN_READING = (
+    "LEFT JOIN dossier_reading r ON r.unit_id = d.unit_id AND r.source_id = d.source_id"
+    " AND r.code = d.code AND r.reading = 'extended'"
+)
+_COUNTED = "d.is_counted"
+
+
+def of_changes(relation: str) -> str:
+    """Return the versions that a relation of (unit_id, source_id, code, version, sign) names."""
+    key = (
+        "d.unit_id = c.unit_id AND d.source_id = c.source_id AND d.code = c.code"
+        " AND d.version = c.version"
+    )
+    return f"""
+    SELECT c.sign, {_PLAIN}, {_OF_READING}
+      FROM {relation} c JOIN dossier d ON {key} {_JOIN_READING} WHERE {_COUNTED}
+    UNION ALL
+    SELECT c.sign, {_PLAIN}, {_OF_PAST}
+      FROM {relation} c JOIN dossier_past d ON {key} WHERE {_COUNTED}"""
+
+
+def of_units() -> str:
+    """Return the versions that hold now at the units ``:units``."""
+    return f"""
+    SELECT 1 AS sign, {_PLAIN}, {_OF_READING}
+      FROM dossier d {_JOIN_READING} WHERE d.unit_id = ANY(:units) AND {_COUNTED}"""
+
+
+_IN_HAND = f"BETWEEN {State.OPEN_IN_TIME:d} AND {State.PAUSED:d}"
+_HELD: Final[Mapping[int, str]] = {
+    State.OPEN_IN_TIME: "open_in_time",
+    State.OPEN_OVERDUE: "open_overdue",
+    State.OPEN_NO_DUE: "open_no_due",
+    State.PAUSED: "paused",
+    State.AWAITING_INTAKE_IN_TIME: "awaiting_intake_in_time",
+    State.AWAITING_INTAKE_OVERDUE: "awaiting_intake_overdue",
+    State.RECEIPT_UNKNOWN: "receipt_unknown",
+}
+_JUDGED = (
+    f"{State.OPEN_IN_TIME:d}, {State.OPEN_OVERDUE:d}, {State.FINISHED_EARLY:d},"
+    f" {State.FINISHED_ON_TIME:d}, {State.FINISHED_LATE:d}"
+)
+_MET = f"{State.FINISHED_EARLY:d}, {State.FINISHED_ON_TIME:d}"
+_GONE = f"{State.TRANSFERRED_OUT:d}, {State.VOIDED:d}"
+_NO_DUE = f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}"
+_ON_TIME_766 = (
+    "CASE WHEN m.asked > 1 THEN FALSE"
+    f" WHEN m.asked = 1 THEN coalesce(m.state_when_asked <> {State.OPEN_OVERDUE:d}, FALSE)"
+    f" WHEN m.state IN ({State.WITHDRAWN:d}, {State.STOPPED:d})"
+    f" THEN m.flow <> {Flow.WITHDRAWN_LATE:d}"
+    f" ELSE m.state IN ({_MET}, {State.OPEN_IN_TIME:d}, {State.PAUSED:d}) END"
+)
+_LEFT_AT = f"""
+    CASE WHEN g.state {_IN_HAND} OR g.state IN ({_GONE}, {_NO_DUE}) THEN NULL ELSE
+    (SELECT max(edge_at[j]) FROM generate_series(2, g.i) AS j
+      WHERE edge_state[j - 1] {_IN_HAND} AND NOT edge_state[j] {_IN_HAND}) END"""
+
+
+def _case(of: str, numbers: Mapping[int, str]) -> str:
+    whens = " ".join(f"WHEN {key:d} THEN {NUMBER[name]}" for key, name in numbers.items())
+    return f"CASE {of} {whens} END"
+
+
+_STANDING = f"""
+    ({_case("m.state", _HELD)}, NULL::date, NULL::timestamptz, TRUE),
+    ({NUMBER["open_overdue_with_apology"]}, NULL, m.apology_at,
+     m.state = {State.OPEN_OVERDUE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL),
+    ({NUMBER["open_overdue_apology_exempt"]}, NULL, NULL,
+     m.state = {State.OPEN_OVERDUE:d} AND m.apology_exempt),
+    ({NUMBER["held_766_on_time"]}, NULL, NULL,
+     m.state {_IN_HAND} AND m.state NOT IN ({_NO_DUE}) AND {_ON_TIME_766}),
+    ({NUMBER["due"]}, m.due_on, m.due_on::timestamp AT TIME ZONE '{ZONE.key}',
+     m.due_on IS NOT NULL AND m.state IN ({_JUDGED})),
+    ({NUMBER["due_met"]}, m.due_on, m.due_on::timestamp AT TIME ZONE '{ZONE.key}',
+     m.due_on IS NOT NULL AND m.state IN ({_MET})),
+    (CASE m.return_method WHEN 'post' THEN {NUMBER["returned_by_post"]}
+          WHEN 'counter' THEN {NUMBER["returned_at_counter"]}
+          WHEN 'online' THEN {NUMBER["returned_online"]} END,
+     {day_of("m.returned_at")}, m.returned_at,
+     m.returned_at IS NOT NULL AND m.state NOT IN ({_GONE})),
+    ({NUMBER["left_766"]}, {day_of("m.left_at")}, NULL, m.left_at IS NOT NULL),
+    ({NUMBER["left_766_on_time"]}, {day_of("m.left_at")}, NULL,
+     m.left_at IS NOT NULL AND {_ON_TIME_766})"""
+"""(counter, day, from when at the earliest, whether it counts) of a dossier standing somewhere."""
+
+_PASSING: Final[Mapping[int, str]] = {
+    Flow.REOPENED: "reopened",
+    Flow.TRANSFERRED_IN: "transferred_in",
+    Flow.SUCCEEDED_IN: "succeeded_in",
+    Flow.FINISHED_EARLY: "finished_early",
+    Flow.FINISHED_ON_TIME: "finished_on_time",
+    Flow.FINISHED_LATE: "finished_late",
+    Flow.FINISHED_NO_DUE: "finished_no_due",
+    Flow.WITHDRAWN: "withdrawn",
+    Flow.WITHDRAWN_LATE: "withdrawn",
+    Flow.STOPPED: "stopped",
+    Flow.TRANSFERRED_OUT: "transferred_out",
+    Flow.VOIDED: "voided",
+    Flow.SUCCEEDED_OUT: "succeeded_out",
+}
+_CAME = (
+    "CASE c.channel"
+    f" WHEN 'online' THEN {NUMBER['received_online']}"
+    f" WHEN 'in_person' THEN {NUMBER['received_in_person']}"
+    f" WHEN 'post' THEN {NUMBER['received_by_post']}"
+    f" ELSE {NUMBER['received_unknown_channel']} END"
+)
+_LEVEL = (
+    "CASE coalesce(c.online_level, 'unknown')"
+    f" WHEN 'full' THEN {NUMBER['submitted_online_full']}"
+    f" WHEN 'partial' THEN {NUMBER['submitted_online_partial']}"
+    f" WHEN 'information' THEN {NUMBER['submitted_online_information']}"
+    f" WHEN 'unknown' THEN {NUMBER['submitted_online_unknown']} END"
+)
+_PASSED = f"""
+    ({_case("e.flow", _PASSING)}, NULL::timestamptz, TRUE),
+    ({_CAME}, NULL, e.flow = {Flow.RECEIVED:d}),
+    ({_LEVEL}, NULL, e.flow = {Flow.RECEIVED:d} AND c.channel = 'online'),
+    ({NUMBER["withdrawn_late"]}, NULL, e.flow = {Flow.WITHDRAWN_LATE:d}),
+    ({NUMBER["finished_late_with_apology"]}, c.apology_at,
+     e.flow = {Flow.FINISHED_LATE:d} AND NOT c.apology_exempt AND c.apology_at IS NOT NULL),
+    ({NUMBER["finished_late_apology_exempt"]}, NULL,
+     e.flow = {Flow.FINISHED_LATE:d} AND c.apology_exempt),
+    ({NUMBER["refused_at_intake"]}, NULL,
+     e.state = {State.REFUSED_AT_INTAKE:d} AND e.flow <> {Flow.MOVED:d}),
+    ({NUMBER["intake_late"]}, NULL,
+     e.state = {State.AWAITING_INTAKE_OVERDUE:d} AND e.flow <> {Flow.MOVED:d})"""
+
+_COMMON = "sign, unit_id, procedure_id, slice, reading, recorded_at"
+_CARRIED = (
+    "channel, online_level, returned_at, return_method, apology_at, apology_exempt, supplement_at"
+)
+
+
+def _prefixed(columns: str, alias: str) -> str:
+    return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
+
+
+def relations(versions: str, prefix: str = "") -> str:
+    """Return the relations, for a WITH, that end in ``delta``: what some versions add together.
+
+    :param versions: a statement of ``of_changes`` or ``of_units``, or both.
+    :param prefix: before the name of each relation, where a statement needs two of them.
+    """
+    edges = ", ".join(_EDGES)
+    other = ", ".join(f"x_{name}" for name in _EDGES)
+    rest = f"unit_id, procedure_id, slice, recorded_at, {_CARRIED}"
+    return f"""
+    {prefix}version AS MATERIALIZED ({versions}),
+    {prefix}course AS MATERIALIZED (
+        SELECT sign, {PROMISED} AS reading, {rest}, {edges} FROM {prefix}version
+        UNION ALL
+        SELECT sign, {EXTENDED}, {rest}, {other} FROM {prefix}version WHERE x_edge_at IS NOT NULL
+        UNION ALL
+        SELECT -sign, {EXTENDED}, {rest}, {edges} FROM {prefix}version WHERE x_edge_at IS NOT NULL
+    ),
+    {prefix}moment AS (
+        SELECT {_prefixed(_COMMON, "g")}, g.since, g.until, g.state, g.flow, g.due_on,
+               g.apology_at, g.apology_exempt, g.returned_at, g.return_method,
+               {_LEFT_AT} AS left_at,
+               CASE WHEN g.supplement_at = '{{}}' THEN 0 ELSE
+               (SELECT count(*) FROM unnest(g.supplement_at) s WHERE s <= g.since) END AS asked,
+               edge_state[width_bucket(g.supplement_at[1] - interval '1 microsecond', edge_at)]
+                   AS state_when_asked
+          FROM (
+            SELECT c.*, b.breaks[k] AS since, b.breaks[k + 1] AS until, at.i,
+                   c.edge_state[at.i] AS state, c.edge_flow[at.i] AS flow,
+                   c.edge_due[at.i] AS due_on
+              FROM {prefix}course c
+             CROSS JOIN LATERAL (
+                SELECT CASE WHEN c.supplement_at = '{{}}' THEN c.edge_at ELSE
+                       ARRAY(SELECT x FROM unnest(c.edge_at || c.supplement_at) x
+                              WHERE x >= c.edge_at[1] ORDER BY x) END AS breaks
+                OFFSET 0) AS b
+             CROSS JOIN LATERAL generate_subscripts(b.breaks, 1) AS k
+             CROSS JOIN LATERAL (
+                SELECT width_bucket(b.breaks[k], c.edge_at) AS i OFFSET 0) AS at
+             WHERE b.breaks[k + 1] IS NULL OR b.breaks[k + 1] > b.breaks[k]
+          ) AS g
+         WHERE g.edge_at <> '{{}}'
+    ),
+    {prefix}emitted AS (
+        SELECT {_prefixed(_COMMON, "m")}, v.counter, v.day, w.at, w.n
+          FROM {prefix}moment m
+         CROSS JOIN LATERAL (VALUES {_STANDING}) AS v(counter, day, since, counts)
+         CROSS JOIN LATERAL (VALUES (greatest(m.since, v.since), 1),
+            (CASE WHEN m.until IS NOT NULL THEN greatest(m.until, v.since) END, -1)) AS w(at, n)
+         WHERE v.counts AND v.counter IS NOT NULL AND w.at IS NOT NULL
+           AND (m.until IS NULL OR v.since IS NULL OR m.until > v.since)
+        UNION ALL
+        SELECT {_prefixed(_COMMON, "c")}, v.counter, {day_of("e.at")}, greatest(e.at, v.since), 1
+          FROM {prefix}course c
+         CROSS JOIN LATERAL unnest(c.edge_at, c.edge_state, c.edge_flow) AS e(at, state, flow)
+         CROSS JOIN LATERAL (VALUES {_PASSED}) AS v(counter, since, counts)
+         WHERE v.counts AND v.counter IS NOT NULL
+    ),
+    {prefix}dated AS (
+        SELECT unit_id, reading, slice, procedure_id, counter, n * sign AS n, day,
+               {day_of("at")} AS seen_on,
+               CASE WHEN at > recorded_at - {MARGIN}
+                     AND CAST({_local("at")} AS time) <> '00:00' THEN at END AS ahead_at
+          FROM {prefix}emitted
+    ),
+    {prefix}delta AS MATERIALIZED (
+        SELECT unit_id, reading, slice, procedure_id, counter, coalesce(day, seen_on) AS day,
+               seen_on, ahead_at, CAST(sum(n) AS integer) AS n
+          FROM {prefix}dated
+         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+        HAVING sum(n) <> 0
+    )"""
+
+
+def pivoted(amount: str = "n") -> str:
+    """Return the sums of a relation of (counter, n) as one column for each counter."""
+    return ", ".join(
+        f"CAST(sum({amount}) FILTER (WHERE counter = {number}) AS integer) AS {name}"
+        for number, name in enumerate(COUNTERS)
+    )

@@ -1,0 +1,456 @@
+"""Figures from the facts: the common questions, answered fast and to the last dossier.
+
+A period is cut into whole years, whole months and days, and what stood before it likewise, so an
+answer reads a few rows of each unit however many dossiers there are. The facts and the log of
+versions that they do not hold yet are read under one snapshot, so the answer is that of a look at
+every dossier (``store.tallies``) at each moment; what cannot be told from the facts is left to it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from itertools import pairwise
+from typing import Any, Final
+
+from sqlalchemy import text
+
+from app.domain.period import midnight
+from app.domain.tally import COUNTS, Count, Tally
+from app.domain.timeliness import Reading
+from app.store.contributions import (
+    EXTENDED,
+    MARGIN,
+    NUMBER,
+    PROMISED,
+    channel_of,
+    of_changes,
+    parts,
+    pivoted,
+    relations,
+    slices,
+)
+from app.store.session import ReadSession
+from app.store.tables import COUNTERS
+from app.store.tallies import UNKNOWN, Dimension, Row, Scope, Span, tree_of
+from app.store.trees import Tree, Units
+
+ONE_DAY: Final = timedelta(days=1)
+
+STANDING: Final = NUMBER["open_in_time"]
+"""The first of the counters that are summed from the beginning of time."""
+
+_READINGS: Final = {Reading.PROMISED: PROMISED, Reading.EXTENDED: EXTENDED}
+_BY_PROCEDURE: Final = frozenset({Dimension.FIELD, Dimension.PROCEDURE})
+_KEYS: Final = {
+    Dimension.UNIT: "p.unit",
+    Dimension.CHILD: "p.child",
+    Dimension.LEVEL: "p.level",
+    Dimension.CHANNEL: channel_of("f.slice"),
+    Dimension.FIELD: "q.field",
+    Dimension.PROCEDURE: "q.code",
+}
+
+
+def can_answer(scope: Scope, spans: Sequence[Span], by: Sequence[Dimension]) -> bool:
+    """Tell whether the facts hold what is asked for; the moment T is looked at by ``counts``."""
+    plain = replace(
+        Scope(scope.lft, scope.rgt),
+        reading=scope.reading,
+        exclude_same_day=scope.exclude_same_day,
+        channel=scope.channel,
+        level=scope.level,
+        procedure=scope.procedure,
+        field=scope.field,
+        units=scope.units,
+        day=scope.day,
+    )
+    if scope != plain or scope.reading not in _READINGS or not set(by) <= set(_KEYS):
+        return False
+    if any(span.ends <= span.begins or span.begins != midnight(span.first) for span in spans):
+        return False
+    if any(before.ends != after.begins for before, after in pairwise(spans)):
+        return False
+    if not _needs_procedures(scope, by):
+        return True
+    whole = spans[-1].ends == midnight(spans[-1].last + ONE_DAY)
+    return whole and all(span.first.day == 1 and (span.last + ONE_DAY).day == 1 for span in spans)
+
+
+def _needs_procedures(scope: Scope, by: Sequence[Dimension]) -> bool:
+    return bool(scope.procedure or scope.field or _BY_PROCEDURE & set(by))
+
+
+def counts(
+    session: ReadSession,
+    scope: Scope,
+    spans: Sequence[Span],
+    *,
+    by: Sequence[Dimension] = (),
+    of: int | None = None,
+) -> list[list[Row]] | None:
+    """Count everything of periods that follow one another, as ``tallies.counts`` counts each.
+
+    None when the facts cannot tell: see ``can_answer``, and a T within a day that lies before
+    what has been recorded since.
+    """
+    if not can_answer(scope, spans, by):
+        return None
+    asked = _Asked(scope, tuple(spans), tuple(by), tree_of(session, scope, of))
+    found = _cells(session, asked, with_tail=False)
+    if found.is_early:
+        return None
+    if found.has_tail:
+        found = _cells(session, asked, with_tail=True)
+    return _rows(asked, found.cells)
+
+
+# ---------------------------------------------------------------- the statement
+
+
+@dataclass(frozen=True, slots=True)
+class _Range:
+    """Days [since, until) of which whole rows of one table are read."""
+
+    table: str
+    since: date
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    scope: Scope
+    spans: tuple[Span, ...]
+    by: tuple[Dimension, ...]
+    tree: Tree
+
+    @property
+    def with_procedures(self) -> bool:
+        return _needs_procedures(self.scope, self.by)
+
+    @property
+    def first(self) -> date:
+        return self.spans[0].first
+
+    @property
+    def starts(self) -> list[date]:
+        return [span.first for span in self.spans]
+
+    @property
+    def follows(self) -> list[date]:
+        """Return the day after each part."""
+        return [span.last + ONE_DAY for span in self.spans]
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether T lies within a day."""
+        return self.spans[-1].ends != midnight(self.spans[-1].last + ONE_DAY)
+
+    @property
+    def fine(self) -> list[int]:
+        """Return the slices of which each dossier is in one."""
+        return parts(self.scope.channel, without_same_day=self.scope.exclude_same_day)
+
+    @property
+    def coarse(self) -> list[int]:
+        """Return the slices to read of months and years: the whole, where that says all."""
+        if Dimension.CHANNEL in self.by or self.with_procedures:
+            return self.fine
+        return slices(self.scope.channel, without_same_day=self.scope.exclude_same_day)
+
+    def inside(self) -> list[_Range]:
+        """Return what to read of the periods themselves."""
+        if self.with_procedures:
+            return [_Range("fact_procedure_month", self.first, self.follows[-1])]
+        found: list[_Range] = []
+        for span in self.spans:
+            for one in _cut(span.first, span.last + ONE_DAY):
+                last = found[-1] if found else None
+                if last is not None and (last.table, last.until) == (one.table, one.since):
+                    found[-1] = replace(last, until=one.until)
+                else:
+                    found.append(one)
+        return found
+
+    def before(self) -> list[_Range]:
+        """Return what to read of the time before the first period."""
+        if self.with_procedures:
+            return [_Range("fact_procedure_month", date.min, self.first)]
+        year, month = self.first.replace(month=1, day=1), self.first.replace(day=1)
+        found = [
+            _Range("fact_year", date.min, year),
+            _Range("fact_month", year, month),
+            _Range("fact_day", month, self.first),
+        ]
+        return [one for one in found if one.since < one.until]
+
+
+def _cut(since: date, until: date) -> Iterator[_Range]:
+    """Cut days [since, until) into whole years, whole months and days, in order."""
+    years = _Range("fact_year", _on_or_after(since, years=True), until.replace(month=1, day=1))
+    months = _Range("fact_month", _on_or_after(since, years=False), until.replace(day=1))
+    if months.since >= months.until:
+        yield _Range("fact_day", since, until)
+        return
+    if years.since >= years.until:
+        middle = [months]
+    else:
+        middle = [replace(months, until=years.since), years, replace(months, since=years.until)]
+    found = [_Range("fact_day", since, months.since), *middle]
+    found.append(_Range("fact_day", months.until, until))
+    yield from (one for one in found if one.since < one.until)
+
+
+def _on_or_after(day: date, *, years: bool) -> date:
+    begin = day.replace(month=1, day=1) if years else day.replace(day=1)
+    if begin == day:
+        return day
+    if years:
+        return date(day.year + 1, 1, 1)
+    return (begin + timedelta(days=32)).replace(day=1)
+
+
+def _place(asked: _Asked) -> str:
+    """Return the units that are counted, each with the names that it is shown under."""
+    level = "" if asked.scope.level is None else " WHERE w.level = :level"
+    return f"SELECT w.unit_id, w.unit, w.level, w.child FROM ({asked.tree.relation}) w{level}"
+
+
+def _procedure(asked: _Asked) -> tuple[str, str]:
+    """Return the join with the catalogue, and what narrows it."""
+    if not asked.with_procedures:
+        return "", ""
+    where = ""
+    for name, column in (("procedure", "q.code"), ("field", "q.field")):
+        value = getattr(asked.scope, name)
+        if value is not None:
+            where += f" AND {column} IS NULL" if value == UNKNOWN else f" AND {column} = :{name}"
+    return " LEFT JOIN procedure q ON q.id = f.procedure_id", where
+
+
+def _key_list(asked: _Asked) -> str:
+    return "".join(f"{_KEYS[dimension]} AS key_{at}, " for at, dimension in enumerate(asked.by))
+
+
+def _group(asked: _Asked) -> str:
+    return ", ".join(str(place + 1) for place in range(len(asked.by) + 1))
+
+
+_PART = "width_bucket(f.day, CAST(:starts AS date[]))"
+_ALL_SUMS = ", ".join(f"sum(f.{name}) AS {name}" for name in COUNTERS)
+_STANDING_SUMS = ", ".join(
+    f"sum(f.{name}) AS {name}" if place >= STANDING else f"NULL::bigint AS {name}"
+    for place, name in enumerate(COUNTERS)
+)
+
+
+def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
+    wanted = "fine" if one.table == "fact_day" else "coarse"
+    join, where = _procedure(asked)
+    return (
+        f"SELECT {_key_list(asked)}{'0' if before else _PART} AS part,"
+        f" {_STANDING_SUMS if before else _ALL_SUMS}"
+        f" FROM {one.table} f JOIN place p ON p.unit_id = f.unit_id{join}"
+        f" WHERE f.day >= :{name}_since AND f.day < :{name}_until"
+        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{where} GROUP BY {_group(asked)}"
+    )
+
+
+def _extra(asked: _Asked, *, with_tail: bool) -> str:
+    """Return corners that no row of the periods holds, what is still to come today, the tail."""
+    held = "".join(
+        f" AND NOT (f.day >= :in_{at}_since AND f.day < :in_{at}_until AND"
+        f" date_trunc('{grain}', f.day) = date_trunc('{grain}', f.seen_on))"
+        for at, one in enumerate(asked.inside())
+        for grain in (one.table.rpartition("_")[2],)
+        if grain != "day"
+    )
+    wanted = "f.slice = ANY(:fine) AND f.reading <= :reading"
+    corners = (
+        f"SELECT unit_id, procedure_id, slice, {_PART} AS part, counter, n FROM fact_corner f"
+        f" WHERE f.day >= :first AND f.day < :after AND {wanted}"
+        f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{held}"
+    )
+    found = [corners]
+    if asked.is_cut:
+        found.append(
+            "SELECT unit_id, procedure_id, slice, :parts, counter, -n FROM fact_ahead f"
+            f" WHERE f.at >= :ends AND f.at < :midnight AND f.day >= :last_start AND {wanted}"
+        )
+    if with_tail:
+        still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if asked.is_cut else ""
+        found.append(
+            f"SELECT unit_id, procedure_id, slice, {_PART} AS part, counter, n FROM delta f"
+            f" WHERE {wanted} AND ((f.day >= :first AND f.day < :after"
+            f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{still})"
+            f" OR (f.day < :first AND f.counter >= {STANDING}))"
+        )
+    return " UNION ALL ".join(found)
+
+
+def _statement(asked: _Asked, *, with_tail: bool) -> str:
+    branches = [
+        _branch(asked, one, f"before_{at}", before=True) for at, one in enumerate(asked.before())
+    ]
+    branches += [
+        _branch(asked, one, f"in_{at}", before=False) for at, one in enumerate(asked.inside())
+    ]
+    join, where = _procedure(asked)
+    branches.append(
+        f"SELECT {_key_list(asked)}f.part, {pivoted('f.n')}"
+        f" FROM extra f JOIN place p ON p.unit_id = f.unit_id{join} WHERE TRUE{where}"
+        f" GROUP BY {_group(asked)}"
+    )
+    keys = "".join(f"key_{at}, " for at in range(len(asked.by)))
+    sums = ", ".join(f"CAST(sum({name}) AS bigint) AS {name}" for name in COUNTERS)
+    nothing = "NULL, " * len(asked.by)
+    rest = ", NULL" * (len(COUNTERS) - 2)
+    early = (
+        f"(SELECT greatest((SELECT latest FROM fact_state),"
+        f" (SELECT max(recorded_at) FROM dossier_change)) - {MARGIN} > :ends)"
+        if asked.is_cut
+        else "FALSE"
+    )
+    tail = ""
+    if with_tail:
+        tail = f"""
+    tail AS MATERIALIZED (
+        SELECT c.unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
+          FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id
+         GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
+    ),
+    {relations(of_changes("tail"))},"""
+    return f"""
+    WITH place AS MATERIALIZED ({_place(asked)}),{tail}
+    extra AS ({_extra(asked, with_tail=with_tail)}),
+    summed AS ({" UNION ALL ".join(branches)})
+    SELECT {keys}part, {sums} FROM summed GROUP BY {_group(asked)}
+    UNION ALL
+    SELECT {nothing}-1,
+           CAST(EXISTS (SELECT 1 FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id)
+                AS integer),
+           CAST(coalesce({early}, FALSE) AS integer){rest}"""
+
+
+def _parameters(asked: _Asked) -> dict[str, Any]:
+    scope, last = asked.scope, asked.spans[-1]
+    found: dict[str, Any] = {
+        **asked.tree.parameters,
+        "level": scope.level,
+        "procedure": scope.procedure,
+        "field": scope.field,
+        "reading": _READINGS[scope.reading],
+        "fine": asked.fine,
+        "coarse": asked.coarse,
+        "starts": asked.starts,
+        "follows": asked.follows,
+        "first": asked.first,
+        "after": asked.follows[-1],
+        "parts": len(asked.spans),
+        "last_start": last.first,
+        "ends": last.ends,
+        "midnight": midnight(last.last + ONE_DAY),
+    }
+    for prefix, ranges in (("before", asked.before()), ("in", asked.inside())):
+        for at, one in enumerate(ranges):
+            found[f"{prefix}_{at}_since"] = one.since
+            found[f"{prefix}_{at}_until"] = one.until
+    return found
+
+
+# ---------------------------------------------------------------- the answer
+
+_Key = tuple[str | None, ...]
+_Cell = Sequence[int | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """The sums of each key and part, whether the log holds more, whether T lies too early."""
+
+    cells: Mapping[_Key, Mapping[int, _Cell]]
+    has_tail: bool
+    is_early: bool
+
+
+def _cells(session: ReadSession, asked: _Asked, *, with_tail: bool) -> _Found:
+    statement = text(_statement(asked, with_tail=with_tail))
+    wide = len(asked.by)
+    cells: dict[_Key, dict[int, _Cell]] = {}
+    has_tail = is_early = False
+    for row in session.execute(statement, _parameters(asked)):
+        values = tuple(row)
+        part, sums = values[wide], values[wide + 1 :]
+        if part < 0:
+            has_tail, is_early = bool(sums[0]), bool(sums[1])
+        else:
+            cells.setdefault(values[:wide], {})[part] = sums
+    return _Found(cells, has_tail, is_early)
+
+
+_NOTHING: Final[_Cell] = (0,) * len(COUNTERS)
+
+
+def _rows(asked: _Asked, cells: Mapping[_Key, Mapping[int, _Cell]]) -> list[list[Row]]:
+    found: list[list[Row]] = [[] for _ in asked.spans]
+    lines = sorted(cells.items(), key=lambda item: tuple(key or "" for key in item[0]))
+    for keys, line in lines or ([((), {})] if not asked.by else []):
+        held = [0] * len(COUNTERS)
+        before = line.get(0, _NOTHING)
+        for place in range(STANDING, len(COUNTERS)):
+            held[place] = before[place] or 0
+        for at in range(len(asked.spans)):
+            sums = line.get(at + 1, _NOTHING)
+            carried = sum(held[place] for place in _IN_HAND)
+            for place in range(STANDING, len(COUNTERS)):
+                held[place] += sums[place] or 0
+            tally = _tally(carried, sums, held, asked.scope.units)
+            if not asked.by or any(tally.values):
+                found[at].append(Row(keys, tally))
+    return found
+
+
+_IN_HAND: Final = [
+    NUMBER[name] for name in ("open_in_time", "open_overdue", "open_no_due", "paused")
+]
+_CAME: Final = [NUMBER[count.value] for count in COUNTS if count.value.startswith("received_")]
+_PLAIN: Final = [
+    (seat, NUMBER[count.value]) for seat, count in enumerate(COUNTS) if count.value in NUMBER
+]
+_SEAT: Final = {count: seat for seat, count in enumerate(COUNTS)}
+
+
+def _tally(carried: int, sums: _Cell, held: Sequence[int], units: Units) -> Tally:
+    """Return the counts of a period from what passed in it and what stands at its end.
+
+    What passed to a successor is a transfer by the units of the time, and none by those of today.
+    """
+    whole = [*(number or 0 for number in sums[:STANDING]), *held[STANDING:]]
+    values = [0] * len(COUNTS)
+    for seat, number in _PLAIN:
+        values[seat] = whole[number]
+    for count, value in (
+        (Count.CARRIED_OVER, carried),
+        (Count.RECEIVED, sum(whole[number] for number in _CAME)),
+        (Count.FINISHED_LATE_WITHOUT_APOLOGY, _without(whole, "finished_late")),
+        (Count.OPEN_OVERDUE_WITHOUT_APOLOGY, _without(whole, "open_overdue")),
+        (Count.PROGRESS_766_RECEIVED, _taken_766(whole)),
+        (
+            Count.PROGRESS_766_ON_TIME,
+            whole[NUMBER["left_766_on_time"]] + whole[NUMBER["held_766_on_time"]],
+        ),
+    ):
+        values[_SEAT[count]] = value
+    if units is Units.AS_WAS:
+        values[_SEAT[Count.TRANSFERRED_IN]] += whole[NUMBER["succeeded_in"]]
+        values[_SEAT[Count.TRANSFERRED_OUT]] += whole[NUMBER["succeeded_out"]]
+    return Tally(tuple(values))
+
+
+def _without(whole: Sequence[int], what: str) -> int:
+    told = whole[NUMBER[f"{what}_with_apology"]] + whole[NUMBER[f"{what}_apology_exempt"]]
+    return whole[NUMBER[what]] - told
+
+
+def _taken_766(whole: Sequence[int]) -> int:
+    held = ("open_in_time", "open_overdue", "paused")
+    return whole[NUMBER["left_766"]] + sum(whole[NUMBER[name]] for name in held)

@@ -1,0 +1,256 @@
+"""The facts as they are kept: folded from the log of versions, built anew, compared.
+
+Only one folder is at work at a time, and nobody else writes facts, so ingest never waits for a
+counter. Each step is one statement under one snapshot: what it takes from the log is in the facts
+when it commits, and a reader sees either both or neither.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Final
+
+from sqlalchemy import text
+
+from app.store.contributions import WHOLE, of_changes, of_units, pivoted, relations
+from app.store.session import ReadSession, WriteSession
+from app.store.tables import COUNTERS
+
+_LOCK: Final = 0x64_68_66_63
+
+_LONG_KEYS = "unit_id, day, counter, reading, slice, procedure_id"
+_WIDE: Final[Mapping[str, tuple[str, str]]] = {
+    "fact_day": ("day", "unit_id, {day} AS day, reading, slice"),
+    "fact_month": ("month", "unit_id, {day} AS day, reading, whole.slice"),
+    "fact_year": ("year", "unit_id, {day} AS day, reading, whole.slice"),
+    "fact_procedure_month": ("month", "unit_id, procedure_id, {day} AS day, reading, slice"),
+}
+"""Each table of counters with its step of time and what makes a row of it."""
+
+
+def _day(grain: str, column: str = "day") -> str:
+    return column if grain == "day" else f"CAST(date_trunc('{grain}', {column}) AS date)"
+
+
+def _keys(chosen: str) -> str:
+    return ", ".join(part.split()[-1].rpartition(".")[2] for part in chosen.split(","))
+
+
+def _wide_rows(table: str) -> str:
+    """Return what ``delta`` makes of a table of counters."""
+    grain, chosen = _WIDE[table]
+    source = "delta"
+    if "whole." in chosen:
+        source = (
+            f"(SELECT unit_id, reading, slice AS part, counter, day, seen_on, n FROM delta) d"
+            f" CROSS JOIN LATERAL (VALUES (part), ({WHOLE})) AS whole(slice)"
+        )
+    keys = chosen.format(day=_day(grain))
+    places = ", ".join(str(place + 1) for place in range(len(chosen.split(","))))
+    return (
+        f"SELECT {keys}, {pivoted()} FROM {source}"
+        f" WHERE {_day(grain)} = {_day(grain, 'seen_on')} GROUP BY {places} ORDER BY {places}"
+    )
+
+
+def _corner_rows() -> str:
+    return (
+        f"SELECT {_LONG_KEYS}, seen_on, CAST(sum(n) AS integer) AS n FROM delta"
+        f" WHERE day <> seen_on GROUP BY {_LONG_KEYS}, seen_on HAVING sum(n) <> 0"
+        f" ORDER BY {_LONG_KEYS}, seen_on"
+    )
+
+
+def _ahead_rows() -> str:
+    return (
+        f"SELECT {_LONG_KEYS}, ahead_at AS at, CAST(sum(n) AS integer) AS n FROM delta"
+        f" WHERE ahead_at > :forgotten GROUP BY {_LONG_KEYS}, ahead_at HAVING sum(n) <> 0"
+        f" ORDER BY {_LONG_KEYS}, ahead_at"
+    )
+
+
+_LONG: Final = {"fact_corner": "seen_on", "fact_ahead": "at"}
+
+
+def _writing(table: str, *, adding: bool) -> str:
+    """Return the part of a WITH that adds ``delta`` to one table, or makes its rows of it."""
+    if table in _WIDE:
+        keys = _keys(_WIDE[table][1])
+        columns = f"{keys}, {', '.join(COUNTERS)}"
+        rows = _wide_rows(table)
+        sums = ", ".join(
+            f"{name} = nullif(coalesce(f.{name}, 0) + coalesce(EXCLUDED.{name}, 0), 0)"
+            for name in COUNTERS
+        )
+    else:
+        keys = f"{_LONG_KEYS}, {_LONG[table]}"
+        columns = f"{keys}, n"
+        rows = _corner_rows() if table == "fact_corner" else _ahead_rows()
+        sums = "n = f.n + EXCLUDED.n"
+    conflict = f" ON CONFLICT ({keys}) DO UPDATE SET {sums}" if adding else ""
+    return f"to_{table} AS (INSERT INTO {table} AS f ({columns}) {rows}{conflict})"
+
+
+TABLES: Final = (*_WIDE, *_LONG)
+
+_FOLD = text(
+    f"""
+    WITH taken AS (
+        DELETE FROM dossier_change WHERE ctid = ANY(ARRAY(
+            SELECT ctid FROM dossier_change LIMIT :limit))
+        RETURNING unit_id, source_id, code, version, sign, recorded_at
+    ),
+    change AS MATERIALIZED (
+        SELECT unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
+          FROM taken GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
+    ),
+    {relations(of_changes("change"))},
+    {", ".join(_writing(table, adding=True) for table in TABLES)},
+    told AS (
+        INSERT INTO fact_state (latest) SELECT max(recorded_at) FROM taken
+        HAVING max(recorded_at) IS NOT NULL
+        ON CONFLICT (sole) DO UPDATE SET latest = greatest(fact_state.latest, EXCLUDED.latest)
+    )
+    SELECT count(*) FROM taken
+    """
+)
+
+_FORGOTTEN: Final = "interval '1 day'"
+"""How far behind the latest recording an instant within a day is of no use any more."""
+
+
+def _forgotten(session: ReadSession) -> datetime | None:
+    found = session.scalar(text(f"SELECT max(latest) - {_FORGOTTEN} FROM fact_state"))
+    return found if isinstance(found, datetime) else None
+
+
+_LONG_AGO = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
+
+
+def fold(session: WriteSession, *, limit: int) -> int | None:
+    """Add some of the log to the facts and take it from the log; return how much it was.
+
+    None when another folder is at work: what it leaves is folded next time.
+    """
+    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
+        return None
+    forgotten = _forgotten(session) or _LONG_AGO
+    folded = session.scalar(_FOLD, {"limit": limit, "forgotten": forgotten})
+    session.execute(text("DELETE FROM fact_ahead WHERE at <= :at OR n = 0"), {"at": forgotten})
+    return int(folded)
+
+
+def waiting(session: ReadSession) -> int:
+    """Count the versions in the log."""
+    return int(session.scalar(text("SELECT count(*) FROM dossier_change")))
+
+
+# ---------------------------------------------------------------- comparing and building anew
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One number of the facts that is not what the dossiers give."""
+
+    table: str
+    unit: str
+    counter: str
+    day: date
+    stored: int
+    expected: int
+
+
+def unit_batches(session: ReadSession, *, dossiers: int) -> Iterator[list[int]]:
+    """Return all units in batches that hold at most so many dossiers, or one unit each."""
+    rows = session.execute(
+        text(
+            "SELECT u.id, coalesce(d.n, 0) AS n FROM unit u LEFT JOIN"
+            " (SELECT unit_id, count(*) AS n FROM dossier GROUP BY 1) d ON d.unit_id = u.id"
+            " ORDER BY u.id"
+        )
+    )
+    batch: list[int] = []
+    size = 0
+    for unit, held in rows.all():
+        if batch and size + held > dossiers:
+            yield batch
+            batch, size = [], 0
+        batch.append(unit)
+        size += held
+    if batch:
+        yield batch
+
+
+_SHOULD = f"""
+    tail AS MATERIALIZED (
+        SELECT unit_id, source_id, code, version, CAST(-sum(sign) AS integer) AS sign
+          FROM dossier_change WHERE unit_id = ANY(:units)
+         GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
+    ),
+    {relations(of_units() + " UNION ALL " + of_changes("tail"))}"""
+"""What the facts should hold: what holds now, without what is still in the log."""
+
+
+def _unpivoted(rows: str, keys: str) -> str:
+    listed = ", ".join(f"({number}, {name})" for number, name in enumerate(COUNTERS))
+    return (
+        f"SELECT {keys}, v.counter, v.n FROM ({rows}) w"
+        f" CROSS JOIN LATERAL (VALUES {listed}) AS v(counter, n) WHERE v.n IS NOT NULL"
+    )
+
+
+def _compared(table: str) -> str:
+    if table in _WIDE:
+        keys = _keys(_WIDE[table][1])
+        stored = _unpivoted(f"SELECT * FROM {table} WHERE unit_id = ANY(:units)", keys)
+        expected = _unpivoted(_wide_rows(table), keys)
+        keys = f"{keys}, counter"
+    else:
+        keys = f"{_LONG_KEYS}, {_LONG[table]}"
+        useful = " AND at > :forgotten" if table == "fact_ahead" else ""
+        stored = f"SELECT {keys}, n FROM {table} WHERE unit_id = ANY(:units){useful}"
+        expected = _corner_rows() if table == "fact_corner" else _ahead_rows()
+        expected = f"SELECT {keys}, n FROM ({expected}) e"
+    return f"""
+    SELECT '{table}' AS fact, u.code AS unit, counter, day,
+           CAST(sum(stored) AS integer) AS stored, CAST(sum(expected) AS integer) AS expected
+      FROM (SELECT {keys}, n AS stored, 0 AS expected FROM ({stored}) s
+            UNION ALL SELECT {keys}, 0, n FROM ({expected}) x) AS both_sides
+      JOIN unit u ON u.id = unit_id
+     GROUP BY {keys}, u.code HAVING sum(stored) <> sum(expected)"""
+
+
+_COMPARE = text(
+    f"WITH {_SHOULD} {' UNION ALL '.join(f'({_compared(table)})' for table in TABLES)}"
+    " ORDER BY 1, 2, 4, 3"
+)
+_CLEAR = tuple(text(f"DELETE FROM {table} WHERE unit_id = ANY(:units)") for table in TABLES)
+_BUILD = text(
+    f"WITH {_SHOULD}, {', '.join(_writing(table, adding=False) for table in TABLES)} SELECT 1"
+)
+
+
+def compare(session: ReadSession, units: Sequence[int]) -> list[Difference]:
+    """Count the dossiers of some units anew and return where the facts say otherwise."""
+    forgotten = _forgotten(session) or _LONG_AGO
+    rows = session.execute(_COMPARE, {"units": list(units), "forgotten": forgotten})
+    return [
+        Difference(
+            table=row.fact,
+            unit=row.unit,
+            counter=COUNTERS[row.counter],
+            day=row.day,
+            stored=row.stored,
+            expected=row.expected,
+        )
+        for row in rows
+    ]
+
+
+def build(session: WriteSession, units: Iterable[int]) -> None:
+    """Make the facts of some units anew from their dossiers, while no folder is at work."""
+    session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    wanted = {"units": list(units)}
+    for statement in _CLEAR:
+        session.execute(statement, wanted)
+    session.execute(_BUILD, wanted | {"forgotten": _forgotten(session) or _LONG_AGO})

@@ -1,0 +1,216 @@
+"""Figures from the facts: whatever was told, folded or not, they are those of the scan."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from itertools import count
+
+from hypothesis import HealthCheck, given, note, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from app.domain.limits import TimeLimit
+from app.domain.period import Period
+from app.domain.procedure import LimitVersion, OnlineLevel
+from app.domain.record import Message
+from app.domain.timeliness import JUST, Reading
+from app.store import facts, folding, tallies
+from app.store.session import WriteSession
+from app.store.tallies import Dimension, Scope, Span
+from app.store.trees import Units
+from app.store.units import UnitRow
+from app.usecases import catalogue, ingest
+from app.usecases.catalogue import DatedLimit, ProcedureSpec
+from app.usecases.ingest import Incoming, Sender
+from tests.factories import make_source, make_unit
+from tests.strategies import FIRST, histories, instants
+
+SOME = settings(
+    max_examples=(settings().max_examples + 1) // 2, suppress_health_check=list(HealthCheck)
+)
+FEW = settings(SOME, max_examples=settings().max_examples // 5)
+LIMITS = {
+    "P": (TimeLimit.working_days(5), OnlineLevel.FULL, "đất đai"),
+    "H": (TimeLimit.same_day(), OnlineLevel.PARTIAL, "hộ tịch"),
+}
+DAYS = st.integers(-2, 75).map(lambda n: (FIRST + timedelta(days=n)).date())
+_roots = count(1)
+
+
+def _tree(session: WriteSession) -> tuple[UnitRow, Sender]:
+    specs = [
+        ProcedureSpec(
+            code=code,
+            name=code,
+            online_level=level,
+            field=field,
+            limits=(DatedLimit(LimitVersion(limit, date(2020, 1, 1))),),
+        )
+        for code, (limit, level, field) in LIMITS.items()
+    ]
+    catalogue.put_procedures(session, specs, actor="test", now=FIRST)
+    root = make_unit(session, f"F{next(_roots)}")
+    for name in "AB":
+        make_unit(session, f"{root.code}.{name}", parent=root, name=name)
+    return root, Sender(make_source(session), None, root.id, root.lft, root.rgt)
+
+
+def _tell(
+    session: WriteSession,
+    told: Sequence[Sequence[Message]],
+    data: st.DataObject,
+) -> tuple[UnitRow, datetime]:
+    """Tell dossiers in random batches, fold between them, and return when the last was told."""
+    session.execute(text("DELETE FROM fact_state"))  # of the examples before
+    session.execute(text("DELETE FROM dossier_change"))
+    root, by = _tree(session)
+    coming = sorted(
+        (message.recorded_at, number, place)
+        for number, messages in enumerate(told)
+        for place, message in enumerate(messages)
+    )
+    now = FIRST
+    while coming:
+        batch = [coming.pop(0) for _ in range(min(len(coming), data.draw(st.integers(1, 3))))]
+        now = max(now + timedelta(minutes=1), batch[-1][0])
+        records = [
+            Incoming(
+                index=index,
+                code=f"{root.code}-{number}",
+                kind=told[number][place].kind,
+                at=told[number][place].at,
+                source_updated_at=told[number][place].source_updated_at,
+                stamped=told[number][place].stamped,
+                told=told[number][place].told,
+            )
+            for index, (_, number, place) in enumerate(batch)
+        ]
+        ingest.accept(session, records, by=by, door="native", now=now)
+        for _ in range(data.draw(st.integers(0, 2), "folds")):
+            folding.fold(session, limit=data.draw(st.sampled_from([1, 2, 1000]), "limit"))
+    return root, now
+
+
+def _spans(data: st.DataObject, told_at: datetime) -> list[Span]:
+    """Draw periods one after another; the last may be seen from within its last day."""
+    first = data.draw(DAYS, "first")
+    found = []
+    for _ in range(data.draw(st.integers(1, 3), "parts")):
+        period = Period(first, first + timedelta(days=data.draw(st.sampled_from([0, 6, 30, 61]))))
+        found.append(Span(period.begins, period.ends, period.first, period.last))
+        first = period.last + timedelta(days=1)
+    last = found[-1]
+    ends = data.draw(st.one_of(st.none(), instants, st.just(told_at), st.just(told_at + JUST)))
+    if ends is not None and last.begins < ends < last.ends:
+        day = Period(last.first, (ends - JUST).astimezone(last.begins.tzinfo).date()).last
+        found[-1] = Span(last.begins, ends, last.first, day)
+    return found
+
+
+GROUPINGS: list[tuple[Dimension, ...]] = [
+    (),
+    (Dimension.UNIT,),
+    (Dimension.CHILD,),
+    (Dimension.LEVEL, Dimension.CHANNEL),
+]
+
+
+@SOME
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=3), data=st.data())
+def test_facts_are_what_the_scan_counts(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    root, told_at = _tell(session, told, data)
+    for _ in range(4):
+        spans = _spans(data, told_at)
+        scope = Scope(
+            root.lft,
+            data.draw(st.sampled_from([root.lft, root.rgt])),
+            reading=data.draw(st.sampled_from([Reading.PROMISED, Reading.EXTENDED])),
+            exclude_same_day=data.draw(st.booleans()),
+            channel=data.draw(st.sampled_from([None, None, "online", "unknown"])),
+            units=data.draw(st.sampled_from(Units)),
+        )
+        by = data.draw(st.sampled_from(GROUPINGS))
+        note(f"{scope} {spans} {by}")
+
+        found = facts.counts(session, scope, spans, by=by, of=root.id)
+
+        if found is None:
+            assert spans[-1].ends < told_at
+            continue
+        for span, rows in zip(spans, found, strict=True):
+            scanned = tallies.counts(session, scope, span, by=by, of=root.id)
+            assert _shown(rows) == _shown(scanned)
+
+
+def _shown(rows: Sequence[tallies.Row]) -> dict[object, dict[str, int]]:
+    return {
+        row.keys: {name: value for name, value in row.tally.to_dict().items() if value}
+        for row in rows
+        if any(row.tally.values)
+    }
+
+
+MONTHS = [
+    Period(date(2026, month, 1), date(2026, month, last))
+    for month, last in ((3, 31), (4, 30), (5, 31))
+]
+
+
+@FEW
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=3), data=st.data())
+def test_facts_of_procedures_are_what_the_scan_counts(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    root, _ = _tell(session, told, data)
+    spans = [Span(one.begins, one.ends, one.first, one.last) for one in MONTHS]
+    if data.draw(st.booleans(), "as one quarter"):
+        spans = [Span(spans[0].begins, spans[2].ends, spans[0].first, spans[2].last)]
+    by = data.draw(st.sampled_from([(Dimension.PROCEDURE,), (Dimension.FIELD, Dimension.UNIT), ()]))
+    scope = Scope(
+        root.lft,
+        root.rgt,
+        reading=data.draw(st.sampled_from([Reading.PROMISED, Reading.EXTENDED])),
+        procedure=data.draw(st.sampled_from([None, "P", tallies.UNKNOWN])),
+    )
+
+    found = facts.counts(session, scope, spans, by=by, of=root.id)
+
+    assert found is not None
+    for span, rows in zip(spans, found, strict=True):
+        assert _shown(rows) == _shown(tallies.counts(session, scope, span, by=by, of=root.id))
+
+
+@FEW
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=3), data=st.data())
+def test_a_recount_finds_no_difference_at_any_moment(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    root, _ = _tell(session, told, data)
+    below = text("SELECT id FROM unit WHERE lft BETWEEN :lft AND :rgt")
+    units = session.scalars(below, {"lft": root.lft, "rgt": root.rgt}).all()
+
+    assert folding.compare(session, units) == []
+
+    stored = _stored(session)
+    folding.build(session, units)
+
+    assert _stored(session) == stored
+    assert folding.compare(session, units) == []
+
+
+def _stored(session: WriteSession) -> list[tuple[object, ...]]:
+    """Return every number of the facts that is not 0."""
+    found: list[tuple[object, ...]] = []
+    for table in ("fact_day", "fact_month", "fact_year", "fact_procedure_month"):
+        rows = session.execute(text(f"SELECT * FROM {table}")).mappings()
+        keys = ("unit_id", "procedure_id", "day", "reading", "slice")
+        found += [
+            (table, *(row.get(key) for key in keys), name, value)
+            for row in rows
+            for name, value in row.items()
+            if name not in keys and value
+        ]
+    corners = session.execute(text("SELECT * FROM fact_corner WHERE n <> 0"))
+    found += [("corner", *row) for row in corners]
+    return sorted(found, key=repr)
