@@ -12,6 +12,7 @@ from app.api.fields import Instant, Out
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
+from app.domain.mute import NoteReason
 from app.store.alerts import AlertRow
 from app.store.units import UnitUnknown
 from app.usecases import alerts
@@ -50,9 +51,13 @@ class AlertOut(Out):
     recipients: list[str]
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    acknowledged_reason: str | None = Field(examples=["in_hand"])
+    muted_until: Instant | None = Field(
+        description="Đang tạm ẩn đến lúc này; xem /v1/mutes. / Not sent until then."
+    )
 
     @classmethod
-    def of(cls, row: AlertRow) -> "AlertOut":
+    def of(cls, row: AlertRow, muted_until: datetime | None = None) -> "AlertOut":
         """Return an alert as it is shown."""
         return cls(
             id=row.id,
@@ -73,6 +78,8 @@ class AlertOut(Out):
             recipients=[f"webhook:{webhook_id}" for webhook_id in row.recipients],
             acknowledged_at=row.acknowledged_at,
             acknowledged_by=row.acknowledged_by,
+            acknowledged_reason=row.acknowledged_reason,
+            muted_until=muted_until,
         )
 
 
@@ -95,6 +102,7 @@ def list_alerts(
     session: Reading,
     who: Reader,
     page: Page,
+    now: Now,
     unit: Annotated[
         str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
     ] = None,
@@ -131,7 +139,10 @@ def list_alerts(
         else None
     )
     link_next(request, response, after)
-    return AlertsOut(alerts=[AlertOut.of(row) for row in found], next_cursor=after)
+    muted = alerts.muted_until(session, found, now=now)
+    return AlertsOut(
+        alerts=[AlertOut.of(row, muted.get(row.id)) for row in found], next_cursor=after
+    )
 
 
 @router.post(
@@ -140,12 +151,21 @@ def list_alerts(
     summary="Take note of an alert",
     responses=problems(AlertUnknown),
 )
-def acknowledge_alert(alert_id: UUID, session: Writing, who: Manager, now: Now) -> AlertOut:
+def acknowledge_alert(
+    alert_id: UUID,
+    session: Writing,
+    who: Manager,
+    now: Now,
+    reason: Annotated[
+        NoteReason | None, Query(description="Lý do ghi nhận. / Why it may rest.")
+    ] = None,
+) -> AlertOut:
     """Ghi nhận đã biết cảnh báo; người ghi nhận đầu tiên được giữ lại.
 
     Somebody has taken note; the first to do so stays on record, so repeating is harmless.
     """
-    return AlertOut.of(alerts.acknowledge(session, alert_id, who=who, now=now))
+    row = alerts.acknowledge(session, alert_id, reason=reason, who=who, now=now)
+    return AlertOut.of(row, alerts.muted_until(session, [row], now=now).get(row.id))
 
 
 def _place(raised_at: str, alert_id: str) -> tuple[datetime, UUID]:

@@ -35,6 +35,10 @@ class AlertRow:
     is_digest_only: bool
     acknowledged_at: datetime | None
     acknowledged_by: str | None
+    acknowledged_reason: str | None
+    unit_id: int
+    source_id: int
+    unit_lft: int
     recipients: tuple[UUID, ...]
 
 
@@ -155,12 +159,14 @@ def find(session: ReadSession, alert_id: UUID, *, lft: int, rgt: int) -> AlertRo
     return None if row is None else _row(row)
 
 
-def acknowledge(session: WriteSession, alert_id: UUID, *, by: str, now: datetime) -> bool:
+def acknowledge(
+    session: WriteSession, alert_id: UUID, *, by: str, reason: str | None = None, now: datetime
+) -> bool:
     """Note that somebody has taken note; tell whether it was the first to do so."""
     first = session.execute(
         sa.update(alert)
         .where(alert.c.id == alert_id, alert.c.acknowledged_at.is_(None))
-        .values(acknowledged_at=now, acknowledged_by=by)
+        .values(acknowledged_at=now, acknowledged_by=by, acknowledged_reason=reason)
         .returning(alert.c.id)
     )
     return first.one_or_none() is not None
@@ -206,5 +212,9 @@ def _row(row: sa.RowMapping) -> AlertRow:
         is_digest_only=row["is_digest_only"],
         acknowledged_at=row["acknowledged_at"],
         acknowledged_by=row["acknowledged_by"],
+        acknowledged_reason=row["acknowledged_reason"],
+        unit_id=row["unit_id"],
+        source_id=row["source_id"],
+        unit_lft=row["unit_lft"],
         recipients=tuple(row["recipients"]),
     )

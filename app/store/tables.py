@@ -662,6 +662,7 @@ alert = sa.Table(
     sa.Column("is_digest_only", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("acknowledged_at", Instant),
     sa.Column("acknowledged_by", sa.Text),
+    sa.Column("acknowledged_reason", sa.Text),
     sa.UniqueConstraint("unit_id", "source_id", "code", "due_at", "stage"),
     sa.CheckConstraint("level IN ('unit', 'head', 'parent', 'province')", name="level"),
     sa.Index("ix_alert_unit_lft_raised_at", "unit_lft", "raised_at"),

@@ -1,13 +1,17 @@
 """Alerts: read by those who answer for the unit, and acknowledged."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from app.domain.alert import DossierKey
 from app.domain.errors import NotFound
-from app.store import alerts, audit
+from app.domain.mute import NoteReason
+from app.store import alerts, audit, mutes
 from app.store.alerts import AlertRow
+from app.store.mutes import Told
 from app.store.session import ReadSession, WriteSession
 from app.usecases.access import Principal
 from app.usecases.subtree import Subtree
@@ -46,23 +50,38 @@ def list_alerts(
 
 
 def acknowledge(
-    session: WriteSession, alert_id: UUID, *, who: Principal, now: datetime
+    session: WriteSession,
+    alert_id: UUID,
+    *,
+    reason: NoteReason | None = None,
+    who: Principal,
+    now: datetime,
 ) -> AlertRow:
     """Note that somebody has taken note of an alert; the first one stays on record.
 
     :raises AlertUnknown: there is none within what the caller may see.
     """
     found = _get(session, alert_id, who)
-    if not alerts.acknowledge(session, alert_id, by=who.actor, now=now):
+    told = None if reason is None else reason.value
+    if not alerts.acknowledge(session, alert_id, by=who.actor, reason=told, now=now):
         return found
     audit.append(
         session,
         actor=who.actor,
         action="alert.acknowledge",
         subject=str(alert_id),
-        after={"code": found.code, "stage": found.stage},
+        after={"code": found.code, "stage": found.stage, "reason": told},
     )
     return _get(session, alert_id, who)
+
+
+def muted_until(
+    session: ReadSession, rows: Sequence[AlertRow], *, now: datetime
+) -> dict[UUID, datetime]:
+    """Return until when alerts are muted, for those that are."""
+    told = [Told(DossierKey(r.unit_id, r.source_id, r.code), r.unit_lft, r.stage) for r in rows]
+    found = mutes.muted_until(session, told, now=now)
+    return {rows[n].id: until for n, until in found.items()}
 
 
 def _get(session: ReadSession, alert_id: UUID, who: Principal) -> AlertRow:

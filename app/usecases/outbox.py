@@ -25,8 +25,9 @@ from app.domain.delivery import (
 )
 from app.domain.dossier import ZONE
 from app.senders.seal import SealBroken, Sealer
-from app.store import outbox, units, webhooks
+from app.store import mutes, outbox, units, webhooks
 from app.store.alerts import Addressed, Kept
+from app.store.mutes import Told
 from app.store.outbox import Claimed, Event, Post
 from app.store.session import Database, ReadSession, WriteSession
 from app.store.webhooks import Receiver, WebhookRow
@@ -87,13 +88,19 @@ class Courier:
 
 
 def queue_alerts(session: WriteSession, alerts: Sequence[Addressed], *, now: datetime) -> int:
-    """Queue alerts for every receiver of their unit and of the units above it, and count them."""
+    """Queue alerts for every receiver of their unit and of the units above it, and count them.
+
+    What is muted is not sent, now or later; it stays in the lists.
+    """
     if not alerts:
         return 0
+    muted = mutes.muted_until(session, [_told(each.alert) for each in alerts], now=now)
     wanted = {each: webhooks.receivers(session, each) for each in (OVERDUE, DUE_SOON)}
     to_whom = units.by_id(session, {each.recipient_unit_id for each in alerts})
     posts = []
-    for each in alerts:
+    for number, each in enumerate(alerts):
+        if number in muted:
+            continue
         kind = event_of(each.alert)
         dossier = each.alert.dossier
         told_to = above(wanted[kind], dossier.unit_lft)
@@ -104,6 +111,10 @@ def queue_alerts(session: WriteSession, alerts: Sequence[Addressed], *, now: dat
                 for to in told_to
             ]
     return outbox.append(session, posts, now=now)
+
+
+def _told(alert: Alert) -> Told:
+    return Told(alert.dossier.key, alert.dossier.unit_lft, alert.stage.name)
 
 
 def queue_summaries(

@@ -71,6 +71,7 @@ def upgrade() -> None:
         sa.Column("is_digest_only", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_by", sa.Text(), nullable=True),
+        sa.Column("acknowledged_reason", sa.Text(), nullable=True),
         sa.CheckConstraint(
             "level IN ('unit', 'head', 'parent', 'province')", name=op.f("ck_alert_level")
         ),

@@ -125,6 +125,15 @@ PROBES: dict[str, Probe | str] = {
     "getPrecedence": Probe("/v1/precedence/{unit}"),
     "putPrecedence": Probe("/v1/precedence/{unit}", lambda _: {"source": None}),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
+    "listMutes": query("/v1/mutes"),
+    "addMute": Probe(
+        "/v1/mutes",
+        lambda unit: {
+            "unit": unit,
+            "reason": "in_hand",
+            "until": "2026-08-12T00:00:00+07:00",
+        },
+    ),
     "listSubscriptions": query("/v1/subscriptions"),
     "listWebhooks": query("/v1/webhooks"),
     # what names no unit, and why that leaks nothing
@@ -154,6 +163,7 @@ ELSEWHERE = {
     "postDossierEvent": "as putDossier",
     "postEvents": "as putDossier",
     "acknowledgeAlert": "tests/api/test_alerts.py: by the id of an alert",
+    "liftMute": "tests/api/test_mutes.py: by the id of a mute",
     "addSubscription": "tests/api/test_subscriptions.py: the unit is in the body",
     "getSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
     "removeSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
