@@ -30,7 +30,17 @@ from app.senders.webhook import WebhookSender
 from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable, WriteSession
-from app.usecases import idempotency, intake, mails, outbox, pull, recount, runs, silences
+from app.usecases import (
+    idempotency,
+    intake,
+    mails,
+    outbox,
+    pull,
+    recount,
+    runs,
+    silences,
+    successions,
+)
 from app.usecases.mails import Postman
 from app.usecases.outbox import RECEIVERS_AT_ONCE, Courier
 from app.usecases.runs import Duty
@@ -142,6 +152,7 @@ class Worker:
             return False
         if self._work(claim):
             self._forget_answers()
+            self._settle_stranded()
         return True
 
     def _do_hour(self) -> None:
@@ -175,6 +186,12 @@ class Worker:
         with self._database.begin() as session:
             forgotten = idempotency.forget_old(session, now=self._duty.clock())
         log.info("old answers forgotten", extra={"answers": forgotten})
+
+    def _settle_stranded(self) -> None:
+        """Move the dossiers that arrived at a unit while its succession was being told."""
+        with self._database.begin() as session:
+            moved = successions.settle_stranded(session, now=self._duty.clock())
+        log.info("dossiers of units that ceased settled", extra={"dossiers": moved})
 
     def _give_back(self, claim: Claim) -> None:
         try:

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 from app.domain.delivery import Answer, Letter, answered
+from app.domain.record import MessageKind, Status, Told
 from app.jobs import (
     PullUnconfigured,
     StatusMalformed,
@@ -21,18 +22,21 @@ from app.jobs import (
 )
 from app.senders.seal import Sealer
 from app.settings import Settings
-from app.store import outbox, webhooks
+from app.store import outbox, successions, webhooks
 from app.store.outbox import Event, Post
 from app.store.session import Database, ReadSession
 from app.store.tables import (
     alert,
     api_key,
+    dossier,
     dossier_change,
     fact_year,
     idempotency,
     job_slot,
 )
 from app.store.units import UnitRow
+from app.usecases import ingest
+from app.usecases.ingest import Incoming, Sender
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
 from app.usecases.webhooks import new_secret
@@ -74,7 +78,8 @@ def add_receiver(database: Database, unit: UnitRow, url: str, events: int) -> UU
 
 
 def slots(session: ReadSession) -> dict[str, str]:
-    return dict(session.execute(sa.select(job_slot.c.job, job_slot.c.state)).tuples().all())
+    rows = session.execute(sa.select(job_slot.c.job, job_slot.c.state))
+    return {row.job: row.state for row in rows}
 
 
 def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
@@ -87,6 +92,44 @@ def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
     with database.read() as session:
         assert session.execute(sa.select(alert.c.code)).scalars().all() == ["A"]
         assert slots(session) == {"nightly": "done", "hourly": "done"}
+
+
+def test_a_night_moves_what_slipped_past_a_succession(database: Database) -> None:
+    with database.begin() as session:
+        province = make_unit(session)
+        old, new = (make_unit(session, f"H44.{n}", parent=province) for n in (100, 101))
+        by = Sender(make_source(session), None, province.id, province.lft, province.rgt)
+        at = NOW - timedelta(days=40)
+        told = Told(unit=old.code, received_at=at, status=Status.PROCESSING)
+        one = Incoming(
+            index=0,
+            code="A",
+            kind=MessageKind.RECORD,
+            at=at,
+            source_updated_at=at,
+            stamped=True,
+            told=told,
+        )
+        ingest.accept(session, [one], by=by, door="native", now=at)
+        successions.add(
+            session,
+            unit_id=old.id,
+            kind="merger",
+            effective_on=NOW.date() - timedelta(days=30),
+            successor_ids=[new.id],
+            heir_id=new.id,
+            children_to_id=None,
+            former_valid_to=None,
+            document="1/NQ",
+            actor="test",
+            now=NOW,
+        )
+
+    worker_on(database).do_nights()
+
+    with database.read() as session:
+        held = session.scalars(sa.select(dossier.c.unit_id).where(dossier.c.is_current))
+        assert held.all() == [new.id]
 
 
 def test_a_night_forgets_the_answers_that_nobody_may_ask_for_again(database: Database) -> None:

@@ -12,10 +12,12 @@ from app.api.idempotency import Once
 from app.api.pages import link_next
 from app.api.problems import PreconditionFailed, at, problems
 from app.deps import AnyKey, CursorInvalid, Now, Page, Reading, Writing, needs
+from app.store.session import ReadSession
 from app.store.units import TreeFull, TreeTooDeep, UnitRow, UnitUnknown
-from app.usecases import catalogue, subtree
+from app.usecases import catalogue, subtree, successions
 from app.usecases.access import Principal
 from app.usecases.catalogue import (
+    ParentInFuture,
     ParentLoop,
     ParentUnknown,
     RootForbidden,
@@ -25,6 +27,7 @@ from app.usecases.catalogue import (
     ValidityReversed,
 )
 from app.usecases.subtree import Subtree
+from app.usecases.successions import Ends
 
 router = doors("/v1/units", tag="catalogue")
 
@@ -51,6 +54,11 @@ class UnitIn(In):
     legacy_codes: Annotated[list[Word], Field(max_length=50)] = Field(
         default_factory=list, description="Mã cũ. / Codes it had before."
     )
+    parent_since: Day | None = Field(
+        None,
+        description="Trực thuộc `parent` từ ngày; không nêu: như đã khai, hoặc từ trước đến nay. / "
+        "Stands below `parent` since; as told before, or always, if not given.",
+    )
 
     def to_spec(self, code: str) -> UnitSpec:
         """Return what is told, for the unit of a code."""
@@ -62,6 +70,7 @@ class UnitIn(In):
             valid_from=self.valid_from,
             valid_to=self.valid_to,
             legacy_codes=tuple(dict.fromkeys(self.legacy_codes)),
+            parent_since=self.parent_since,
         )
 
 
@@ -73,12 +82,32 @@ class UnitInBatch(UnitIn):
     code: UnitCode = Field(description="Mã định danh. / Code.")
 
 
+class CeasedOut(Out):
+    """What became of a unit."""
+
+    kind: str = Field(examples=["merger"])
+    effective_on: Day
+    successors: list[str]
+    continuing: str | None = Field(description="Nhận hồ sơ đang giải quyết. / Takes what is open.")
+    document: str | None
+
+
 class UnitOut(Out):
     """A unit as it stands."""
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"code": "H44.100", **EXAMPLE, "valid_to": None, "is_bucket": False}]
+            "examples": [
+                {
+                    "code": "H44.100",
+                    **EXAMPLE,
+                    "valid_to": None,
+                    "is_bucket": False,
+                    "parent_since": None,
+                    "succession": None,
+                    "predecessors": ["H44.90", "H44.91"],
+                }
+            ]
         }
     )
 
@@ -90,10 +119,26 @@ class UnitOut(Out):
     valid_to: Day | None = None
     legacy_codes: list[str]
     is_bucket: bool = Field(description="Nơi giữ hồ sơ chưa rõ đơn vị. / Holds unknown units.")
+    parent_since: Day | None = None
+    succession: CeasedOut | None = Field(
+        None, description="Đã sáp nhập, chia tách, đổi tên, bãi bỏ. / What became of it."
+    )
+    predecessors: list[str] = Field(
+        default_factory=list, description="Đơn vị mà nó kế thừa. / Units for which it goes on."
+    )
 
     @classmethod
-    def of(cls, row: UnitRow) -> "UnitOut":
+    def of(cls, row: UnitRow, ends: Ends) -> "UnitOut":
         """Return a unit as it stands."""
+        ceased = None
+        if ends.kind is not None and ends.effective_on is not None:
+            ceased = CeasedOut(
+                kind=ends.kind,
+                effective_on=ends.effective_on,
+                successors=list(ends.successors),
+                continuing=ends.continuing,
+                document=ends.document,
+            )
         return cls(
             code=row.code,
             name=row.name,
@@ -103,7 +148,15 @@ class UnitOut(Out):
             valid_to=row.valid_to,
             legacy_codes=list(row.legacy_codes),
             is_bucket=row.is_bucket,
+            parent_since=row.parent_since,
+            succession=ceased,
+            predecessors=list(ends.predecessors),
         )
+
+
+def unit_out(session: ReadSession, row: UnitRow) -> UnitOut:
+    """Return a unit as it stands, with both its ends."""
+    return UnitOut.of(row, successions.ends_of(session, [row.id])[row.id])
 
 
 class UnitsOut(Out):
@@ -156,6 +209,7 @@ def reach_of(who: Principal) -> Subtree:
             UnitUnknown,
             ParentUnknown,
             ParentLoop,
+            ParentInFuture,
             RootForbidden,
             TreeTooDeep,
             TreeFull,
@@ -180,11 +234,13 @@ def put_unit(
     within = reach_of(who)
     catalogue.hold_units(session)
     before = catalogue.find_unit(session, code, within=within)
-    conditions.check(request, None if before is None else UnitOut.of(before))
+    conditions.check(request, None if before is None else unit_out(session, before))
     with at(""):
         spec = body.to_spec(code)
     done = catalogue.put_unit(session, spec, actor=who.actor, now=now, within=within)
-    return conditions.document(request, UnitOut.of(done.row), status=201 if before is None else 200)
+    return conditions.document(
+        request, unit_out(session, done.row), status=201 if before is None else 200
+    )
 
 
 @router.get(
@@ -201,7 +257,7 @@ def get_unit(code: CodeInPath, request: Request, session: Reading, who: AnyKey) 
     """
     within = reach_of(who)
     row = catalogue.get_unit(session, code, within=within)
-    return conditions.document(request, UnitOut.of(row))
+    return conditions.document(request, unit_out(session, row))
 
 
 @router.get(
@@ -223,12 +279,15 @@ def list_units(
         str | None, Query(max_length=100, description="Trực thuộc. / Directly below.")
     ] = None,
     level: Annotated[UnitLevel | None, Query(description="Cấp. / Level.")] = None,
+    on: Annotated[
+        Day | None, Query(description="Còn hiệu lực ngày này. / Valid on this day.")
+    ] = None,
 ) -> UnitsOut:
     """Các đơn vị trong phạm vi của khóa, theo mã, từng trang.
 
     The units within the key's reach, by code, in pages.
     """
-    filters = {"unit": unit, "parent": parent, "level": level}
+    filters = {"unit": unit, "parent": parent, "level": level, "on": on and on.isoformat()}
     rows = catalogue.page_units(
         session,
         within=subtree.subtree_of(session, who, unit),
@@ -236,11 +295,13 @@ def list_units(
         limit=page.limit + 1,
         parent=parent,
         level=level,
+        on=on,
     )
+    ends = successions.ends_of(session, [row.id for row in rows])
     shown = rows[: page.limit]
     more = page.cursor_after(shown[-1].code, **filters) if len(rows) > page.limit else None
     link_next(request, response, more)
-    return UnitsOut(units=[UnitOut.of(row) for row in shown], next_cursor=more)
+    return UnitsOut(units=[UnitOut.of(row, ends[row.id]) for row in shown], next_cursor=more)
 
 
 @router.post(
@@ -253,6 +314,7 @@ def list_units(
         UnitTwice,
         ParentUnknown,
         ParentLoop,
+        ParentInFuture,
         RootForbidden,
         TreeTooDeep,
         TreeFull,

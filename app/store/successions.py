@@ -14,11 +14,12 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from app.domain.dossier import ZONE
 from app.domain.stay import Heir, final
-from app.domain.timeliness import Flow
+from app.domain.timeliness import Flow, State
 from app.store import flags
 from app.store.dossiers import Key
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import succession, unit
+from app.store.units import UnitRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -232,3 +233,47 @@ _STRANDED = text(
 def stranded(session: ReadSession, *, limit: int) -> list[Key]:
     """Return dossiers that are open at a unit that ceased: they arrived while it was told."""
     return [(row.source_id, row.code) for row in session.execute(_STRANDED, {"limit": limit})]
+
+
+_COUNT = text(
+    f"""
+    WITH stood AS (
+        SELECT d.edge_state, width_bucket(CAST(:at AS timestamptz) - interval '1 microsecond',
+                                          d.edge_at) AS place
+          FROM dossier d WHERE d.unit_id = :unit AND d.is_counted)
+    SELECT count(*) FILTER (WHERE edge_state[place] BETWEEN :first AND :last) AS open,
+           count(*) FILTER (WHERE edge_state[place] NOT BETWEEN :first AND :last
+                              AND edge_state[place] IN ({flags.LASTING})) AS awaiting,
+           count(*) FILTER (WHERE place = 0 AND cardinality(edge_state) > 0) AS since
+      FROM stood
+    """  # noqa: S608  # built from constants
+)
+
+
+def count(session: ReadSession, unit_id: int, *, at: datetime) -> tuple[int, int, int]:
+    """Count what a unit held at an instant: in hand, not yet received, and all that came since."""
+    first, last = int(State.OPEN_IN_TIME), int(State.PAUSED)
+    row = session.execute(_COUNT, {"unit": unit_id, "at": at, "first": first, "last": last}).one()
+    return row.open, row.awaiting, row.since
+
+
+_NOT_UNDERSTOOD = text(
+    """
+    SELECT DISTINCT d.source_id, d.code FROM dossier d
+      JOIN unit u ON u.id = d.unit_id
+     WHERE u.is_bucket AND d.is_current AND d.unit_told = ANY(CAST(:words AS text[]))
+       AND (u.parent_id IS NULL OR u.parent_id = ANY(CAST(:above AS int[])))
+    """
+)
+
+
+def not_understood(
+    session: ReadSession, words: Iterable[str], *, above: Iterable[UnitRow]
+) -> list[Key]:
+    """Return the dossiers in places of unknown units that were told with one of some words.
+
+    A name that two units share means neither, until one is known as the successor of the other.
+    """
+    places = [row.id for row in above]
+    rows = session.execute(_NOT_UNDERSTOOD, {"words": sorted(words), "above": places})
+    return [(row.source_id, row.code) for row in rows]

@@ -183,8 +183,9 @@ def page(
     limit: int,
     parent: str | None = None,
     level: str | None = None,
+    on: date | None = None,
 ) -> tuple[UnitRow, ...]:
-    """Return units of an interval by code, beginning after a code."""
+    """Return units of an interval by code, beginning after a code; ``on`` asks for a valid one."""
     statement = _select().where(unit.c.lft.between(lft, rgt))
     if after is not None:
         statement = statement.where(unit.c.code.collate("C") > after)
@@ -192,6 +193,11 @@ def page(
         statement = statement.where(_parent.c.code == parent)
     if level is not None:
         statement = statement.where(unit.c.level == level)
+    if on is not None:
+        statement = statement.where(
+            sa.or_(unit.c.valid_from.is_(None), unit.c.valid_from <= on),
+            sa.or_(unit.c.valid_to.is_(None), unit.c.valid_to >= on),
+        )
     return _rows(session, statement.order_by(unit.c.code.collate("C")).limit(limit))
 
 
@@ -522,6 +528,18 @@ def add_revisions(
             for number, spec in specs.items()
         ],
     )
+
+
+def last_parent(session: ReadSession, unit_id: int, *, before: datetime) -> str | None:
+    """Return the parent that was told last of a unit before a moment."""
+    told = (
+        sa.select(unit_revision.c.spec["parent"].astext)
+        .where(unit_revision.c.unit_id == unit_id, unit_revision.c.recorded_at < before)
+        .order_by(unit_revision.c.seq.desc())
+        .limit(1)
+    )
+    found: str | None = session.scalar(told)
+    return found
 
 
 def find_bucket(session: ReadSession, root: UnitRow | None) -> UnitRow | None:

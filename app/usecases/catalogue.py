@@ -401,8 +401,9 @@ def page_units(
     limit: int,
     parent: str | None = None,
     level: UnitLevel | None = None,
+    on: date | None = None,
 ) -> tuple[UnitRow, ...]:
-    """Return units by code, beginning after a code."""
+    """Return units by code, beginning after a code; ``on`` takes those that are valid that day."""
     return units.page(
         session,
         lft=within.lft,
@@ -411,6 +412,7 @@ def page_units(
         limit=limit,
         parent=parent,
         level=None if level is None else level.value,
+        on=on,
     )
 
 

@@ -21,6 +21,7 @@ from app.rulebook.metrics import load_metrics
 from app.store import procedures, units
 from app.store.session import ReadSession
 from app.store.tallies import Listed
+from app.store.trees import Units
 from app.store.units import UnitRow
 from app.usecases import catalogue, dossiers, overdue, reporting
 from app.usecases.access import Principal
@@ -260,6 +261,8 @@ def list_href(question: Question, *, count: Count, known_at: datetime) -> str:
         wanted["scope"] = question.extent.value
     if question.procedure is not None:
         wanted["procedure"] = question.procedure
+    if question.units is not Units.AS_NOW:
+        wanted["units"] = question.units.value
     return "/dossiers?" + urlencode(wanted)
 
 
@@ -318,7 +321,7 @@ def overview(
     :raises StorageUnavailable: the database cannot serve.
     """
     as_of = period.observed_at(None, now=now)
-    question = Question(unit, period, as_of=as_of)
+    question = Question(unit, period, as_of=as_of, units=_units_of(unit))
     defined = definitions(period)
     children = [row for row in units.children(session, unit.id) if who.covers(row.lft)]
     by = "child" if children else "procedure"
@@ -438,7 +441,7 @@ def _lines(
         for row in children:
             cell = by_code.get(row.code)
             tally = Tally() if cell is None else cell.tally
-            if row.is_bucket and cell is None:
+            if cell is None and (row.is_bucket or _has_ceased(row, question.period)):
                 continue
             own = replace(question, unit=row)
             name = Link(row.name, _overview_href(row.code, question.period))
@@ -462,6 +465,17 @@ def _lines(
         )
         for code, cell in zip(codes, cells, strict=True)
     ]
+
+
+def _units_of(unit: UnitRow) -> Units:
+    """Return by whose tree a unit is shown: one that ceased would show nothing by today's."""
+    return Units.AS_NOW if unit.heir_id is None else Units.AS_WAS
+
+
+def _has_ceased(unit: UnitRow, period: Period) -> bool:
+    """Tell whether a unit is no more at the end of a period, or counted as its successor."""
+    ended = unit.valid_to is not None and unit.valid_to < period.last
+    return ended or unit.heir_id is not None
 
 
 def _line(
@@ -545,7 +559,7 @@ def _trend(
     monday = last - timedelta(days=last.weekday())
     mondays = [monday - timedelta(weeks=week) for week in range(WEEKS - 1, -1, -1)]
     parts = [Period(begins, min(begins + timedelta(days=6), last)) for begins in mondays]
-    whole = Question(unit, Period(mondays[0], last))
+    whole = Question(unit, Period(mondays[0], last), units=_units_of(unit))
     finishes = reporting.finishes_by_part(session, whole, parts=parts, now=now)
     columns, words = [], []
     for part, tally in zip(parts, finishes, strict=True):

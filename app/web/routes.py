@@ -17,6 +17,7 @@ from app.domain.period import Period
 from app.domain.tally import Count
 from app.domain.timeliness import Reading
 from app.i18n import has_phrase
+from app.store.trees import Units
 from app.usecases.access import Scope, Unauthenticated
 from app.usecases.quotas import QuotaExceeded
 from app.usecases.reporting import Extent, Question
@@ -247,6 +248,7 @@ def _question(request: Request, unit: Any, now: datetime) -> Question:
             as_of=None if at is None else period.observed_at(None, now=at),
             known_at=at,
             procedure=asked.get("procedure"),
+            units=_one_of(Units, asked.get("units", Units.AS_NOW), frozenset(Units)),
         )
     except (KeyError, ValueError, OverflowError):
         raise AddressUnreadable from None

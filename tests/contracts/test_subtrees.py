@@ -78,6 +78,10 @@ PROBES: dict[str, Probe | str] = {
     "putUnits": Probe(
         "/v1/units/batch", lambda unit: {"units": [{"code": f"{unit}.9", **child(unit)}]}, 422
     ),
+    "postSuccession": Probe(
+        "/v1/units/{unit}/succession?dry_run=true",
+        lambda _: {"kind": "abolition", "effective_on": "2026-08-01", "document": "1/NQ"},
+    ),
     "getCalendar": Probe("/v1/calendars/{unit}"),
     "getCalendarFile": Probe("/v1/calendars/{unit}.ics"),
     "putCalendar": Probe("/v1/calendars/{unit}", lambda unit: {"unit": unit}),
@@ -147,6 +151,7 @@ PROBES: dict[str, Probe | str] = {
     "doRun": "a run is of the whole installation, whoever asks for it",
 }
 ELSEWHERE = {
+    "reverseSuccession": "tests/api/test_successions.py: the unit of a succession",
     "importCalendar": "a preview or a put of one calendar, as putCalendarExceptions",
     "importRecords": "as postDossiers, from a file",
     "getImport": "by the id of an import of the caller's own source",

@@ -6,16 +6,18 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from app.domain.period import Period
-from app.domain.tally import Count
+from app.domain.tally import IN_HAND, Count, Tally
 from app.domain.timeliness import State
 from app.i18n import Language
 from app.rulebook.demo_province import PROVINCE
 from app.store import units
-from app.store.session import Database
-from app.usecases import demo, reporting
+from app.store.session import Database, WriteSession
+from app.store.trees import Units
+from app.usecases import demo, reporting, successions
 from app.usecases.reporting import Question
+from app.usecases.successions import SuccessionKind, SuccessionSpec
 from app.web import pages
-from app.web.pages import month_of, state_kind, state_text
+from app.web.pages import Overview, month_of, state_kind, state_text
 from app.web.rendering import Writing
 from tests.web.conftest import NOW
 
@@ -113,3 +115,58 @@ def test_the_rows_of_the_table_add_up_to_the_tiles(province: Database) -> None:
 
     received = sum(int(line.numbers[0].text.replace(".", "")) for line in model.lines)
     assert model.tiles[0].value == VI.number(received)
+
+
+class _Undone(Exception):
+    """Rolls a change of the shared province back."""
+
+
+def test_a_commune_that_merged_is_shown_as_its_successor_and_its_own_page_as_it_was(
+    province: Database,
+) -> None:
+    with pytest.raises(_Undone), province.begin() as session:
+        counts = reporting.by_unit(
+            session, Question(units.get(session, PROVINCE), JULY, units=Units.AS_WAS), now=NOW
+        )[1]
+        old, new = sorted(
+            (code for code in counts if units.get(session, code).level == "commune"),
+            key=lambda code: -counts[code][Count.RECEIVED],
+        )[:2]
+        before = sum(counts[code][Count.RECEIVED] for code in (old, new))
+        spec = SuccessionSpec(
+            kind=SuccessionKind.MERGER,
+            effective_on=date(2026, 8, 1),
+            successors=(new,),
+            document="1/NQ",
+        )
+
+        done = successions.apply(session, old, spec, actor="test", now=NOW)
+
+        names = {code: units.get(session, code).name for code in (old, new)}
+        model = _overview(session, units.get(session, PROVINCE).code)
+        shown = {line.name.text: line.numbers[0].text for line in model.lines}
+        assert names[old] not in shown
+        assert shown[names[new]] == VI.number(before)
+        own = _overview(session, old)
+        assert own.tiles[0].value == VI.number(counts[old][Count.RECEIVED])
+        assert done.moved.open == _in_hand(counts[old]) > 0
+        raise _Undone
+
+
+JULY = Period(date(2026, 7, 1), date(2026, 7, 31))
+
+
+def _in_hand(tally: Tally) -> int:
+    return tally.sum(IN_HAND)
+
+
+def _overview(session: WriteSession, code: str) -> Overview:
+    return pages.overview(
+        session,
+        who=demo.operator(session),
+        unit=units.get(session, code),
+        period=JULY,
+        sort="name",
+        now=NOW,
+        writing=VI,
+    )
