@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import groupby
 from typing import Final, TypeVar
 
+from app.domain.authority import Span
 from app.domain.dossier import in_order
 from app.domain.record import Message, MessageKind
 
@@ -38,13 +39,19 @@ class Relation(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """The numbers of one dossier as its source tells them now."""
+    """The numbers of one dossier as its source tells them now.
+
+    ``place`` is the unit at which it was told last, None if that is not known; ``naming`` is the
+    part of the tree for which the sender of the other numbers speaks, None for all of it.
+    """
 
     source: int
     code: str
     others: frozenset[str]
     has_parent: bool
     first_told_at: datetime
+    place: Span | None = None
+    naming: Span | None = None
 
     @property
     def key(self) -> Key:
@@ -110,18 +117,30 @@ def signs(source: int, words: Iterable[str]) -> frozenset[str]:
     )
 
 
-def numbered(key: Key, messages: Sequence[Message]) -> Numbered:
+def numbered(
+    key: Key,
+    messages: Sequence[Message],
+    *,
+    place_of: Callable[[int, str], Span | None] = lambda _root, _word: None,
+    span_of: Callable[[int], Span | None] = lambda _root: None,
+) -> Numbered:
     """Return the numbers of a dossier after everything that was told of it.
 
-    The number of the parent of a leg is no number of the leg.
+    The number of the parent of a leg is no number of the leg. ``place_of`` gives the unit behind
+    a word of a root, ``span_of`` the part of the tree below a root.
     """
     others: frozenset[str] = frozenset()
     parent: str | None = None
+    place: Span | None = None
+    naming: Span | None = None
     for message in in_order(messages):
+        told = message.told
+        if "unit" in told:
+            place = place_of(message.root, told["unit"])
         if message.kind is MessageKind.RECORD:
-            told = message.told
             if "other_codes" in told:
                 others = frozenset(told["other_codes"] or ())
+                naming = span_of(message.root)
             parent = told.get("parent", parent)
     return Numbered(
         source=key[0],
@@ -129,6 +148,8 @@ def numbered(key: Key, messages: Sequence[Message]) -> Numbered:
         others=others - {key[1], parent},
         has_parent=parent is not None,
         first_told_at=min(message.source_updated_at for message in messages),
+        place=place,
+        naming=naming,
     )
 
 
@@ -269,12 +290,19 @@ def _in_line(part: Sequence[Numbered]) -> tuple[Numbered, ...] | None:
     )
 
 
+def _may_rename(one: Numbered, other: Numbered) -> bool:
+    """Tell whether who names a number may speak for the unit that holds it."""
+    return one.naming is None or other.place is None or one.naming.covers(other.place)
+
+
 def _reached(one: Numbered, part: Sequence[Numbered]) -> frozenset[str]:
     """Return the numbers that a dossier names, and those that these name, with its own."""
     reached, ahead = {one.code}, [one]
     while ahead:
-        names = ahead.pop().others
+        one = ahead.pop()
+        names = one.others
         new = [other for other in part if other.code in names and other.code not in reached]
+        new = [other for other in new if _may_rename(one, other)]
         reached |= {other.code for other in new}
         ahead += new
     return frozenset(reached)

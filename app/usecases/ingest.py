@@ -6,13 +6,14 @@ told before is unchanged. Two writers of one dossier settle by its version (``st
 """
 
 import uuid
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
 from app.domain import quality
+from app.domain.authority import Span, may_tell
 from app.domain.canonical import digest_of
 from app.domain.deadline import Due
 from app.domain.dossier import History, Issue, gather, in_order
@@ -25,9 +26,10 @@ from app.domain.sameness import Key, Kinship, words_of
 from app.domain.timeliness import FINISHES, Reading
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
-from app.store import dossiers, freshness, quarantine
+from app.store import access, dossiers, freshness, quarantine, units
 from app.store.dossiers import Claim, Kept, Located, Standing
 from app.store.session import ReadSession, WriteSession
+from app.store.units import UnitRow
 from app.usecases import sameness, terms
 from app.usecases.sameness import Near
 from app.usecases.terms import NOWHERE, Lexicon
@@ -50,18 +52,30 @@ class VerdictWord(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """Who sends: a source system with a key for a part of the unit tree."""
+    """Who sends: a source system with a key for a part of the unit tree.
+
+    ``over`` is the part for which it may speak when that is not the part of its words.
+    """
 
     source_id: int
     key_id: int | None
     unit_id: int | None
     lft: int
     rgt: int
+    over: Span | None = None
+
+    @property
+    def span(self) -> Span:
+        """Return the part of the tree for which it speaks."""
+        return self.over or Span(self.lft, self.rgt)
 
 
 @dataclass(frozen=True, slots=True)
 class Incoming:
-    """One record or event, decoded; ``index`` is its place in the batch."""
+    """One record or event, decoded; ``index`` is its place in the batch.
+
+    ``strip`` gives what may be kept of it if it is refused; without it nothing is kept.
+    """
 
     index: int
     code: str
@@ -70,6 +84,7 @@ class Incoming:
     source_updated_at: datetime
     stamped: bool
     told: Told
+    strip: Callable[[], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +156,8 @@ def accept(
     readable = [one for one in records if isinstance(one, Incoming)]
     verdicts = _quarantined(session, unreadable, by=by, door=door, now=now)
     if readable:
-        verdicts += _Batch(session, by, now).accepted(readable)
+        found = _Batch(session, by, now).accepted(readable)
+        verdicts += _kept_back(session, readable, found, by=by, door=door, now=now)
     return sorted(verdicts, key=lambda verdict: verdict.index)
 
 
@@ -173,6 +189,28 @@ def _quarantined(
         Verdict(one.index, one.code, VerdictWord.QUARANTINED, one.faults, quarantine_id=entry.id)
         for one, entry in zip(unreadable, entries, strict=True)
     ]
+
+
+def _kept_back(
+    session: WriteSession,
+    readable: Sequence[Incoming],
+    found: Sequence[Verdict],
+    *,
+    by: Sender,
+    door: str,
+    now: datetime,
+) -> list[Verdict]:
+    """Put into quarantine what could be read and may not be told by this sender."""
+    sent = {one.index: one for one in readable}
+    refused = [
+        Unreadable(one.index, one.code, strip(), one.faults)
+        for one in found
+        if one.word is VerdictWord.QUARANTINED and (strip := sent[one.index].strip) is not None
+    ]
+    if not refused:
+        return list(found)
+    kept = {one.index: one for one in _quarantined(session, refused, by=by, door=door, now=now)}
+    return [kept.get(one.index, one) for one in found]
 
 
 def folded_rows(
@@ -277,8 +315,9 @@ class _Batch:
         near = sameness.near(self.session, self._numbers(wanted, kept), known=located)
         known = kept | dict(near.kept)
         lexicon = terms.lexicon(self.session, self._words(wanted, known), now=self.now)
+        rights = _Rights.of(self.session, self.by, located.values(), lexicon)
         planned = [
-            self._planned(key, incoming, located.get(key), kept.get(key), lexicon)
+            self._planned(key, incoming, located.get(key), kept.get(key), lexicon, rights)
             for key, incoming in wanted.items()
         ]
         writing = [one for one in planned if self._writes(one, wanted)]
@@ -376,15 +415,21 @@ class _Batch:
         place: Located | None,
         record: Kept | None,
         lexicon: Lexicon,
+        rights: "_Rights",
     ) -> _Next:
         """Tell news from what is known, message by message, in the order of the batch."""
         messages = list(record.messages) if record else []
         fresh: list[_News] = []
         verdicts = []
-        for one in incoming:
+        for told in incoming:
+            one = rights.entitled(told, place)
             text = canonical_bytes(one.told)
             message = self._message(one, text)
             word = _compared(message, messages)
+            faults = () if word is VerdictWord.UNCHANGED else rights.faults(one, place, messages)
+            if faults:
+                verdicts.append(Verdict(one.index, one.code, VerdictWord.QUARANTINED, faults))
+                continue
             verdicts.append(
                 Verdict(one.index, one.code, word, is_new=place is None and not messages)
             )
@@ -455,6 +500,73 @@ class _Batch:
             replaced=[(unit, *key) for key, units in before.items() for unit in units],
             now=self.now,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Rights:
+    """What a sender may tell of the dossiers of a batch, by the units that hold them."""
+
+    root: int
+    span: Span
+    units: Mapping[int, UnitRow]
+    lexicon: Lexicon
+
+    @classmethod
+    def of(
+        cls, session: ReadSession, by: Sender, places: Iterable[Located], lexicon: Lexicon
+    ) -> "_Rights":
+        """Return the rights of a sender; nothing is looked up for one that speaks for all."""
+        held = {one.unit_id for one in places} if by.span != Span(*access.WHOLE) else set()
+        return cls(by.unit_id or 0, by.span, units.by_id(session, held), lexicon)
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the sender speaks for every unit."""
+        return self.span == Span(*access.WHOLE)
+
+    def entitled(self, one: Incoming, place: Located | None) -> Incoming:
+        """Return a message with its approval only if it comes from above the dossier's unit."""
+        if one.told.get("approved") and not self._is_above(place):
+            return replace(one, told=Told(**{**one.told, "approved": False}))
+        return one
+
+    def faults(
+        self, one: Incoming, place: Located | None, messages: Sequence[Message]
+    ) -> tuple[Fault, ...]:
+        """Return why a message may not be told by this sender, nothing if it may."""
+        if self.is_whole or place is None:
+            return ()
+        if one.kind is MessageKind.VOID and not self._is_above(place):
+            return (Fault("/kind", "event.superiors_only"),)
+        if self._speaks_for(place.unit_id) or self._may_tell(one, messages):
+            return ()
+        return (Fault("", "dossier.held_elsewhere"),)
+
+    def _may_tell(self, one: Incoming, messages: Sequence[Message]) -> bool:
+        history = gather(
+            messages,
+            self.lexicon.unit_ids,
+            nowhere=self.lexicon.unit_ids.get((messages[0].root, NOWHERE)),
+            heirs=self.lexicon.heirs,
+        )
+        to = one.told.get("unit") if one.kind is MessageKind.TRANSFER else None
+        return may_tell(
+            history.stays,
+            one.source_updated_at if one.kind is MessageKind.RECORD else one.at,
+            entitled=self._speaks_for,
+            taken_over_by=None if to is None else self.lexicon.unit_ids[self.root, to],
+        )
+
+    def _is_above(self, place: Located | None) -> bool:
+        row = None if place is None else self._row(place.unit_id)
+        return self.is_whole or row is None or self.span.is_above(Span(row.lft, row.rgt))
+
+    def _speaks_for(self, unit: int) -> bool:
+        row = self._row(unit)
+        return row is None or row.is_bucket or self.span.covers(Span(row.lft, row.rgt))
+
+    def _row(self, unit: int) -> UnitRow | None:
+        return self.units.get(unit) or self.lexicon.by_id.get(unit)
 
 
 def _messages(one: _Next, record: Kept | None) -> list[Message]:
@@ -666,7 +778,7 @@ def _fold(
     """Fold dossiers from their messages; those that share numbers must all be among them."""
     has_others = any("other_codes" in one.told for messages in told.values() for one in messages)
     is_shared = has_others or len({code for _, code in told}) < len(told)
-    kin = sameness.kinships(told) if is_shared else {}
+    kin = sameness.kinships(session, told, lexicon) if is_shared else {}
     parents = _known_parents(session, told)
     lines: dict[Key, tuple[History, Clocked, frozenset[Issue]]] = {}
     for key in told:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, Protocol
 
 from app.domain.faults import Fault
@@ -191,7 +192,7 @@ def table_rows(
     for index, row in enumerate(rows):
         one = reader.read(row, now=now, hash_applicant=hash_applicant)
         if isinstance(one, RecordIn):
-            found.append(_incoming(index, one))
+            found.append(_incoming(index, one, partial(reader.strip, row)))
         else:
             found.append(Unreadable(index, reader.code_in(row), reader.strip(row), one))
     return ingest.accept(session, found, by=by, door=IMPORT, now=now)
@@ -274,13 +275,15 @@ def _read_all(
             continue
         one = read(raw)
         if isinstance(one, RecordIn | EventIn):
-            found.append(_incoming(index, one))
+            found.append(_incoming(index, one, partial(strip, raw)))
         else:
             found.append(Unreadable(index, code_in(raw) or None, strip(raw), one))
     return found
 
 
-def _incoming(index: int, one: RecordIn | EventIn) -> Incoming:
+def _incoming(
+    index: int, one: RecordIn | EventIn, strip: Callable[[], Mapping[str, Any]] | None = None
+) -> Incoming:
     kind, at = MessageKind.RECORD, one.source_updated_at
     if isinstance(one, EventIn):
         kind, at = one.kind, one.at
@@ -292,4 +295,5 @@ def _incoming(index: int, one: RecordIn | EventIn) -> Incoming:
         source_updated_at=one.source_updated_at,
         stamped=one.stamped,
         told=one.told,
+        strip=strip,
     )

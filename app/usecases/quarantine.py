@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import ClassVar
 from uuid import UUID
 
+from app.domain.authority import Span
 from app.domain.errors import Conflict
 from app.domain.faults import Fault
 from app.store import access, audit, quarantine, units
@@ -113,6 +114,8 @@ def retry(
         found = replace(found, at=entry.recorded_at, source_updated_at=entry.recorded_at)
     by = _sender(session, entry, who)
     (verdict,) = ingest.accept(session, [found], by=by, door=entry.door, now=now)
+    if verdict.word is VerdictWord.QUARANTINED:
+        return Retried(entry, found.code, verdict.word, verdict.faults)
     if not quarantine.settle(session, entry, now=now):
         raise QuarantineSettled(id=entry_id)
     audit.append(
@@ -137,4 +140,5 @@ def _sender(session: ReadSession, entry: Entry, who: Principal) -> Sender:
     if entry.unit_id:
         root = units.by_id(session, [entry.unit_id])[entry.unit_id]
         lft, rgt = root.lft, root.rgt
-    return Sender(entry.source_id, who.key_id, entry.unit_id or None, lft, rgt)
+    over = Span(who.lft, who.rgt)
+    return Sender(entry.source_id, who.key_id, entry.unit_id or None, lft, rgt, over)

@@ -5,14 +5,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from app.domain import sameness
+from app.domain.authority import Span
 from app.domain.dossier import History
 from app.domain.record import Message
 from app.domain.sameness import Candidate, Key, Kinship
-from app.store import dossiers, numbers, precedence
+from app.store import dossiers, numbers, precedence, units
 from app.store.dossiers import Kept, Located
 from app.store.numbers import Holders
 from app.store.precedence import Word
 from app.store.session import ReadSession, WriteSession
+from app.usecases.terms import Lexicon
 
 MOST_NEAR: Final = 500
 """No more dossiers than these are looked at around a batch for each of its own; see ``near``."""
@@ -82,9 +84,25 @@ def _around(session: ReadSession, own: Collection[Key], found: Holders) -> Near:
     return Near(located, kept)
 
 
-def kinships(told: Mapping[Key, Sequence[Message]]) -> dict[Key, Kinship]:
+def kinships(
+    session: ReadSession, told: Mapping[Key, Sequence[Message]], lexicon: Lexicon
+) -> dict[Key, Kinship]:
     """Return what is the same as each of some dossiers, given all messages of all near ones."""
-    return sameness.kinships(sameness.numbered(key, messages) for key, messages in told.items())
+    roots = units.by_id(
+        session, {one.root for messages in told.values() for one in messages if one.root}
+    )
+
+    def span_of(root: int) -> Span | None:
+        return Span(roots[root].lft, roots[root].rgt) if root else None
+
+    def place_of(root: int, word: str) -> Span | None:
+        row = lexicon.by_id[lexicon.unit_ids[root, word]]
+        return None if row.is_bucket else Span(row.lft, row.rgt)
+
+    return sameness.kinships(
+        sameness.numbered(key, messages, place_of=place_of, span_of=span_of)
+        for key, messages in told.items()
+    )
 
 
 def alone(key: Key) -> Kinship:
