@@ -98,11 +98,14 @@ class UnknownWordOut(Out):
 
     told: str = Field(description="Trống: mới chỉ có sự kiện. / Empty: only events were told.")
     dossiers: int = Field(description="Số hồ sơ đang chờ. / Dossiers that wait for its meaning.")
+    candidates: list[str] = Field(
+        description="Các đơn vị có tên khớp; hệ thống không đoán. / Units whose names fit it."
+    )
 
     @classmethod
     def of(cls, word: UnknownWord) -> "UnknownWordOut":
         """Return a word as it is shown."""
-        return cls(told=word.told, dossiers=word.dossiers)
+        return cls(told=word.told, dossiers=word.dossiers, candidates=list(word.candidates))
 
 
 class MappingsOut(Out):

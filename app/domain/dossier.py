@@ -61,6 +61,7 @@ class Issue(StrEnum):
     NOTICE_LATE = "notice_late"
     MORE_THAN_ONE_SUPPLEMENT = "more_than_one_supplement"
     UNKNOWN_UNIT = "unknown_unit"
+    UNIT_BY_NAME = "unit_by_name"
     UNKNOWN_PROCEDURE = "unknown_procedure"
     UNKNOWN_CHANNEL = "unknown_channel"
     UNKNOWN_PARENT = "unknown_parent"

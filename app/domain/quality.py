@@ -48,7 +48,7 @@ SEVERITIES: Final[Mapping[Issue, Severity]] = MappingProxyType(
             *(Issue.UNKNOWN_PARENT, Issue.ZERO_DURATION, Issue.STATUS_BACKWARDS),
             *(Issue.NOTICE_LATE, Issue.DATES_AHEAD, Issue.NUMBER_DATE_DIFFERS),
             *(Issue.LATE_BEFORE_CORRECTION, Issue.ONLINE_AT_INFORMATION_LEVEL),
-            Issue.RENUMBERED,
+            *(Issue.RENUMBERED, Issue.UNIT_BY_NAME),
         ),
         Severity.INFORMATION,
     )

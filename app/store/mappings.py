@@ -84,6 +84,7 @@ class UnknownWord:
 
     told: str
     dossiers: int
+    candidates: tuple[str, ...] = ()
 
 
 def unknown_units(session: ReadSession, bucket: int, *, limit: int) -> list[UnknownWord]:

@@ -14,6 +14,7 @@ from typing import ClassVar, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from app.domain import unit_name
 from app.domain.errors import Invalid, NotFound
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import alert, dossier, dossier_past, quarantine, unit, unit_revision
@@ -22,7 +23,6 @@ WIDTHS: Final = (2**40, 2**28, 2**16, 2**4, 1)
 """Width of the interval of a unit, by its depth; the last kind has room for itself alone."""
 
 BUCKET_SUFFIX: Final = "~unknown"
-BUCKET_NAME: Final = "Đơn vị chưa xác định"
 _TREE_LOCK: Final = 0x64_68_75_6E  # any number, as long as every writer of the tree names it
 
 
@@ -235,15 +235,32 @@ def _first(
     return owners.pop() if len(owners) == 1 else None
 
 
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What words for units mean: a unit each, by code or by name, or several candidates.
+
+    ``by_name`` are the words whose name fits a unit in a looser way than letter by letter.
+    """
+
+    units: Mapping[str, int]
+    by_name: frozenset[str]
+    candidates: Mapping[str, tuple[int, ...]]
+
+
 def resolve_many(
     session: ReadSession, told: Iterable[str], *, lft: int, rgt: int
 ) -> dict[str, int]:
+    """Return the unit of each word a sender used for one; see ``resolved``."""
+    return dict(resolved(session, told, lft=lft, rgt=rgt).units)
+
+
+def resolved(session: ReadSession, told: Iterable[str], *, lft: int, rgt: int) -> Resolved:
     """Return the unit of each word a sender used for one, within a subtree.
 
-    A word is a code, a former code, an old code written backwards, or the exact name (whatever
-    its case and spacing) of exactly one unit of the subtree. The code of a unit that ceased may be
-    used below its successor too, and a name that it shares with its successor is its own first.
-    What is not certain is left out.
+    A word is a code, a former code, an old code written backwards, or a name that fits exactly
+    one unit of the subtree in the strictest way in which it fits any (``domain.unit_name``). The
+    code of a unit that ceased may be used below its successor too, and a name that it shares with
+    its successor is its own first. What is not certain is left out, with the units it may mean.
     """
     words = set(told)
     found = resolve_codes(session, words)
@@ -260,18 +277,22 @@ def resolve_many(
     }
     rest = words - found.keys()
     if not rest:
-        return within
-    names: dict[str, dict[int, int]] = {}
+        return Resolved(within, frozenset(), {})
     named = sa.select(unit.c.id, unit.c.name, unit.c.heir_id).where(
         unit.c.lft.between(lft, rgt), unit.c.is_bucket.is_(False)
     )
-    for number, name, heir_id in session.execute(named):
-        names.setdefault(folded(name), {})[number] = heir_id or number
-    for word in rest:
-        owner = _sole(names.get(folded(word), {}))
-        if owner is not None:
-            within[word] = owner
-    return within
+    rows = session.execute(named).all()
+    heir_of = {number: heir_id or number for number, _, heir_id in rows}
+    by_name, candidates = set(), {}
+    for word, fit in unit_name.fits(rest, {number: name for number, name, _ in rows}).items():
+        owner = _sole({number: heir_of[number] for number in fit.units})
+        if owner is None:
+            candidates[word] = fit.units
+            continue
+        within[word] = owner
+        if not fit.is_exact:
+            by_name.add(word)
+    return Resolved(within, frozenset(by_name), candidates)
 
 
 def _sole(owners: Mapping[int, int]) -> int | None:
@@ -284,11 +305,6 @@ def _sole(owners: Mapping[int, int]) -> int | None:
     first = [number for number, heir in owners.items() if heir != number]
     last = set(owners.values())
     return first[0] if len(first) == 1 and len(last) == 1 and len(owners) == 2 else None
-
-
-def folded(name: str) -> str:
-    """Return a name without the differences that do not tell units apart: case, spaces, NFD."""
-    return " ".join(unicodedata.normalize("NFC", name).casefold().split())
 
 
 def code_forms(told: str) -> tuple[str, ...]:
@@ -551,6 +567,8 @@ def find_bucket(session: ReadSession, root: UnitRow | None) -> UnitRow | None:
 def bucket_of(session: WriteSession, root: UnitRow | None, *, now: datetime) -> UnitRow:
     """Return the visible place of dossiers whose unit is unknown, below a key's root.
 
+    Its name is its code: what people read is said in their language.
+
     :param root: the root of the key's subtree; None for a key of the whole installation.
     """
     code = BUCKET_SUFFIX if root is None else f"{root.code}{BUCKET_SUFFIX}"
@@ -565,7 +583,7 @@ def bucket_of(session: WriteSession, root: UnitRow | None, *, now: datetime) -> 
         session,
         Slots.of(session),
         code=code,
-        name=BUCKET_NAME,
+        name=code,
         level="other" if root is None else root.level,
         parent=root,
         valid_from=None,

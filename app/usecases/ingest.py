@@ -718,6 +718,8 @@ class _Folded:
         issues = set(clocked.issues | self.found)
         if lexicon.by_id[self.holder].is_bucket:
             issues.add(Issue.UNKNOWN_UNIT)
+        if (history.root, facts.get("unit", NOWHERE)) in lexicon.by_name:
+            issues.add(Issue.UNIT_BY_NAME)
         issues |= self._kindred()
         supplements = [
             pause.started_at for pause in clocked.pauses if pause.kind is PauseKind.SUPPLEMENT

@@ -6,7 +6,7 @@ transfer. What was believed before stays readable through ``known_at``.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -126,7 +126,21 @@ def listed(
     bucket = units.find_bucket(session, root.unit)
     if bucket is None:
         return told, []
-    return told, mappings.unknown_units(session, bucket.id, limit=MOST_UNKNOWN)
+    waiting = mappings.unknown_units(session, bucket.id, limit=MOST_UNKNOWN)
+    return told, _with_candidates(session, waiting, root)
+
+
+def _with_candidates(
+    session: ReadSession, waiting: Sequence[UnknownWord], root: Root
+) -> list[UnknownWord]:
+    """Name the units that a word may mean when its name fits several."""
+    lft, rgt = root.span
+    found = units.resolved(session, [one.told for one in waiting], lft=lft, rgt=rgt).candidates
+    rows = units.by_id(session, {number for numbers in found.values() for number in numbers})
+    return [
+        replace(one, candidates=tuple(rows[number].code for number in found.get(one.told, ())))
+        for one in waiting
+    ]
 
 
 def put(

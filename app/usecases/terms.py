@@ -61,6 +61,7 @@ class Lexicon:
     heirs: Heirs
     procedures: Mapping[Told, KnownProcedure | None]
     calendars: CalendarBook
+    by_name: frozenset[Told] = frozenset()
 
     def joined(self, other: "Lexicon") -> "Lexicon":
         """Return the words of both."""
@@ -70,6 +71,7 @@ class Lexicon:
             heirs={**self.heirs, **other.heirs},
             procedures={**self.procedures, **other.procedures},
             calendars=self.calendars.joined(other.calendars),
+            by_name=self.by_name | other.by_name,
         )
 
     def procedure_of(self, history: History) -> KnownProcedure | None:
@@ -171,18 +173,21 @@ def _looked_up(
     """Look up all words at once.
 
     A word for a unit is first looked up among the mappings of its root, then among the codes,
-    former codes and exact names of the units below it. What is not certain is the bucket for
+    former codes and names of the units below it. What is not certain is the bucket for
     unknown units, visible and never dropped.
     """
     ids: dict[Told, int] = {}
     rows: dict[int, UnitRow] = {}
+    by_name: set[Told] = set()
     roots = units.by_id(session, {root for root, _ in words.units if root})
     for root, told in _by_root(words.units).items():
         row = roots.get(root)
         lft, rgt = access.WHOLE if row is None else (row.lft, row.rgt)
         mapped = mappings.targets(session, "unit", told, root=root)
         asked = {mapped.get(word, word) for word in told if word}
-        found = units.resolve_many(session, asked, lft=lft, rgt=rgt)
+        resolved = units.resolved(session, asked, lft=lft, rgt=rgt)
+        found = resolved.units
+        by_name |= {(root, word) for word in told if mapped.get(word, word) in resolved.by_name}
         rows |= units.by_id(session, set(found.values()))
         meant = {word: found.get(mapped.get(word, word)) for word in told}
         place = bucket(row) if None in meant.values() else None
@@ -200,6 +205,7 @@ def _looked_up(
         heirs=heirs,
         procedures=_procedures(session, words.procedures),
         calendars=calendar_book.of_units(session, rows),
+        by_name=frozenset(by_name),
     )
 
 

@@ -267,10 +267,17 @@ def list_href(question: Question, *, count: Count, known_at: datetime) -> str:
 
 
 def _crumbs(
-    session: ReadSession, unit: UnitRow, who: Principal, period: Period
+    session: ReadSession, unit: UnitRow, who: Principal, period: Period, writing: Writing
 ) -> tuple[Link, ...]:
     above = [row for row in units.ancestors(session, unit) if who.covers(row.lft)]
-    return tuple(Link(row.name, _overview_href(row.code, period)) for row in reversed(above))
+    return tuple(
+        Link(_unit_name(row, writing), _overview_href(row.code, period)) for row in reversed(above)
+    )
+
+
+def _unit_name(unit: UnitRow, writing: Writing) -> str:
+    """Return the name of a unit; the place of unknown units is named in the reader's language."""
+    return writing.say("web.issue.unknown_unit") if unit.is_bucket else unit.name
 
 
 def state_kind(state: State | None) -> str:
@@ -332,8 +339,8 @@ def overview(
     later = Period(_next_month(period.first), _next_month(_next_month(period.first)) - ONE_DAY)
     earlier = Period((period.first - ONE_DAY).replace(day=1), period.first - ONE_DAY)
     return Overview(
-        title=unit.name,
-        crumbs=_crumbs(session, unit, who, period)[:-1],
+        title=_unit_name(unit, writing),
+        crumbs=_crumbs(session, unit, who, period, writing)[:-1],
         period=_month_text(period, writing),
         as_of=writing.say("web.as_of", at=as_of),
         earlier=Link(_month_text(earlier, writing), _overview_href(unit.code, earlier)),
@@ -444,12 +451,12 @@ def _lines(
             if cell is None and (row.is_bucket or _has_ceased(row, question.period)):
                 continue
             own = replace(question, unit=row)
-            name = Link(row.name, _overview_href(row.code, question.period))
+            name = Link(_unit_name(row, writing), _overview_href(row.code, question.period))
             found.append(_line(name, own, tally, defined[0], known_at, writing))
         own_cell = by_code.get(None)
         if own_cell is not None:
             own = replace(question, extent=Extent.OWN)
-            name = Link(writing.say("web.own", unit=question.unit.name), None)
+            name = Link(writing.say("web.own", unit=_unit_name(question.unit, writing)), None)
             found.append(_line(name, own, own_cell.tally, defined[0], known_at, writing))
         return found
     codes = [cell.keys["procedure"] or "" for cell in cells]
@@ -603,7 +610,7 @@ def _late(
         after=None,
         limit=WORST,
     )
-    names = _names(session, [one.row.unit for one in page.dossiers])
+    names = _names(session, [one.row.unit for one in page.dossiers], writing)
     told = {one.row.procedure for one in page.dossiers if one.row.procedure}
     titles = {code: row.name for code, row in procedures.by_code(session, told).items()}
     return tuple(_late_line(one, names, titles, writing) for one in page.dossiers), page.total
@@ -625,8 +632,9 @@ def _late_line(
     )
 
 
-def _names(session: ReadSession, codes: Iterable[str]) -> Mapping[str, str]:
-    return {code: row.name for code, row in units.by_code(session, set(codes)).items()}
+def _names(session: ReadSession, codes: Iterable[str], writing: Writing) -> Mapping[str, str]:
+    known = units.by_code(session, set(codes))
+    return {code: _unit_name(row, writing) for code, row in known.items()}
 
 
 # ---------------------------------------------------------------- lists
@@ -651,13 +659,13 @@ def dossier_list(
     figures = reporting.figures(
         session, question, definitions=definitions(question.period), now=now
     )
-    names = _names(session, [one.unit for one in shown])
+    names = _names(session, [one.unit for one in shown], writing)
     told = {one.procedure for one in shown if one.procedure}
     titles = {code: row.name for code, row in procedures.by_code(session, told).items()}
     more = len(found) > PAGE
     return DossierList(
         title=writing.say(f"count.{count.value}"),
-        crumbs=_crumbs(session, question.unit, who, question.period),
+        crumbs=_crumbs(session, question.unit, who, question.period, writing),
         period=writing.say("web.period", first=question.period.first, last=question.period.last),
         as_of=writing.say("web.as_of", at=figures.as_of),
         total=writing.number(figures.total.tally[count]),
@@ -724,8 +732,8 @@ def dossier_page(
     period = month_of(None, now=now)
     return DossierPage(
         title=code,
-        crumbs=_crumbs(session, unit, who, period),
-        unit=unit.name,
+        crumbs=_crumbs(session, unit, who, period, writing),
+        unit=_unit_name(unit, writing),
         procedure=procedure.name if procedure else writing.say("web.unknown_procedure"),
         state=state_text(standing.state, writing),
         kind=state_kind(standing.state),

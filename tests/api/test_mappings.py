@@ -157,14 +157,40 @@ def test_the_words_that_wait_for_a_meaning_are_listed_with_their_dossiers(
     )
 
     assert listed(client, key, "units")["unknown"] == [
-        {"told": WORD, "dossiers": 3},
-        {"told": "Phòng khác", "dossiers": 1},
+        {"told": WORD, "dossiers": 3, "candidates": []},
+        {"told": "Phòng khác", "dossiers": 1, "candidates": []},
     ]
-    assert listed(client, key, "procedures")["unknown"] == [{"told": "P-1", "dossiers": 3}]
+    assert listed(client, key, "procedures")["unknown"] == [
+        {"told": "P-1", "dossiers": 3, "candidates": []}
+    ]
     put(client, key, "units", (WORD, "H44.101"))
     after = listed(client, key, "units")
     assert [one["told"] for one in after["unknown"]] == ["Phòng khác"]
     assert [(one["told"], one["target"]) for one in after["mappings"]] == [(WORD, "H44.101")]
+
+
+def test_a_name_that_fits_one_unit_is_used_and_shown_as_such(
+    client: TestClient, key: str, make_key: MakeKey
+) -> None:
+    names = [("H44.7", "UBND phường Tân Lập"), ("H44.8", "UBND xã Tân Lập")]
+    units = [{"code": c, "name": n, "level": "commune", "parent": "H44"} for c, n in names]
+    client.post("/v1/units/batch", json={"units": units}, headers=as_key(make_key()))
+    send(
+        client,
+        key,
+        a_record(code="HS-1", unit="Uỷ ban nhân dân P. Tân Lập"),
+        a_record(code="HS-2", unit="Tân Lập"),
+    )
+
+    clear = client.get("/v1/dossiers/HS-1", headers=as_key(key)).json()
+    vague = client.get("/v1/dossiers/HS-2", headers=as_key(key)).json()
+
+    assert clear["unit"] == "H44.7"
+    assert "unit_by_name" in clear["flags"]
+    assert vague["unit"] == "H44~unknown"
+    assert listed(client, key, "units")["unknown"] == [
+        {"told": "Tân Lập", "dossiers": 1, "candidates": ["H44.7", "H44.8"]}
+    ]
 
 
 def test_a_mapped_procedure_brings_its_field_and_its_limit(client: TestClient, key: str) -> None:
@@ -189,7 +215,7 @@ def test_words_belong_to_the_root_of_the_key_that_used_them(
     send(client, commune, a_record(code="HS-1", unit="Một cửa"))
     assert listed(client, key, "units")["unknown"] == []
     assert listed(client, key, "units", root="H44.101")["unknown"] == [
-        {"told": "Một cửa", "dossiers": 1}
+        {"told": "Một cửa", "dossiers": 1, "candidates": []}
     ]
 
     outside = put(client, key, "units", ("Một cửa", "H44.100"), root="H44.101")

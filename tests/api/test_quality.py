@@ -95,7 +95,7 @@ def test_one_issue_may_be_asked_for_alone_and_in_english(client: TestClient, key
 
 
 def test_an_issue_across_dossiers_is_not_asked_of_the_past(client: TestClient, key: str) -> None:
-    path = "/v1/dossiers?unit=H44&from=2026-07-01&to=2026-08-31&flag=same_from_two_sources"
+    path = "/v1/dossiers?unit=H44&from=2026-07-01&to=2026-08-31&flag=closed_in_bulk"
 
     answer = client.get(f"{path}&known_at=2026-08-01T00:00:00%2B07:00", headers=as_key(key))
 

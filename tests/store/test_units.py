@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.store import units
 from app.store.session import WriteSession
 from app.store.tables import quarantine
-from app.store.units import Slots, TreeTooDeep, UnitRow, UnitUnknown, code_forms, folded
+from app.store.units import Slots, TreeTooDeep, UnitRow, UnitUnknown, code_forms
 
 NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
 
@@ -176,6 +176,5 @@ def test_an_old_code_is_turned_round(told: str, forms: tuple[str, ...]) -> None:
 
 
 @given(st.text(max_size=40))
-def test_no_word_is_too_odd_to_be_turned_or_folded(told: str) -> None:
+def test_no_word_is_too_odd_to_be_turned(told: str) -> None:
     assert code_forms(told)
-    assert folded(folded(told)) == folded(told)
