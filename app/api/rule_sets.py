@@ -57,14 +57,14 @@ class Form(StrEnum):
     YAML = "yaml"
 
 
-class BothOut(Out):
+class BilingualOut(Out):
     """A sentence in both languages."""
 
     vi: str
     en: str
 
     @classmethod
-    def of(cls, title: Title) -> "BothOut":
+    def of(cls, title: Title) -> "BilingualOut":
         """Return a title as it is shown."""
         return cls(vi=title.vi, en=title.en)
 
@@ -78,7 +78,7 @@ class FindingOut(Out):
     )
     rule: str = Field(description="Mã quy tắc. / Code of the rule.", examples=["lint.max_sum"])
     severity: str = Field(examples=["error"])
-    message: BothOut
+    message: BilingualOut
 
     @classmethod
     def of(cls, finding: Finding) -> "FindingOut":
@@ -88,7 +88,7 @@ class FindingOut(Out):
             where=finding.where,
             rule=finding.code,
             severity=finding.severity.value,
-            message=BothOut(vi=vi, en=en),
+            message=BilingualOut(vi=vi, en=en),
         )
 
 
@@ -126,7 +126,7 @@ class RuleSetShortOut(Out):
     version: int = Field(description="0: đi kèm phần mềm. / 0: comes with the software.")
     is_shipped: bool
     owner: str | None = Field(description="Đơn vị sở hữu; null là mọi nơi. / null is everybody's.")
-    title: BothOut
+    title: BilingualOut
     provenance: str = Field(examples=["template"])
     valid_from: str | None
     valid_to: str | None
@@ -185,7 +185,7 @@ def _short(version: Version) -> dict[str, Any]:
         "version": version.number,
         "is_shipped": version.is_shipped,
         "owner": version.owner,
-        "title": BothOut.of(rule_set.title),
+        "title": BilingualOut.of(rule_set.title),
         "provenance": rule_set.provenance.value,
         "valid_from": None if first is None else first.isoformat(),
         "valid_to": None if last is None else last.isoformat(),

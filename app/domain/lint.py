@@ -30,9 +30,11 @@ from app.domain.rule_set import (
     CaseList,
     Classify,
     Derived,
+    Given,
     LabelBand,
     Leaf,
     Node,
+    Peers,
     Pool,
     RuleSet,
     ZeroDen,
@@ -67,6 +69,7 @@ def lint(rule_set: RuleSet) -> tuple[Finding, ...]:
         *_classify(rule_set),
         *_derived(rule_set),
         *_ranking(rule_set),
+        *_peers(rule_set),
         *_unused(rule_set),
         *_percent_twice(rule_set),
         *_validity(rule_set),
@@ -329,12 +332,29 @@ def _ranking(rule_set: RuleSet) -> Iterator[Finding]:
         yield from _unknown(tuple(rule_set.ranking.hide_below), "rank/hide_below", inputs)
 
 
+def _peers(rule_set: RuleSet) -> Iterator[Finding]:
+    """Find figures of peers that read what is not bound, or other figures of peers: a cycle."""
+    for name, binding in rule_set.inputs.items():
+        if isinstance(binding, Peers):
+            where = f"inputs/{name}"
+            wanted = (*binding.of.names, *(binding.over.names if binding.over else ()))
+            yield from _unknown(wanted, where, rule_set.inputs)
+            for read in wanted:
+                if rule_set.inputs.get(read) is Given.PEER or isinstance(
+                    rule_set.inputs.get(read), Peers
+                ):
+                    yield Finding(where, "lint.peer_of_peer", {"name": read})
+
+
 def _unused(rule_set: RuleSet) -> Iterator[Finding]:
     used = {name for leaf in _all_leaves(rule_set) for name in _names_of(leaf)}
     if rule_set.classify is not None:
         used.update(rule_set.classify.of.names, _label_names(rule_set.classify))
     if rule_set.ranking is not None:
         used.update(rule_set.ranking.by.names, rule_set.ranking.hide_below)
+    for binding in rule_set.inputs.values():
+        if isinstance(binding, Peers):
+            used.update(binding.of.names, binding.over.names if binding.over else ())
     for name in rule_set.inputs:
         if name not in used:
             yield _warning(f"inputs/{name}", "lint.unused_input", name=name)

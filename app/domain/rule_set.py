@@ -129,10 +129,15 @@ class Part(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """A figure that this service counts: a definition with its version, and which number of it."""
+    """A figure that this service counts: a definition with its version, and which number of it.
+
+    A declared value stands beside it with the difference; it scores in its place only when
+    ``yields`` is set.
+    """
 
     definition: str
     part: Part
+    yields: bool = False
 
     @property
     def name(self) -> str:
@@ -164,7 +169,29 @@ class CaseList:
     fields: tuple[str, ...]
 
 
-Binding = Measure | Given | ByLevel | CaseList
+class Aggregate(StrEnum):
+    """What is made of the values of all peers; ``pooled`` divides the sums, as rates must be."""
+
+    MEAN = "mean"
+    POOLED = "pooled"
+    MEDIAN = "median"
+    LOWEST = "lowest"
+    HIGHEST = "highest"
+
+
+@dataclass(frozen=True, slots=True)
+class Peers:
+    """A figure of all units of one level below a common unit, read from a frozen snapshot.
+
+    ``of`` and ``over`` are inputs of each peer; ``over`` is the divisor of a pooled one.
+    """
+
+    aggregate: Aggregate
+    of: Expression
+    over: Expression | None = None
+
+
+Binding = Measure | Given | ByLevel | CaseList | Peers
 
 
 # ---------------------------------------------------------------- the rule set
@@ -177,6 +204,7 @@ class Leaf:
     ``na`` is what a unit gets for which an input does not apply; ``na_by_level`` names the levels
     at which the whole line does not apply, whatever the inputs. With ``inherit`` the inputs are
     those of the unit of that level above. ``stage`` rounds this line otherwise than its sisters.
+    ``responsible`` is the role that answers for the line.
     """
 
     id: str
@@ -192,6 +220,7 @@ class Leaf:
     evidence: tuple[str, ...] = ()
     note: str | None = None
     variants: tuple["Variant", ...] = ()
+    responsible: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

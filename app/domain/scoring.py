@@ -17,6 +17,7 @@ from app.domain.expression import (
     InputNotApplicable,
     InputOfWrongKind,
     Scalar,
+    Unanswerable,
 )
 from app.domain.method import (
     Branch,
@@ -59,12 +60,14 @@ class Subject:
 
     ``env`` holds what is bound as measure, declared, survey, external or peer; an absent name is
     not known yet, None is not applicable. Numbers that the rule fixes by level need not be in it.
+    ``given`` holds points that people gave to lines, by id of leaf; they stand as they are.
     """
 
     level: Level
     env: Environment
     rows: CaseRows = field(default_factory=dict)
     above: Mapping[Level, Environment] = field(default_factory=dict)
+    given: Mapping[str, Fraction] = field(default_factory=dict)
 
 
 class State(StrEnum):
@@ -299,6 +302,8 @@ class _Scorer:
             above = self._subject.above.get(leaf.inherit, {})
             facts = Facts({**above, **self._fixed}, self._subject.rows)
         line = _Line(leaf, leaf.method, facts, self._stage(leaf))
+        if leaf.id in self._subject.given:
+            return line.given(self._subject.given[leaf.id])
         if self._subject.level in leaf.na_by_level:
             return line.not_applicable(self._subject.level)
         try:
@@ -344,6 +349,10 @@ class _Line:
             self.facts,
             earned.warnings,
         )
+
+    def given(self, points: Fraction) -> LeafScore:
+        earned = Earned(points, Branch("given.points", {"points": points}))
+        return replace(self.scored(earned), points=points)
 
     def missing(self, name: str) -> LeafScore:
         absent = self.leaf.absent if isinstance(self.method, Survey) else Absent.PENDING
@@ -433,6 +442,22 @@ def _rescales(when: RescaleWhen, root: NodeScore) -> bool:
             return bool(excluded)
         case RescaleWhen.SURVEY_ABSENT:
             return any(isinstance(leaf.method, Survey) for leaf in excluded)
+
+
+def ranked_value(card: "Scorecard", env: Environment) -> Fraction | None:
+    """Return the number by which a sheet is ranked, None while there is none.
+
+    Without an expression of its own that is the total; either is taken as it is published, so
+    that two units that print the same share a place.
+    """
+    ranking, total = card.rule_set.ranking, card.total
+    if ranking is None or total is None:
+        return None
+    whole = {**env, "total": total, "bonus": card.bonus.points, "penalty": card.penalty.points}
+    try:
+        return card.rule_set.numbers.printed.of(Fraction(ranking.by.number(whole)))
+    except Unanswerable:
+        return None
 
 
 VERDICT_NAMES = ("total", "bonus", "penalty", "min_criterion_share", "zero_scored_criteria")
@@ -528,6 +553,28 @@ def lost_points(card: Scorecard) -> tuple[LeafScore, ...]:
     """Return the leaves that lost points, the greatest loss first, then in the sheet's order."""
     losing = [leaf for leaf in card.leaves if leaf.lost > 0]
     return tuple(sorted(losing, key=lambda leaf: -leaf.lost))
+
+
+@dataclass(frozen=True, slots=True)
+class NextLabel:
+    """The label above, and the points that are wanting to its threshold."""
+
+    label: str
+    points: Fraction
+
+
+def next_label(card: Scorecard) -> NextLabel | None:
+    """Return what is wanting to the next label, None at the top or while there is no total."""
+    rule = card.rule_set.classify
+    if rule is None or card.total is None or card.standing is not Standing.COMPLETE:
+        return None
+    env = {"total": card.total, "bonus": card.bonus.points, "penalty": card.penalty.points}
+    try:
+        value = Fraction(rule.of.number(env))
+    except Unanswerable:
+        return None
+    above = [band for band in rule.bands if value < band.ge]
+    return NextLabel(above[-1].label, above[-1].ge - value) if above else None
 
 
 def what_if(rule_set: RuleSet, subject: Subject, changes: Environment) -> Scorecard:

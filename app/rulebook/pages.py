@@ -13,6 +13,7 @@ from app.domain.rule_set import (
     Leaf,
     Measure,
     Node,
+    Peers,
     RuleSet,
     Title,
 )
@@ -168,5 +169,7 @@ def _binding(binding: Binding) -> str:
             return binding.value
         case ByLevel(values):
             return ", ".join(f"{level} {plain(value)}" for level, value in values.items())
+        case Peers(aggregate, of):
+            return f"peer: {aggregate}({of.text})"
         case CaseList(fields):
             return "danh sách / list: " + ", ".join(f"`{name}`" for name in fields)

@@ -6,7 +6,7 @@ number, exactly; keys given twice and keys unknown stop the file.
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
@@ -23,6 +23,7 @@ from app.domain.method import Method
 from app.domain.rounding import Rounding, Stage
 from app.domain.rule_set import (
     Absent,
+    Aggregate,
     Basis,
     Binding,
     ByLevel,
@@ -41,6 +42,7 @@ from app.domain.rule_set import (
     NodeSum,
     Numbers,
     Part,
+    Peers,
     PeriodKind,
     Pool,
     Provenance,
@@ -242,6 +244,13 @@ class _Missing(StrEnum):
     PENDING = "pending"
 
 
+class _Scores(StrEnum):
+    """Which of a computed and a declared value scores, when both are there."""
+
+    COMPUTED = "computed"
+    DECLARED = "declared"
+
+
 class _RuleSetReader:
     """Reads one rule set from its root mapping."""
 
@@ -267,7 +276,7 @@ class _RuleSetReader:
             levels=frozenset(subject.choices("level", Level)),
             periods=frozenset(subject.choices("period", PeriodKind)),
             numbers=_numbers(root.entry("numbers")),
-            root=self._node(root.entry("root"), "root"),
+            root=self._node(root.entry("root"), "root", None),
             digest=self._digest,
             note=_title(root, "note") if root.has("note") else None,
             rescale=self._rescale(),
@@ -320,10 +329,21 @@ class _RuleSetReader:
     def _binding(self, inputs: Entry, name: str) -> Binding | None:
         raw = inputs.take(name)
         if isinstance(raw, dict):
-            return _fixed_or_listed(inputs.entry(name))
+            return self._described(inputs.entry(name))
         if isinstance(raw, str) and raw.startswith("measure:"):
             return self._measure(inputs, name, raw.removeprefix("measure:"))
         return inputs.choice(name, Given)
+
+    def _described(self, entry: Entry) -> Binding | None:
+        """Return a binding that is written as a mapping."""
+        if entry.has("peer"):
+            return _peers(entry)
+        if not entry.has("measure"):
+            return _fixed_or_listed(entry)
+        found = self._measure(entry, "measure", entry.text("measure").removeprefix("measure:"))
+        scores = entry.choice("scores", _Scores)
+        entry.done()
+        return None if found is None else replace(found, yields=scores is _Scores.DECLARED)
 
     def _measure(self, inputs: Entry, name: str, written: str) -> Measure | None:
         definition, _, part = written.partition(".")
@@ -343,14 +363,15 @@ class _RuleSetReader:
 
     # ------------------------------------------------------------ the tree
 
-    def _node(self, entry: Entry, where: str) -> Node:
+    def _node(self, entry: Entry, where: str, responsible: str | None) -> Node:
         entry.where = where
+        responsible = entry.text_or_none("responsible") or responsible
         children: list[Node | Leaf] = []
         for child in entry.entries("children"):
             path = f"{where}/{child.take('id') or '?'}"
-            children.append(
-                self._node(child, path) if child.has("children") else self._leaf(child, path)
-            )
+            is_node = child.has("children")
+            read = self._node if is_node else self._leaf
+            children.append(read(child, path, responsible))
         if not children:
             entry.fault("empty", "children")
         node = Node(
@@ -362,7 +383,7 @@ class _RuleSetReader:
         entry.done()
         return node
 
-    def _leaf(self, entry: Entry, where: str) -> Leaf:
+    def _leaf(self, entry: Entry, where: str, responsible: str | None = None) -> Leaf:
         entry.where = where
         identifier = entry.text("id")
         methods = [key for key in METHODS if entry.has(key)]
@@ -383,6 +404,7 @@ class _RuleSetReader:
             evidence=entry.texts("evidence"),
             note=entry.text_or_none("note"),
             variants=self._leaf_variants(identifier, entry, methods),
+            responsible=entry.text_or_none("responsible") or responsible,
         )
         entry.choice_or_none("missing", _Missing)
         if inherit is not None:
@@ -549,6 +571,17 @@ def _fixed_or_listed(entry: Entry) -> ByLevel | CaseList:
     values = {level: entry.number(level.value) for level in Level if entry.has(level.value)}
     entry.done()
     return ByLevel(values)
+
+
+def _peers(entry: Entry) -> Peers:
+    aggregate = entry.choice("peer", Aggregate)
+    is_pooled = aggregate is Aggregate.POOLED
+    if is_pooled is not entry.has("over"):
+        entry.fault("pooled_over", "over")
+    over = entry.parsed("over", entry.take("over"), Kind.NUMBER) if entry.has("over") else None
+    peers = Peers(aggregate, entry.expression("of", Kind.NUMBER), over)
+    entry.done()
+    return peers
 
 
 def _na(entry: Entry) -> tuple[NaPolicy | None, dict[Level, NaPolicy]]:

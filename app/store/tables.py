@@ -952,6 +952,28 @@ register_entry = sa.Table(
     comment="What units told of publications and petitions, by code. Append-only: the last holds.",
 )
 
+score_entry = sa.Table(
+    "score_entry",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("rule_set", sa.Text, primary_key=True),
+    sa.Column("first_on", sa.Date, primary_key=True),
+    sa.Column("last_on", sa.Date, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("round", sa.Text),
+    sa.Column("body", JSONB, nullable=False),
+    sa.Column("author", sa.Text, comment="the person, as the sender names them"),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("last_on >= first_on", name="period"),
+    sa.CheckConstraint(
+        "(kind IN ('opened', 'filled', 'closed')) = (round IS NOT NULL)", name="round"
+    ),
+    sa.Index("ix_score_entry_rule_set_period", "rule_set", "first_on", "last_on"),
+    comment="What people put on the score sheet of a unit for a period. Append-only.",
+)
+
 install = sa.Table(
     "install",
     metadata,

@@ -7,7 +7,7 @@ was asked.
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from fractions import Fraction
@@ -16,7 +16,7 @@ from urllib.parse import quote, urlencode
 
 from app.domain.errors import Invalid
 from app.domain.expression import Environment, Scalar
-from app.domain.method import names
+from app.domain.method import CaseRows, names
 from app.domain.period import Period
 from app.domain.rate import RateDefinition
 from app.domain.rounding import plain
@@ -29,6 +29,7 @@ from app.domain.scoring import (
     State,
     Subject,
     competition_ranks,
+    ranked_value,
     score,
 )
 from app.domain.tally import Count, Tally
@@ -121,7 +122,10 @@ def ask(
 
 @dataclass(frozen=True, slots=True)
 class Assessed:
-    """A unit with its figures and its scorecard; ``place`` is None while it is not ranked."""
+    """A unit with its figures and its scorecard.
+
+    ``value`` is what it is ranked by; ``place`` is None while it is not ranked.
+    """
 
     unit: str
     name: str
@@ -129,17 +133,30 @@ class Assessed:
     parent: str | None
     tally: Tally
     card: Scorecard
+    value: Fraction | None = None
     place: Place | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The units asked about, and what each held and did by itself from ``first_day`` on."""
+    """The units asked about, and what each held and did by itself from ``first_day`` on.
+
+    ``declared`` are inputs that people gave, which never hide what is counted; ``replaced`` are
+    inputs that do, by a rule or a round. ``given`` are points that people gave to lines. ``above``
+    are units outside that others inherit from; they are not assessed. What a unit copies of a
+    level above on its own sheet holds while that level has not told it; what is ``counted`` is
+    never copied.
+    """
 
     units: Sequence[UnitRow]
     own: Mapping[str, Tally]
     first_day: date
     declared: Declared = field(default_factory=dict)
+    replaced: Declared = field(default_factory=dict)
+    cases: Mapping[str, CaseRows] = field(default_factory=dict)
+    given: Mapping[str, Mapping[str, Fraction]] = field(default_factory=dict)
+    above: Sequence[UnitRow] = ()
+    counted: Collection[str] = ()
 
 
 def figures(
@@ -171,13 +188,9 @@ def score_units(rule_set: RuleSet, metrics: Metrics, known: Figures) -> tuple[As
 
     The figures of a unit are those of its whole subtree: counts are added, then divided.
     """
-    whole = _rolled_up(known.units, known.own)
-    measures = _Measures(rule_set, metrics)
-    by_id = {row.id: row for row in known.units}
-    env: dict[str, Environment] = {}
-    for row in known.units:
-        given = known.declared.get(row.code, {})
-        env[row.code] = {**given, **measures.of(whole[row.code])}
+    whole = rolled_up(known.units, known.own)
+    env = environments(rule_set, metrics, known, whole)
+    by_id = {row.id: row for row in (*known.above, *known.units)}
     assessed = [
         Assessed(
             unit=row.code,
@@ -185,21 +198,45 @@ def score_units(rule_set: RuleSet, metrics: Metrics, known: Figures) -> tuple[As
             level=Level(row.level),
             parent=row.parent_code,
             tally=whole[row.code],
-            card=score(rule_set, _subject(row, by_id, env)),
+            card=score(rule_set, _subject(row, by_id, env, known)),
         )
         for row in sorted(known.units, key=lambda row: row.code)
-        if _is_assessed(row, rule_set, known.first_day)
+        if is_assessed(row, rule_set, known.first_day)
     ]
-    return _ranked(rule_set, assessed, env)
+    return _ranked(rule_set, assessed, env, {row.code for row in known.units})
 
 
-def _is_assessed(row: UnitRow, rule_set: RuleSet, first_day: date) -> bool:
+def environments(
+    rule_set: RuleSet, metrics: Metrics, known: Figures, whole: Mapping[str, Tally]
+) -> dict[str, Environment]:
+    """Return what is known of each unit: what it gave, what is counted, and what replaces it."""
+    measures = _Measures(rule_set, metrics)
+    nothing: Environment = {}
+    env: dict[str, Environment] = {
+        row.code: {
+            **known.declared.get(row.code, nothing),
+            **known.replaced.get(row.code, nothing),
+        }
+        for row in known.above
+    }
+    for row in known.units:
+        env[row.code] = {
+            **known.declared.get(row.code, nothing),
+            **measures.of(whole[row.code]),
+            **known.replaced.get(row.code, nothing),
+        }
+    return env
+
+
+def is_assessed(row: UnitRow, rule_set: RuleSet, first_day: date) -> bool:
+    """Tell whether a unit has a sheet: of a level that the set is for, and not closed before."""
     closed = row.valid_to is not None and row.valid_to < first_day
     known = row.level in _LEVELS and Level(row.level) in rule_set.levels
     return known and not closed and not row.is_bucket
 
 
-def _rolled_up(rows: Sequence[UnitRow], own: Mapping[str, Tally]) -> dict[str, Tally]:
+def rolled_up(rows: Sequence[UnitRow], own: Mapping[str, Tally]) -> dict[str, Tally]:
+    """Return the figures of each unit with all below it."""
     whole = {row.code: own.get(row.code, Tally()) for row in rows}
     by_id = {row.id: row for row in rows}
     for row in rows:
@@ -212,15 +249,31 @@ def _rolled_up(rows: Sequence[UnitRow], own: Mapping[str, Tally]) -> dict[str, T
     return whole
 
 
-def _subject(row: UnitRow, by_id: Mapping[int, UnitRow], env: Mapping[str, Environment]) -> Subject:
-    above: dict[Level, Environment] = {}
+def _subject(
+    row: UnitRow,
+    by_id: Mapping[int, UnitRow],
+    env: Mapping[str, Environment],
+    known: Figures,
+) -> Subject:
+    copied = {
+        name: value
+        for name, value in known.declared.get(row.code, {}).items()
+        if name not in known.counted
+    }
+    above: dict[Level, Environment] = dict.fromkeys(Level, copied) if copied else {}
     parent_id = row.parent_id
     while parent_id is not None and parent_id in by_id:
         parent = by_id[parent_id]
         if parent.level in _LEVELS:
-            above[Level(parent.level)] = env[parent.code]
+            above[Level(parent.level)] = {**copied, **env[parent.code]}
         parent_id = parent.parent_id
-    return Subject(Level(row.level), env[row.code], above=above)
+    return Subject(
+        Level(row.level),
+        env[row.code],
+        rows=known.cases.get(row.code, {}),
+        above=above,
+        given=known.given.get(row.code, {}),
+    )
 
 
 class _Measures:
@@ -230,13 +283,17 @@ class _Measures:
         self._counts: dict[str, tuple[Count, ...]] = {}
         for name, binding in rule_set.inputs.items():
             if isinstance(binding, Measure):
-                self._counts[name] = _counts_of(binding, metrics)
+                self._counts[name] = counts_of(binding, metrics)
 
     def of(self, tally: Tally) -> dict[str, Scalar]:
         return {name: tally.sum(counts) for name, counts in self._counts.items()}
 
 
-def _counts_of(measure: Measure, metrics: Metrics) -> tuple[Count, ...]:
+def counts_of(measure: Measure, metrics: Metrics) -> tuple[Count, ...]:
+    """Return the counts that add up to a measure.
+
+    :raises UnknownDefinition: there is no such rate.
+    """
     match measure.part:
         case Part.COUNT:
             return (Count(measure.definition.partition("@")[0]),)
@@ -247,18 +304,40 @@ def _counts_of(measure: Measure, metrics: Metrics) -> tuple[Count, ...]:
 
 
 def _ranked(
-    rule_set: RuleSet, assessed: Sequence[Assessed], env: Mapping[str, Environment]
+    rule_set: RuleSet,
+    assessed: Sequence[Assessed],
+    env: Mapping[str, Environment],
+    seen: Collection[str],
 ) -> tuple[Assessed, ...]:
     """Give places within level and parent, where the parent, and so every peer, is in sight."""
-    groups: dict[tuple[Level, str], dict[str, Fraction]] = {}
-    for one in assessed:
-        total, parent = one.card.total, one.parent
-        if total is not None and parent in env and _is_ranked(rule_set, one, env[one.unit]):
-            groups.setdefault((one.level, str(parent)), {})[one.unit] = total
-    places = {
+    values = {
+        one.unit: value
+        for one in assessed
+        if _is_ranked(rule_set, one, env[one.unit])
+        and (value := ranked_value(one.card, env[one.unit])) is not None
+    }
+    places = places_within(
+        {
+            one.unit: (one.level, one.parent, values[one.unit])
+            for one in assessed
+            if one.unit in values and one.parent in seen
+        }
+    )
+    return tuple(
+        replace(one, value=values.get(one.unit), place=places.get(one.unit)) for one in assessed
+    )
+
+
+def places_within(
+    values: Mapping[str, tuple[Level, str | None, Fraction]],
+) -> dict[str, Place]:
+    """Return the place of each unit among those of the same level under the same parent."""
+    groups: dict[tuple[Level, str | None], dict[str, Fraction]] = {}
+    for unit, (level, parent, value) in values.items():
+        groups.setdefault((level, parent), {})[unit] = value
+    return {
         unit: place for group in groups.values() for unit, place in competition_ranks(group).items()
     }
-    return tuple(replace(one, place=places.get(one.unit)) for one in assessed)
 
 
 def _is_ranked(rule_set: RuleSet, one: Assessed, env: Environment) -> bool:

@@ -30,6 +30,7 @@ APPEND_ONLY = (
     "late_cause_own",
     "rule_set_version",
     "rule_set_confirmation",
+    "score_entry",
 )
 STAMPED = (
     "calendar",
@@ -1382,6 +1383,43 @@ def upgrade() -> None:
         comment="Rule sets of offices, as they were put. Append-only. Reference table.",
     )
     op.create_table(
+        "score_entry",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("rule_set", sa.Text(), nullable=False),
+        sa.Column("first_on", sa.Date(), nullable=False),
+        sa.Column("last_on", sa.Date(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("round", sa.Text(), nullable=True),
+        sa.Column("body", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.Column(
+            "author", sa.Text(), nullable=True, comment="the person, as the sender names them"
+        ),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "(kind IN ('opened', 'filled', 'closed')) = (round IS NOT NULL)",
+            name=op.f("ck_score_entry_round"),
+        ),
+        sa.CheckConstraint("last_on >= first_on", name=op.f("ck_score_entry_period")),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_score_entry_unit_id_unit")),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "rule_set", "first_on", "last_on", "seq", name=op.f("pk_score_entry")
+        ),
+        comment="What people put on the score sheet of a unit for a period. Append-only.",
+    )
+    op.create_index(
+        "ix_score_entry_rule_set_period",
+        "score_entry",
+        ["rule_set", "first_on", "last_on"],
+        unique=False,
+    )
+    op.create_table(
         "subscription",
         sa.Column("id", sa.UUID(), nullable=False),
         sa.Column("unit_id", sa.Integer(), nullable=False),
@@ -1603,6 +1641,8 @@ def downgrade() -> None:
     op.drop_table("succession")
     op.drop_index("ix_subscription_look_at", table_name="subscription")
     op.drop_table("subscription")
+    op.drop_index("ix_score_entry_rule_set_period", table_name="score_entry")
+    op.drop_table("score_entry")
     op.drop_table("rule_set_version")
     op.drop_table("procedure_revision")
     op.drop_table("precedence")

@@ -140,6 +140,14 @@ PROBES: dict[str, Probe | str] = {
     ),
     "listSubscriptions": query("/v1/subscriptions"),
     "listWebhooks": query("/v1/webhooks"),
+    "listScorecards": query("/v1/scorecards/progress.feed-1", "&period=2026-08"),
+    "putScorecardInputs": Probe(
+        "/v1/scorecards/progress.feed-1/{unit}/inputs?period=2026-08", nothing
+    ),
+    "listLostPoints": Probe(
+        "/v1/scorecards/progress.feed-1/{unit}/lost-points?period=2026-08&scope=subtree"
+    ),
+    "freezePeers": Probe("/v1/scorecards/progress.feed-1/{unit}/peers?period=2026-08", nothing),
     # what names no unit, and why that leaks nothing
     "previewProcedure": "only a whole tree may; dossiers of other trees are counted, not shown",
     "putProcedure": "procedures belong to all units; only a whole tree may change them",
@@ -181,6 +189,8 @@ ELSEWHERE = {
     "testWebhook": "tests/api/test_webhooks.py: by the id of a receiver",
     "rotateWebhookSecret": "tests/api/test_webhooks.py: by the id of a receiver",
     "listDeliveries": "tests/api/test_webhooks.py: by the id of a receiver",
+    "getScorecard": "tests/api/test_scorecards.py: by the unit, where it has a sheet",
+    "supposeScorecard": "as getScorecard",
     "lintRuleSet": "reads the text that is sent and nothing else",
     "listRuleSets": "tests/api/test_rule_sets.py: sets of units above and below the key",
     "getRuleSet": "tests/api/test_rule_sets.py: by the unit that owns it",

@@ -11,7 +11,7 @@ from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
 from app.store.session import WriteSession
 from app.store.units import UnitRow
 from app.usecases import rule_sets
-from app.usecases.access import Principal, Scope
+from app.usecases.access import Principal
 from app.usecases.rule_sets import (
     NumberUnknown,
     PeriodAcrossChange,
@@ -23,26 +23,12 @@ from app.usecases.rule_sets import (
     VersionNotInUse,
 )
 from tests.factories import make_unit
+from tests.principals import holder
 from tests.rule_set_texts import annex
 
 NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
 YEAR = Period(date(2026, 1, 1), date(2026, 12, 31))
 Make = Callable[..., rule_sets.Put]
-
-
-def holder(unit: UnitRow | None) -> Principal:
-    return Principal(
-        key_id=1,
-        prefix="dh_test_1",
-        name="t",
-        source_id=1,
-        source_code="t",
-        unit_id=None if unit is None else unit.id,
-        unit_code=None if unit is None else unit.code,
-        lft=0 if unit is None else unit.lft,
-        rgt=2**62 if unit is None else unit.rgt,
-        scopes=frozenset(Scope),
-    )
 
 
 @pytest.fixture
