@@ -14,6 +14,7 @@ from app.store.base import Instant, metadata
 __all__ = ["metadata"]
 
 NOW = sa.text("now()")
+_FINISHED_LATE = 42  # domain.timeliness.State; a test of the store holds the two equal
 
 
 def _now(name: str = "recorded_at") -> sa.Column[object]:
@@ -348,6 +349,27 @@ dossier = sa.Table(
         postgresql_where=sa.text("is_open"),
     ),
     sa.Index("ix_dossier_code", "code"),
+    sa.Index(
+        "ix_dossier_letter_owed",
+        "unit_lft",
+        "due_on",
+        postgresql_where=sa.text(
+            f"edge_state[cardinality(edge_state)] = {_FINISHED_LATE}"
+            " AND apology_at IS NULL AND NOT apology_exempt"
+        ),
+    ),
+    sa.Index(
+        "ix_dossier_apology_at",
+        "unit_lft",
+        "apology_at",
+        postgresql_where=sa.text("apology_at IS NOT NULL"),
+    ),
+    sa.Index(
+        "ix_dossier_apology_exempt",
+        "unit_lft",
+        "due_on",
+        postgresql_where=sa.text("apology_exempt"),
+    ),
     sa.Index(
         "ix_dossier_other_codes",
         "other_codes",

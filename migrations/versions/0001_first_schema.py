@@ -246,7 +246,30 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit_id", "source_id", "code", name=op.f("pk_dossier")),
         comment="One stay of a dossier (hồ sơ) at a unit, as folded from the record; promised reading.",
     )
+    op.create_index(
+        "ix_dossier_apology_at",
+        "dossier",
+        ["unit_lft", "apology_at"],
+        unique=False,
+        postgresql_where=sa.text("apology_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_dossier_apology_exempt",
+        "dossier",
+        ["unit_lft", "due_on"],
+        unique=False,
+        postgresql_where=sa.text("apology_exempt"),
+    )
     op.create_index("ix_dossier_code", "dossier", ["code"], unique=False)
+    op.create_index(
+        "ix_dossier_letter_owed",
+        "dossier",
+        ["unit_lft", "due_on"],
+        unique=False,
+        postgresql_where=sa.text(
+            "edge_state[cardinality(edge_state)] = 42 AND apology_at IS NULL AND NOT apology_exempt"
+        ),
+    )
     op.create_index(
         "ix_dossier_open_leg_parent",
         "dossier",
@@ -1726,7 +1749,24 @@ def downgrade() -> None:
         table_name="dossier",
         postgresql_where=sa.text("is_leg AND is_open"),
     )
+    op.drop_index(
+        "ix_dossier_letter_owed",
+        table_name="dossier",
+        postgresql_where=sa.text(
+            "edge_state[cardinality(edge_state)] = 42 AND apology_at IS NULL AND NOT apology_exempt"
+        ),
+    )
     op.drop_index("ix_dossier_code", table_name="dossier")
+    op.drop_index(
+        "ix_dossier_apology_exempt",
+        table_name="dossier",
+        postgresql_where=sa.text("apology_exempt"),
+    )
+    op.drop_index(
+        "ix_dossier_apology_at",
+        table_name="dossier",
+        postgresql_where=sa.text("apology_at IS NOT NULL"),
+    )
     op.drop_table("dossier")
     op.drop_index("ix_delivery_webhook_id_at", table_name="delivery")
     op.drop_table("delivery")

@@ -129,6 +129,15 @@ PROBES: dict[str, Probe | str] = {
     "getPrecedence": Probe("/v1/precedence/{unit}"),
     "putPrecedence": Probe("/v1/precedence/{unit}", lambda _: {"source": None}),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),
+    "listLetters": query("/v1/letters"),
+    "getLetterRegister": query("/v1/letters/register.xlsx"),
+    "getLetterPage": Probe("/v1/letters/D-{unit}.html"),
+    "getLetterFile": Probe("/v1/letters/D-{unit}.pdf"),
+    "getApology": Probe("/v1/dossiers/D-{unit}/apology"),
+    "putApology": Probe(
+        "/v1/dossiers/D-{unit}/apology",
+        lambda _: {"issued_at": "2026-08-05T10:00:00+07:00"},
+    ),
     "listMutes": query("/v1/mutes"),
     "addMute": Probe(
         "/v1/mutes",
@@ -149,6 +158,7 @@ PROBES: dict[str, Probe | str] = {
     ),
     "freezePeers": Probe("/v1/scorecards/progress.feed-1/{unit}/peers?period=2026-08", nothing),
     # what names no unit, and why that leaks nothing
+    "listLetterExemptions": "reasons belong to all units",
     "previewProcedure": "only a whole tree may; dossiers of other trees are counted, not shown",
     "putProcedure": "procedures belong to all units; only a whole tree may change them",
     "putProcedures": "procedures belong to all units; only a whole tree may change them",
