@@ -14,6 +14,7 @@ from app.api.frame import Frame, Meters
 from app.api.problems import HANDLERS
 from app.clock import system_clock
 from app.deps import Installation, Limits
+from app.feeds.body import MAX_VALUES
 from app.senders.guard import Network
 from app.settings import Settings
 from app.store.session import Database
@@ -73,6 +74,7 @@ def create_app(
         refusals=Quota(bounds.refusals_per_minute),
     )
     app.state.budget = Budget(bounds.body_budget_bytes, wait_seconds=bounds.body_wait_seconds)
+    app.state.values = Budget(MAX_VALUES, wait_seconds=bounds.body_wait_seconds)
     app.state.meters = meters
     for router in api.routers():
         check_guards(router)

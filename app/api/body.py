@@ -20,17 +20,22 @@ from app.api.problems import (
     MediaTypeUnsupported,
     Overloaded,
 )
-from app.feeds.body import BodyTooLarge, decode_strict, gunzip
+from app.feeds.body import BodyTooLarge, decode_strict, gunzip, values_in
 
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 NDJSON_NAMES: Final = frozenset({NDJSON, "application/ndjson", "application/jsonl"})
 ASIDE: Final = 64 * 1024
 """Bodies beyond this many bytes are decoded on a thread of their own."""
+HEAVY: Final = 256 * 1024
+"""Bodies beyond this many bytes are weighed by their values, and wait for each other."""
 
 
 class Budget:
-    """Bytes of bodies that may be in memory at once; who does not fit waits in line, then goes."""
+    """How much may be in memory at once: bytes of bodies as sent, or values that they become.
+
+    Who does not fit waits in line, then goes.
+    """
 
     def __init__(self, total: int, *, wait_seconds: float) -> None:
         self.total = total
@@ -40,7 +45,7 @@ class Budget:
 
     @asynccontextmanager
     async def admit(self, size: int) -> AsyncIterator[None]:
-        """Hold room for a body during the block.
+        """Hold room for a body during the block; one beyond the whole budget waits to be alone.
 
         :raises Overloaded: no room came free in time.
         """
@@ -148,22 +153,27 @@ async def read(request: Request, limit: int) -> bytes:
     return raw
 
 
-async def decoded(request: Request, limit: int) -> ReadRequest:
+async def taken(request: Request, limit: int) -> ReadRequest:
+    """Return the request with its body read, of whatever type; the errors are those of ``read``."""
+    return ReadRequest(request, await read(request, limit))
+
+
+async def weight_of(request: ReadRequest) -> int:
+    """Return how many values the body may become in memory; a small one weighs nothing."""
+    raw = await request.body()
+    return await run_in_threadpool(values_in, raw) if len(raw) > HEAVY else 0
+
+
+async def decoded(request: ReadRequest) -> ReadRequest:
     """Return the request with its JSON body decoded strictly.
 
     :raises MediaTypeUnsupported: it is not announced as JSON.
     :raises Invalid: an error of ``app.feeds.body`` that names what is wrong with the text.
     """
-    require_media_type(request, (JSON,))
-    raw = await read(request, limit)
+    raw = await request.body()
     if len(raw) > ASIDE:
         return ReadRequest(request, raw, await run_in_threadpool(decode_strict, raw))
     return ReadRequest(request, raw, decode_strict(raw))
-
-
-async def taken(request: Request, limit: int) -> ReadRequest:
-    """Return the request with its body read, of whatever type; the errors are those of ``read``."""
-    return ReadRequest(request, await read(request, limit))
 
 
 async def _raw(request: Request) -> bytes:

@@ -6,7 +6,8 @@
    ``deps.open_door``);
 2. check the key, its scope and its quota before a byte of the body is read;
 3. refuse query parameters that nobody knows, or that contradict: a filter is never ignored;
-4. hold room for the body, read it within the limits, and decode JSON strictly.
+4. hold room for the body and for what it becomes, read it within the limits, and decode JSON
+   strictly.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
@@ -18,7 +19,15 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
-from app.api.body import Budget, declared_size, decoded, taken
+from app.api.body import (
+    JSON,
+    Budget,
+    declared_size,
+    decoded,
+    require_media_type,
+    taken,
+    weight_of,
+)
 from app.api.problems import Refused
 from app.deps import Guard, installation_of
 from app.domain.faults import Fault
@@ -59,9 +68,12 @@ class Door(APIRoute):
             if not has_body:
                 return await inner(request)
             limit = installation_of(request).limits.max_body_bytes
-            async with budget_of(request).admit(declared_size(request, limit)):
-                bring = decoded if has_model else taken
-                return await inner(await bring(request, limit))
+            if has_model:
+                require_media_type(request, (JSON,))
+            async with budget_of(request, "budget").admit(declared_size(request, limit)):
+                whole = await taken(request, limit)
+                async with budget_of(request, "values").admit(await weight_of(whole)):
+                    return await inner(await decoded(whole) if has_model else whole)
 
         return handle
 
@@ -117,9 +129,9 @@ def check_query(request: Request, known: Mapping[str, bool]) -> None:
         raise Refused(faults=tuple(faults), place="query")
 
 
-def budget_of(request: Request) -> Budget:
-    """Return the budget of bodies of the application."""
-    found = request.app.state.budget
+def budget_of(request: Request, name: str) -> Budget:
+    """Return a budget of the application: ``budget`` of bytes, or ``values``."""
+    found = getattr(request.app.state, name)
     if not isinstance(found, Budget):
         raise TypeError("the application was not made by create_app")
     return found

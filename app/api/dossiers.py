@@ -1,9 +1,11 @@
 """Dossiers: sent as records and events, read back with their states and their reasons."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any, ClassVar, Final
 
 import orjson
@@ -28,6 +30,7 @@ from app.domain.tally import Count
 from app.domain.timeliness import Reading as DueReading
 from app.domain.timeliness import State
 from app.feeds.body import decode, lines
+from app.store.session import WriteSession
 from app.store.tallies import Listed
 from app.store.trees import Units
 from app.store.units import UnitUnknown
@@ -41,6 +44,10 @@ from app.usecases.subtree import Subtree, unit_of
 
 router = doors("/v1/dossiers", tag="dossiers")
 
+SLICE: Final = 1_000
+"""Lines of NDJSON that share one transaction."""
+_PIECE: Final = 1 << 16
+_LINE: Final = re.compile(rb"[^\s][^\n]*")
 JSON: Final = "application/json"
 NDJSON: Final = "application/x-ndjson"
 
@@ -321,20 +328,43 @@ def entries_of(request: Request, raw: bytes, name: str, *, most: int) -> list[ob
     :raises BatchShape: the JSON value is no object with that one list.
     :raises BatchTooLarge: there are too many.
     """
+    return [entry for part in slices_of(request, raw, name, most=most) for entry in part]
+
+
+def slices_of(request: Request, raw: bytes, name: str, *, most: int) -> Iterator[list[object]]:
+    """Yield the entries of a batch: a JSON list at once, lines in slices that are read in turn.
+
+    :raises BatchShape: the JSON value is no object with that one list.
+    :raises BatchTooLarge: there are too many.
+    """
     if require_media_type(request, (JSON, NDJSON, "application/ndjson")) == JSON:
-        value = decode(raw)
-        if not isinstance(value, dict) or value.keys() != {name}:
-            raise BatchShape(name=name)
-        entries = value[name]
-        if not isinstance(entries, list) or not entries:
-            raise BatchShape(name=name)
-    else:
-        entries = [line.value for line in lines([raw])]
-        if not entries:
-            raise BatchShape(name=name)
+        yield _listed(raw, name, most)
+        return
+    count = sum(1 for _ in islice(_LINE.finditer(raw), most + 1))
+    if count == 0:
+        raise BatchShape(name=name)
+    if count > most:
+        raise BatchTooLarge(limit=most)
+    values = (line.value for line in lines(_pieces(raw)))
+    while part := list(islice(values, SLICE)):
+        yield part
+
+
+def _listed(raw: bytes, name: str, most: int) -> list[object]:
+    value = decode(raw)
+    if not isinstance(value, dict) or value.keys() != {name}:
+        raise BatchShape(name=name)
+    entries = value[name]
+    if not isinstance(entries, list) or not entries:
+        raise BatchShape(name=name)
     if len(entries) > most:
         raise BatchTooLarge(limit=most)
     return entries
+
+
+def _pieces(raw: bytes) -> Iterator[bytes]:
+    for start in range(0, len(raw), _PIECE):
+        yield raw[start : start + _PIECE]
 
 
 def hashing(here: Installation) -> intake.Hash:
@@ -418,7 +448,6 @@ async def put_dossier(
 def post_dossiers(
     raw: Raw,
     request: Request,
-    session: Writing,
     who: Writer,
     here: Here,
     language: Language,
@@ -429,19 +458,33 @@ def post_dossiers(
     """Mỗi hồ sơ được xét riêng; hồ sơ hỏng được giữ lại kèm lý do, hồ sơ tốt bên cạnh vẫn nhận.
 
     Each record is judged on its own: a broken one waits in quarantine with its reasons, the good
-    ones beside it are kept. The batch is one transaction.
+    ones beside it are kept. A JSON batch is one transaction, and so is one with an
+    `Idempotency-Key`; other lines of NDJSON are kept in transactions of 1,000, so that after an
+    error what was kept answers `unchanged` when all is sent again.
     """
-    entries = entries_of(request, raw, "dossiers", most=here.limits.max_batch_records)
+    parts = slices_of(request, raw, "dossiers", most=here.limits.max_batch_records)
 
-    def work() -> VerdictsOut:
+    def kept(session: WriteSession, entries: list[object], first: int) -> list[Verdict]:
         verdicts = intake.native_records(
             session, entries, who=who, hash_applicant=hashing(here), now=now
         )
+        return [replace(one, index=one.index + first) for one in verdicts] if first else verdicts
+
+    def answer(verdicts: list[Verdict]) -> VerdictsOut:
         return verdicts_of(
             verdicts, verbose=verbose, language=language, instance=instance_of(request)
         )
 
-    return once.answer(session, who, work, now=now)
+    if once.key is not None:
+        entries = [entry for part in parts for entry in part]
+        with here.database.begin() as session:
+            return once.answer(session, who, lambda: answer(kept(session, entries, 0)), now=now)
+    verdicts: list[Verdict] = []
+    for part in parts:
+        with here.database.begin() as session:
+            verdicts += kept(session, part, len(verdicts))
+    body = answer(verdicts).model_dump(mode="json", by_alias=True)
+    return Response(orjson.dumps(body), media_type=JSON)
 
 
 @router.post(

@@ -24,7 +24,7 @@ from app.api.problems import (
     status_of,
 )
 from app.domain.errors import AppError
-from app.feeds.body import BodyInflation, BodyTooLarge
+from app.feeds.body import BodyCrowded, BodyInflation, BodyTooLarge
 from app.store.session import StorageUnavailable
 from app.usecases.access import ScopeMissing, Unauthenticated
 from app.usecases.quotas import QuotaExceeded
@@ -62,6 +62,7 @@ GUARDED: Final[tuple[type[AppError], ...]] = (Unauthenticated, QuotaExceeded, St
 WITH_BODY: Final[tuple[type[AppError], ...]] = (
     BodyTooLarge,
     BodyInflation,
+    BodyCrowded,
     MediaTypeUnsupported,
     EncodingUnsupported,
     Overloaded,

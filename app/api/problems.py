@@ -21,7 +21,7 @@ from starlette.responses import Response
 
 from app.domain.errors import AppError, Conflict, Forbidden, Invalid, NotFound
 from app.domain.faults import Fault
-from app.feeds.body import BodyInflation, BodyTooLarge
+from app.feeds.body import BodyCrowded, BodyInflation, BodyTooLarge
 from app.i18n import Language, choose_language, has_phrase, phrase
 from app.store.session import StorageUnavailable
 from app.usecases.access import Unauthenticated
@@ -118,6 +118,7 @@ STATUS: Final[Mapping[type[AppError], int]] = {
     PreconditionFailed: 412,
     BodyTooLarge: 413,
     BodyInflation: 413,
+    BodyCrowded: 413,
     MediaTypeUnsupported: 415,
     EncodingUnsupported: 415,
     Invalid: 422,

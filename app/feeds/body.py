@@ -20,6 +20,8 @@ from app.domain.faults import Fault
 MAX_DEPTH = 32
 MAX_LINE = 1 << 20
 MAX_BODY = 16 << 20
+MAX_VALUES = 1_000_000
+"""Values in one JSON text: five thousand records of two hundred each."""
 MAX_RATIO = 200
 RATIO_FREE = 1 << 20
 """Bytes after inflation up to which no ratio is asked for."""
@@ -112,6 +114,14 @@ class BodyTooLarge(Invalid):
 
 
 @dataclass(eq=False, kw_only=True)
+class BodyCrowded(Invalid):
+    """A JSON text holds more values than the largest batch of records."""
+
+    code: ClassVar[str] = "body.crowded"
+    limit: int
+
+
+@dataclass(eq=False, kw_only=True)
 class BodyInflation(Invalid):
     """The compressed body grows more than any real body does."""
 
@@ -168,7 +178,10 @@ def decode(body: bytes) -> object:
     :raises BodyTruncated: it ends too early.
     :raises BodySyntax: it is not JSON.
     :raises BodyDepth: it is nested so deeply that it cannot be read at all.
+    :raises BodyCrowded: it holds so many values that they would not fit in memory.
     """
+    if values_in(body) > MAX_VALUES:
+        raise BodyCrowded(limit=MAX_VALUES)
     body = body.removeprefix(_BOM)
     try:
         value: object = orjson.loads(body)
@@ -178,6 +191,11 @@ def decode(body: bytes) -> object:
     if may_hold_nul or _survey(value) != _key_tokens(body):
         return _read_slowly(body)
     return value
+
+
+def values_in(body: bytes) -> int:
+    """Count the values of a JSON text without reading it; the count may be too great."""
+    return body.count(b",") + body.count(b"{") + body.count(b"[")
 
 
 def decode_strict(body: bytes) -> object:

@@ -10,6 +10,7 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import text
 
+from app.api.dossiers import SLICE
 from app.deps import Installation
 from app.domain.tally import COUNTS, Count
 from app.store.tallies import CONDITIONS
@@ -144,6 +145,37 @@ def test_a_batch_comes_as_lines_and_packed(client: TestClient, key: str) -> None
 
     words = [result["verdict"] for result in answer.json()["results"]]
     assert words == ["accepted", "accepted", "accepted", "quarantined"]
+
+
+def test_many_lines_are_kept_slice_by_slice_and_a_broken_last_one_costs_only_itself(
+    client: TestClient, key: str
+) -> None:
+    lines = [orjson.dumps({"code": f"HS-{n}", **record()}) for n in range(2 * SLICE + 3)]
+    lines[SLICE + 5] = b'{"code": "HS-X"}'
+    body = b"\n".join([*lines, b"", b'{"code": "HS-9", "unit":'])
+    headers = as_key(key) | {"Content-Type": "application/x-ndjson"}
+
+    first = client.post("/v1/dossiers/batch", content=body, headers=headers).json()
+    again = client.post("/v1/dossiers/batch", content=body, headers=headers).json()
+
+    assert (first["accepted"], first["quarantined"]) == (2 * SLICE + 2, 2)
+    assert [one["index"] for one in first["results"]] == [SLICE + 5, 2 * SLICE + 3]
+    assert (again["accepted"], again["unchanged"]) == (0, 2 * SLICE + 2)
+
+
+def test_lines_under_an_idempotency_key_are_one_transaction_and_answered_once(
+    client: TestClient, key: str
+) -> None:
+    body = b"\n".join(orjson.dumps({"code": f"HS-{n}", **record()}) for n in range(3))
+    headers = as_key(key) | {"Content-Type": "application/x-ndjson", "Idempotency-Key": "k1"}
+
+    first, again = (
+        client.post("/v1/dossiers/batch", content=body, headers=headers) for _ in range(2)
+    )
+
+    assert first.json()["accepted"] == 3
+    assert again.content == first.content
+    assert again.headers["idempotency-replayed"] == "true"
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,8 @@ from app.domain.errors import AppError
 from app.domain.faults import Fault
 from app.feeds.body import (
     MAX_DEPTH,
+    MAX_VALUES,
+    BodyCrowded,
     BodyDepth,
     BodyDuplicateKey,
     BodyEmpty,
@@ -33,6 +35,7 @@ from app.feeds.body import (
     gunzip,
     inflate,
     lines,
+    values_in,
 )
 from tests.feeds.corpus import a_record, json_values, sound_json
 
@@ -333,3 +336,20 @@ def test_a_bomb_is_refused_in_little_memory() -> None:
 
 def test_a_body_that_packs_well_but_is_small_is_no_bomb() -> None:
     assert len(gunzip(gzip.compress(b" " * 900_000))) == 900_000
+
+
+def test_a_text_of_more_values_than_any_batch_is_refused_before_it_is_read() -> None:
+    with pytest.raises(BodyCrowded) as refused:
+        decode(b"[" + b"[]," * MAX_VALUES + b"[]]")
+
+    assert refused.value.limit == MAX_VALUES
+    assert decode(b"[" + b"1," * (MAX_VALUES // 2) + b"1]") == [1] * (MAX_VALUES // 2 + 1)
+
+
+@given(json_values)
+def test_the_count_of_values_is_never_too_small(value: object) -> None:
+    def values(one: object) -> int:
+        below = one.values() if isinstance(one, dict) else one if isinstance(one, list) else ()
+        return 1 + sum(map(values, below))
+
+    assert values_in(json.dumps(value).encode()) + 1 >= values(value)
