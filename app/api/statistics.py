@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, ClassVar, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 import orjson
 from fastapi import Query, Request, Response
@@ -22,11 +23,13 @@ from app.domain.rate import Rate
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
+from app.store.periods import PeriodRow
 from app.store.tallies import UNKNOWN
 from app.store.trees import Units
 from app.store.units import UnitUnknown
-from app.usecases import reporting, spreads
+from app.usecases import periods, reporting, spreads
 from app.usecases.access import Principal
+from app.usecases.periods import NotFrozen, PeriodUnknown, UnitNotFrozen
 from app.usecases.reporting import (
     Cell,
     Extent,
@@ -43,6 +46,13 @@ from app.usecases.subtree import unit_of
 router = doors("/v1/statistics", tag="statistics")
 
 StatisticsReader = Annotated[Principal, needs("statistics:read")]
+
+
+@dataclass(eq=False, kw_only=True)
+class DaysMissing(Invalid):
+    """Figures are asked for by both days of a period, or by a closed period, not by both."""
+
+    code: ClassVar[str] = "statistics.days_missing"
 
 
 @dataclass(eq=False, kw_only=True)
@@ -196,6 +206,7 @@ class StatisticsOut(Out):
     units_on: Day | None = Field(
         None, description="Ngày của cây đơn vị khi `as_was`. / Day of the tree of `as_was`."
     )
+    period: UUID | None = Field(None, description="Kỳ đã chốt. / The closed period, if asked.")
     rows: list[RowOut] = Field(description="Trống khi không nhóm. / Empty without `group_by`.")
     total: CellOut
 
@@ -221,6 +232,10 @@ Flag = Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày. / 
             GroupingTwice,
             TooManyParts,
             IncludeUnknown,
+            DaysMissing,
+            PeriodUnknown,
+            UnitNotFrozen,
+            NotFrozen,
         ),
     },
 )
@@ -231,9 +246,16 @@ def get_statistics(
     now: Now,
     unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
     first: Annotated[
-        Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")
-    ],
-    last: Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")],
+        Day | None,
+        Query(alias="from", description="Ngày đầu kỳ, khi không nêu `period`. / First day."),
+    ] = None,
+    last: Annotated[
+        Day | None, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")
+    ] = None,
+    period: Annotated[
+        UUID | None,
+        Query(description="Kỳ đã chốt: số liệu đã ghi, không đổi. / A closed period, as frozen."),
+    ] = None,
     scope: Annotated[
         Extent, Query(description="Cả nhánh hay riêng đơn vị. / The whole branch, or alone.")
     ] = Extent.SUBTREE,
@@ -301,9 +323,10 @@ def get_statistics(
     list of exactly the dossiers that it counted, and the identities show that nothing is lost.
     The `ETag` is that of the figures: it stays while they do.
     """
+    frozen = None if period is None else periods.get_period(session, period, who=who)
     question = Question(
         unit=unit_of(session, who, unit),
-        period=Period(first, last),
+        period=days_of(frozen, first, last),
         extent=scope,
         reading=reading,
         as_of=as_of,
@@ -318,19 +341,34 @@ def get_statistics(
         units=units,
         units_on=units_on,
     )
-    figures = reporting.figures(
-        session,
-        question,
-        group_by=words_of(group_by),
-        definitions=reporting.definitions_of(load_metrics(), words_of(definitions), last),
-        now=now,
-    )
-    spread = spreads.spreads(
-        session, question, group_by=words_of(group_by), include=asked(include), now=now
-    )
-    shown = statistics_out(figures, links=links, spread=spread)
+    names, by, metrics = words_of(definitions), words_of(group_by), load_metrics()
+    beside = asked(include)
+    spread = None
+    if frozen is not None:
+        if beside:
+            raise NotFrozen(word=include, known=", ".join(periods.FROZEN_BY))
+        wanted = periods.definitions_of(frozen, metrics, names)
+        figures = periods.figures(session, frozen, question, group_by=by, definitions=wanted)
+    else:
+        wanted = reporting.definitions_of(metrics, names, question.period.last)
+        figures = reporting.figures(session, question, group_by=by, definitions=wanted, now=now)
+        spread = spreads.spreads(session, question, group_by=by, include=beside, now=now)
+    shown = statistics_out(figures, links=links, spread=spread, period=period)
     body = shown.model_dump(mode="json", exclude_unset=True)
     return conditions.answered(request, orjson.dumps(body), tag=tag_of(body, as_of, known_at))
+
+
+def days_of(frozen: PeriodRow | None, first: date | None, last: date | None) -> Period:
+    """Return the days that are asked for, those of a closed period when one is named.
+
+    :raises DaysMissing: a day is missing, or days stand beside a closed period.
+    :raises PeriodReversed: the last day lies before the first.
+    """
+    if frozen is not None and first is None and last is None:
+        return Period(frozen.closing.first, frozen.closing.last)
+    if frozen is None and first is not None and last is not None:
+        return Period(first, last)
+    raise DaysMissing
 
 
 def words_of(text: str) -> list[str]:
@@ -350,10 +388,16 @@ def asked(text: str) -> frozenset[Include]:
 
 
 def statistics_out(
-    figures: Figures, *, links: bool, spread: Spreads | None = None
+    figures: Figures,
+    *,
+    links: bool,
+    spread: Spreads | None = None,
+    period: UUID | None = None,
 ) -> StatisticsOut:
     """Return a table as it is shown."""
+    closed = {} if period is None else {"period": period}
     return StatisticsOut(
+        **closed,
         as_of=figures.as_of,
         known_at=figures.known_at,
         reading=figures.question.reading.value,

@@ -63,6 +63,10 @@ class Metrics:
                 return definition
         raise UnknownDefinition(definition=identifier)
 
+    def on(self, day: date) -> tuple[RateDefinition, ...]:
+        """Return the version of every definition that is in force on a day, in order."""
+        return tuple(one for one in self.definitions if _holds(one, day))
+
     def named(self, name: str, day: date) -> RateDefinition:
         """Return what a reader asked for: ``id@version``, or ``id`` as in force on ``day``.
 

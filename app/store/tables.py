@@ -565,6 +565,51 @@ fact_state = sa.Table(
     comment="How far the facts were folded; one row.",
 )
 
+period = sa.Table(
+    "period",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("first", sa.Date, nullable=False),
+    sa.Column("last", sa.Date, nullable=False),
+    sa.Column("kind", sa.Text),
+    sa.Column("label", sa.Text),
+    sa.Column("as_of", Instant, nullable=False),
+    sa.Column("known_at", Instant, nullable=False),
+    _now("closed_at"),
+    sa.Column("closed_by", sa.Text, nullable=False),
+    sa.Column("document", sa.Text),
+    sa.Column("readings", ARRAY(sa.Text), nullable=False),
+    sa.Column("counts", ARRAY(sa.Text), nullable=False, comment="names of period_row.counts"),
+    sa.Column("definitions", ARRAY(sa.Text), nullable=False),
+    sa.Column("default_definition", sa.Text, nullable=False),
+    sa.Column("units", JSONB, nullable=False, comment="the tree as it stood"),
+    sa.Column("gaps", JSONB, nullable=False, comment="sources that had fallen silent, by unit"),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("digest", sa.Text, nullable=False),
+    sa.UniqueConstraint("unit_id", "first", "last"),
+    sa.CheckConstraint("first <= last", name="span"),
+    sa.CheckConstraint("cardinality(readings) > 0", name="readings"),
+    sa.Index("ix_period_id", "id"),
+    sa.Index("ix_period_closed_at", "closed_at", "id"),
+    comment="Periods whose figures were closed, with their digest. Append-only.",
+)
+
+period_row = sa.Table(
+    "period_row",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("period_id", UUID(as_uuid=True), primary_key=True),
+    sa.Column("reading", sa.Text, primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("unit", sa.Text, nullable=False),
+    sa.Column("field", sa.Text),
+    sa.Column("procedure", sa.Text),
+    sa.Column("is_same_day", sa.Boolean, nullable=False),
+    sa.Column("counts", ARRAY(sa.Integer), nullable=False),
+    comment="The counts of a closed period by unit, field and procedure. Append-only.",
+)
+
 source_heard = sa.Table(
     "source_heard",
     metadata,

@@ -48,7 +48,8 @@ class Scope:
     ``known_at`` None is what is known now; otherwise what was known then. A filter that is
     ``UNKNOWN`` asks for what the catalogue does not know. ``flag`` asks for dossiers that show an
     issue; one that compares dossiers is asked of the present only. ``with_uncounted``
-    takes in what is listed and in no figure, such as the legs of joint dossiers.
+    takes in what is listed and in no figure, such as the legs of joint dossiers. ``among`` narrows
+    to some dossiers, by source and code.
     """
 
     lft: int
@@ -66,6 +67,7 @@ class Scope:
     with_uncounted: bool = False
     units: Units = Units.AS_NOW
     day: date | None = None
+    among: tuple[tuple[int, str], ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,6 +326,11 @@ def _placed(scope: Scope) -> str:
         wanted.append("k.limit_kind IS DISTINCT FROM 'same_day'")
     if scope.flag is not None:
         wanted.append(flags.condition(scope.flag))
+    if scope.among is not None:
+        wanted.append(
+            "(k.source_id, k.code) IN (SELECT * FROM"
+            " unnest(CAST(:among_sources AS int[]), CAST(:among_codes AS text[])))"
+        )
     return f"""
     SELECT k.*, p.code AS procedure, p.field,
            width_bucket(CAST(:before_end AS timestamptz), k.edge_at) AS upto,
@@ -403,6 +410,59 @@ def counts(
         Row(keys, Tally.from_mapping(cell))
         for keys, cell in sorted(found.items(), key=lambda item: _sortable(item[0]))
     ]
+
+
+def by_dossier(session: ReadSession, scope: Scope, span: Span) -> dict[tuple[str, int, str], Tally]:
+    """Count what each dossier counts at each unit: (unit, source, code)."""
+    found: dict[tuple[str, int, str], dict[str, int]] = {}
+    tree = tree_of(session, scope)
+    for relation in _RELATIONS:
+        sums = [
+            f"count(*) FILTER (WHERE {condition.where})"
+            for condition in CONDITIONS.values()
+            if condition.relation == relation
+        ]
+        statement = (
+            f"{_with(scope, tree, relation)} SELECT unit, source_id, code, {', '.join(sums)}"
+            f" FROM {relation} GROUP BY unit, source_id, code"
+        )
+        for row in session.execute(text(statement), _parameters(scope, span, tree)):
+            cell = found.setdefault((row[0], row[1], row[2]), {})
+            cell.update(zip(_names(relation), row[3:], strict=True))
+    return {key: Tally.from_mapping(cell) for key, cell in found.items()}
+
+
+def units_shown(session: ReadSession, scope: Scope) -> dict[str, frozenset[int]]:
+    """Return the codes under which units are shown, with the units behind each."""
+    tree = tree_of(session, scope)
+    rows = session.execute(
+        text(f"SELECT unit, array_agg(unit_id) FROM ({tree.relation}) AS shown GROUP BY unit"),
+        tree.parameters,
+    )
+    return {unit: frozenset(units) for unit, units in rows}
+
+
+def changed_since(
+    session: ReadSession, scope: Scope, *, since: datetime, before: datetime
+) -> list[tuple[int, str]]:
+    """Name the dossiers of a scope of which something was learned after a moment.
+
+    Those that begin at or after ``before`` touch no figure until then and are left out.
+    """
+    tree = tree_of(session, scope)
+    rows = session.execute(
+        text(
+            f"WITH shown AS ({tree.relation})"
+            " SELECT d.source_id, d.code FROM shown w JOIN dossier d ON d.unit_id = w.unit_id"
+            " WHERE d.recorded_at > :since AND d.edge_at[1] < :before"
+            " UNION SELECT d.source_id, d.code"
+            " FROM shown w JOIN dossier_past d ON d.unit_id = w.unit_id"
+            " WHERE d.superseded_at > :since AND d.recorded_at <= :since"
+            " AND d.edge_at[1] < :before ORDER BY 1, 2"
+        ),
+        {**tree.parameters, "since": since, "before": before},
+    )
+    return [(row.source_id, row.code) for row in rows]
 
 
 def passed_by_part(
@@ -686,5 +746,7 @@ def _parameters(scope: Scope, span: Span, tree: Tree) -> dict[str, Any]:
         "before_end": span.ends - _STEP,
         "first": span.first,
         "last": span.last,
+        "among_sources": [source for source, _ in scope.among or ()],
+        "among_codes": [code for _, code in scope.among or ()],
         **flags.PARAMETERS,
     }

@@ -47,6 +47,7 @@ class Scope(StrEnum):
     STATISTICS_READ = "statistics:read"
     INDEX_WRITE = "index:write"
     INDEX_VERIFY = "index:verify"
+    PERIODS_CLOSE = "periods:close"
     CATALOGUE_WRITE = "catalogue:write"
     ALERTS_MANAGE = "alerts:manage"
     ADMIN = "admin"

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from itertools import groupby
 
 from app.domain.freshness import DAYS, Freshness, freshness
+from app.domain.frozen import Gap
 from app.i18n import ZONE
 from app.store import freshness as heard
 from app.store.freshness import HeardRow
@@ -76,6 +77,32 @@ def fallen_silent(session: ReadSession, *, now: datetime) -> list[SourceHeard]:
         for row in heard.of_sources(session, today=today, most=_MOST)
     ]
     return [one for one in judged if one.freshness.is_silent]
+
+
+def gaps(session: ReadSession, *, within: Subtree, until: date, now: datetime) -> dict[str, Gap]:
+    """Return the units whose data do not reach to a day, because a sender fell silent before it.
+
+    A day that has not come counts as today: data of yesterday are all that there can be.
+    """
+    found: dict[str, Gap] = {}
+    for source in sources(session, within=within, now=now):
+        for one in source.units:
+            last = one.freshness.last_heard_on
+            if one.freshness.is_silent and last < until:
+                former = found.get(one.unit)
+                named = (source.source,) if former is None else (*former.sources, source.source)
+                since = last if former is None else min(last, former.since)
+                found[one.unit] = Gap(since, named)
+    return found
+
+
+def together(found: Iterable[Gap]) -> Gap | None:
+    """Return the gaps of several units as one, None when there is none."""
+    known = list(found)
+    if not known:
+        return None
+    named = sorted({source for gap in known for source in gap.sources})
+    return Gap(min(gap.since for gap in known), tuple(named))
 
 
 def _newest(rows: Iterable[HeardRow]) -> list[date]:

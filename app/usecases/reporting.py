@@ -298,6 +298,49 @@ def observed(question: Question, *, now: datetime) -> tuple[datetime, Span]:
     return as_of, _span(question.period, as_of)
 
 
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """The dossiers that count otherwise now than at a moment of knowledge.
+
+    Their counts are by (unit, source, code), ``then`` and ``now``. ``shown`` are the units that
+    are shown now; ``moved`` are those that stand elsewhere since, or stand for other ones.
+    """
+
+    then: Mapping[tuple[str, int, str], Tally]
+    now: Mapping[tuple[str, int, str], Tally]
+    shown: frozenset[str]
+    moved: frozenset[str]
+
+
+def changed_since(session: ReadSession, question: Question, *, known_at: datetime) -> Changed:
+    """Count the dossiers of which something was learned after a moment, as known then and now.
+
+    The question is asked as of its own ``as_of``, or of the end of its period.
+    """
+    as_of = question.as_of or question.period.ends
+    span = _span(question.period, as_of)
+    scope = question.scope(as_of)
+    past = replace(scope, known_at=known_at)
+    among = tuple(
+        sorted(
+            {
+                key
+                for one in (scope, past)
+                for key in tallies.changed_since(session, one, since=known_at, before=as_of)
+            }
+        )
+    )
+    shown, were = tallies.units_shown(session, scope), tallies.units_shown(session, past)
+    return Changed(
+        then=tallies.by_dossier(session, replace(past, among=among), span),
+        now=tallies.by_dossier(session, replace(scope, among=among), span),
+        shown=frozenset(shown),
+        moved=frozenset(
+            unit for unit in shown.keys() | were.keys() if shown.get(unit) != were.get(unit)
+        ),
+    )
+
+
 FINISHES = (Count.FINISHED_EARLY, Count.FINISHED_ON_TIME, Count.FINISHED_LATE)
 
 

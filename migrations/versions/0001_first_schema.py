@@ -23,6 +23,8 @@ APPEND_ONLY = (
     "mapping",
     "precedence",
     "delivery",
+    "period",
+    "period_row",
     "mail_attempt",
     "alert_setting",
     "register_entry",
@@ -954,6 +956,68 @@ def upgrade() -> None:
         postgresql_where=sa.text("state = 'pending'"),
     )
     op.create_table(
+        "period",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.UUID(), nullable=False),
+        sa.Column("first", sa.Date(), nullable=False),
+        sa.Column("last", sa.Date(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=True),
+        sa.Column("label", sa.Text(), nullable=True),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("known_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column(
+            "closed_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
+        ),
+        sa.Column("closed_by", sa.Text(), nullable=False),
+        sa.Column("document", sa.Text(), nullable=True),
+        sa.Column("readings", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column(
+            "counts",
+            postgresql.ARRAY(sa.Text()),
+            nullable=False,
+            comment="names of period_row.counts",
+        ),
+        sa.Column("definitions", postgresql.ARRAY(sa.Text()), nullable=False),
+        sa.Column("default_definition", sa.Text(), nullable=False),
+        sa.Column(
+            "units",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="the tree as it stood",
+        ),
+        sa.Column(
+            "gaps",
+            postgresql.JSONB(astext_type=sa.Text()),
+            nullable=False,
+            comment="sources that had fallen silent, by unit",
+        ),
+        sa.Column("rows", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.Text(), nullable=False),
+        sa.CheckConstraint("cardinality(readings) > 0", name=op.f("ck_period_readings")),
+        sa.CheckConstraint("first <= last", name=op.f("ck_period_span")),
+        sa.PrimaryKeyConstraint("unit_id", "id", name=op.f("pk_period")),
+        sa.UniqueConstraint("unit_id", "first", "last", name=op.f("uq_period_unit_id_first_last")),
+        comment="Periods whose figures were closed, with their digest. Append-only.",
+    )
+    op.create_index("ix_period_closed_at", "period", ["closed_at", "id"], unique=False)
+    op.create_index("ix_period_id", "period", ["id"], unique=False)
+    op.create_table(
+        "period_row",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("period_id", sa.UUID(), nullable=False),
+        sa.Column("reading", sa.Text(), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
+        sa.Column("unit", sa.Text(), nullable=False),
+        sa.Column("field", sa.Text(), nullable=True),
+        sa.Column("procedure", sa.Text(), nullable=True),
+        sa.Column("is_same_day", sa.Boolean(), nullable=False),
+        sa.Column("counts", postgresql.ARRAY(sa.Integer()), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "period_id", "reading", "place", name=op.f("pk_period_row")
+        ),
+        comment="The counts of a closed period by unit, field and procedure. Append-only.",
+    )
+    op.create_table(
         "procedure",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -1695,6 +1759,10 @@ def downgrade() -> None:
     op.drop_table("quarantine")
     op.drop_table("pull_state")
     op.drop_table("procedure")
+    op.drop_table("period_row")
+    op.drop_index("ix_period_id", table_name="period")
+    op.drop_index("ix_period_closed_at", table_name="period")
+    op.drop_table("period")
     op.drop_index(
         "ix_outbox_pending", table_name="outbox", postgresql_where=sa.text("state = 'pending'")
     )

@@ -120,6 +120,7 @@ PROBES: dict[str, Probe | str] = {
     "listPetitions": query("/v1/petitions"),
     "countPetitions": query("/v1/petitions/counts", SPAN),
     "putPetitions": Probe("/v1/petitions", a_petition, 422),
+    "listPeriods": query("/v1/periods"),
     "listOverdue": query("/v1/overdue"),
     "listDueSoon": query("/v1/due-soon"),
     "listAlerts": query("/v1/alerts"),
@@ -165,11 +166,15 @@ PROBES: dict[str, Probe | str] = {
     "getProcedure": "procedures belong to all units",
     "listProcedures": "procedures belong to all units",
     "listDefinitions": "definitions belong to all units",
+    "listPeriodKinds": "kinds of periods belong to all units",
     "listRuns": "runs are of the whole installation and count no unit's dossiers apart",
     "doRun": "a run is of the whole installation, whoever asks for it",
 }
 ELSEWHERE = {
     "reverseSuccession": "tests/api/test_successions.py: the unit of a succession",
+    "closePeriod": "tests/api/test_periods.py: the unit is in the body beside the days",
+    "getPeriod": "tests/api/test_periods.py: by the id of a closed period",
+    "listRestatements": "tests/api/test_periods.py: by the id of a closed period",
     "importCalendar": "a preview or a put of one calendar, as putCalendarExceptions",
     "importRecords": "as postDossiers, from a file",
     "getImport": "by the id of an import of the caller's own source",

@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.period import ONE_DAY, ObservedAfterEnd, Period, PeriodReversed, Step, midnight
+from app.domain.period import (
+    LENGTHS,
+    ONE_DAY,
+    ObservedAfterEnd,
+    Period,
+    PeriodKind,
+    PeriodLabelInvalid,
+    PeriodReversed,
+    Step,
+    midnight,
+)
 
 days = st.dates(date(2018, 1, 1), date(2028, 12, 31))
 
@@ -65,3 +75,74 @@ def test_the_moment_of_observation_may_not_lie_behind_the_end() -> None:
     with pytest.raises(ObservedAfterEnd):
         july.observed_at(july.ends + ONE_DAY, now=july.ends)
     assert july.observed_at(july.ends, now=july.begins) == july.ends
+
+
+# ---------------------------------------------------------------- named kinds
+
+
+def kind(months: int, begins_on: int) -> PeriodKind:
+    return PeriodKind("k", months, begins_on, "Kỳ", "Period", "t")
+
+
+@pytest.mark.parametrize(
+    ("months", "begins_on", "label", "first", "last"),
+    [
+        (1, 1, "2026-02", "2026-02-01", "2026-02-28"),
+        (3, 1, "2026-Q3", "2026-07-01", "2026-09-30"),
+        (6, 1, "2026-H2", "2026-07-01", "2026-12-31"),
+        (12, 1, "2026", "2026-01-01", "2026-12-31"),
+        (1, 15, "2026-01", "2025-12-15", "2026-01-14"),
+        (3, 15, "2026-Q1", "2025-12-15", "2026-03-14"),
+        (6, 15, "2026-H1", "2025-12-15", "2026-06-14"),
+        (12, 15, "2026", "2025-12-15", "2026-12-14"),
+        (1, 21, "2021-08", "2021-07-21", "2021-08-20"),
+        (3, 21, "2021-Q1", "2020-12-21", "2021-03-20"),
+    ],
+)
+def test_a_named_period_has_its_days_and_its_days_their_name(
+    months: int, begins_on: int, label: str, first: str, last: str
+) -> None:
+    period = Period(date.fromisoformat(first), date.fromisoformat(last))
+
+    assert kind(months, begins_on).period(label) == period
+    assert kind(months, begins_on).label_of(period) == label
+
+
+@given(st.sampled_from(LENGTHS), st.integers(1, 28), st.integers(1990, 2100))
+def test_periods_of_a_kind_follow_each_other_without_a_gap(
+    months: int, begins_on: int, year: int
+) -> None:
+    one = kind(months, begins_on)
+    labels = [one.label(year, number) for number in range(1, 12 // months + 1)]
+    labels.append(one.label(year + 1, 1))
+
+    for before, after in pairwise(one.period(label) for label in labels):
+        assert before.ends == after.begins
+
+
+@pytest.mark.parametrize(
+    ("months", "label"),
+    [
+        (1, "2026-13"),
+        (1, "2026-00"),
+        (1, "2026-8"),
+        (1, "2026-Q1"),
+        (1, "2026"),
+        (3, "2026-Q5"),
+        (3, "2026-3"),
+        (6, "2026-Q1"),
+        (12, "2026-01"),
+        (12, "0001"),
+        (1, "tháng 8"),
+        (1, "٢٠٢٦-01"),
+        (1, ""),
+    ],
+)
+def test_a_name_of_another_form_is_refused(months: int, label: str) -> None:
+    with pytest.raises(PeriodLabelInvalid):
+        kind(months, 1).period(label)
+
+
+def test_other_days_have_no_name() -> None:
+    assert kind(1, 1).label_of(Period(date(2019, 12, 1), date(2020, 2, 29))) is None
+    assert kind(1, 15).label_of(Period(date(2026, 1, 1), date(2026, 1, 31))) is None
