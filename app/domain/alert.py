@@ -174,16 +174,20 @@ def _previous_working_day(calendar: WorkCalendar, day: date) -> date:
     return before
 
 
-def due_days_in_sight(calendar: WorkCalendar, day: date, stages: Iterable[Stage]) -> date:
+def last_due_day(calendar: WorkCalendar, day: date, stage: Stage) -> date:
     """Return the last due day for which a stage may have come on a day.
 
     :raises CalendarYearMissing: a year on the way is not loaded.
     :raises CalendarNeverOpens: there is no working day ahead.
     """
-    ahead = max((-stage.offset for stage in stages), default=0)
-    last = day
-    for _ in range(ahead + 1):
-        last = calendar.next_working_day(last)
+    if stage.is_warning:
+        last = day
+        for _ in range(1 - stage.offset):
+            last = calendar.next_working_day(last)
+    else:
+        last = day + timedelta(days=1)
+        for _ in range(stage.offset):
+            last = _previous_working_day(calendar, last)
     return last - timedelta(days=1)
 
 
@@ -289,7 +293,8 @@ def alerts_of(
     A look that was missed is made up for at ``now``; a warning that another stage has overtaken
     by then is dropped. What came more than ``LATE_HISTORY`` before this look, or before the
     dossier reached us, was hidden from the looks in between: it is history that arrives late,
-    and goes to the digest.
+    and goes to the digest. So do all stages of a dossier that was late for as long when it first
+    reached us.
 
     :param former: the numbers of the episodes alerted before, by due moment.
     :param told: names of the stages already raised for this due moment.
@@ -305,6 +310,8 @@ def alerts_of(
         return []
     episode = episode_of(dossier.due_at, former)
     heard_at = max(dossier.first_recorded_at, as_of)
+    late_since = dossier.late_since
+    was_late = late_since is not None and dossier.first_recorded_at > late_since + LATE_HISTORY
     return [
         Alert(
             id=alert_id(
@@ -318,7 +325,7 @@ def alerts_of(
             episode=episode,
             stage=stage,
             occurred_at=at,
-            is_digest_only=heard_at > at + LATE_HISTORY,
+            is_digest_only=was_late or heard_at > at + LATE_HISTORY,
         )
         for stage, at in new
     ]

@@ -27,8 +27,13 @@ JITTER: Final = 0.1
 CLAIM: Final = timedelta(seconds=60)
 """For so long a claimed event is left to whoever claimed it."""
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
+FAILURES_FORGIVEN: Final = 2
+"""So many failures in a row are a receiver's bad moment; from the next on it rests."""
 SHORTEST_REST: Final = timedelta(seconds=5)
 LONGEST_REST: Final = timedelta(seconds=30)
+LONG_FAILING: Final = 120
+"""After so many failures in a row, about an hour, a receiver is asked less often."""
+REST_OF_LONG_FAILING: Final = timedelta(minutes=5)
 GONE: Final = 410
 
 
@@ -113,9 +118,14 @@ def next_try_at(*, tries: int, event_id: UUID, answer: Answer, now: datetime) ->
 def rest_until(*, failures: int, answer: Answer, now: datetime) -> datetime:
     """Return until when a receiver that failed so often in a row is left alone.
 
-    The rest is short, so that a receiver that is well again is found soon, and long enough
-    that a dead one costs little.
+    A failure or two in a row are no reason to rest. The rest is short, so that a receiver that is
+    well again is found within a minute, and, of one that has failed for an hour, long enough to
+    cost little.
     """
     asked = min(answer.retry_after or timedelta(), LONGEST_RETRY_AFTER)
-    doubled = SHORTEST_REST * (1 << min(max(failures, 1) - 1, 10))
-    return now + max(min(doubled, LONGEST_REST), asked)
+    in_earnest = failures - FAILURES_FORGIVEN
+    if in_earnest < 1:
+        return now + asked
+    doubled = SHORTEST_REST * (1 << min(in_earnest - 1, 10))
+    longest = REST_OF_LONG_FAILING if failures > LONG_FAILING else LONGEST_REST
+    return now + max(min(doubled, longest), asked)

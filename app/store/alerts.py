@@ -4,10 +4,11 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.alert import Alert, DossierKey
 from app.store.session import ReadSession, WriteSession
@@ -57,15 +58,26 @@ def former(
     episodes: defaultdict[DossierKey, dict[datetime, int]] = defaultdict(dict)
     if not keys:
         return episodes
-    place = sa.tuple_(alert.c.unit_id, alert.c.source_id, alert.c.code)
     known = session.execute(
-        sa.select(
-            alert.c.unit_id, alert.c.source_id, alert.c.code, alert.c.due_at, alert.c.episode
-        ).where(place.in_([(key.unit_id, key.source_id, key.code) for key in keys]))
+        _FORMER,
+        {
+            "units": [key.unit_id for key in keys],
+            "sources": [key.source_id for key in keys],
+            "codes": [key.code for key in keys],
+        },
     )
     for unit_id, source_id, code, due_at, episode in known:
         episodes[DossierKey(unit_id, source_id, code)][due_at] = episode
     return episodes
+
+
+_FORMER: Final = sa.text(
+    """
+    SELECT unit_id, source_id, code, a.due_at, a.episode
+      FROM unnest(CAST(:units AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]))
+           AS asked (unit_id, source_id, code)
+      JOIN alert a USING (unit_id, source_id, code)"""
+)
 
 
 def add(
@@ -78,8 +90,36 @@ def add(
     if not alerts:
         return frozenset()
     rows = [_values(each, run=run, now=now) for each in alerts]
-    written = insert(alert).on_conflict_do_nothing().returning(alert.c.id)
-    return frozenset(session.execute(written, rows).scalars())
+    told = {"rows": orjson.dumps(rows).decode()}
+    return frozenset(session.execute(_ADD, told).scalars())
+
+
+_TYPES: Final = {
+    "unit_id": "int",
+    "source_id": "int",
+    "code": "text",
+    "episode": "int",
+    "stage": "text",
+    "id": "uuid",
+    "unit_lft": "bigint",
+    "level": "text",
+    "recipient_unit_id": "int",
+    "due_on": "date",
+    "due_at": "timestamptz",
+    "late_since": "timestamptz",
+    "occurred_at": "timestamptz",
+    "raised_at": "timestamptz",
+    "run": "text",
+    "is_digest_only": "boolean",
+}
+_ADD: Final = sa.text(
+    f"""
+    INSERT INTO alert ({", ".join(_TYPES)})
+    SELECT {", ".join(_TYPES)} FROM json_to_recordset(CAST(:rows AS json)) AS t(
+           {", ".join(f"{name} {kind}" for name, kind in _TYPES.items())})
+        ON CONFLICT DO NOTHING
+    RETURNING id"""  # noqa: S608 -- names of columns, nothing told
+)
 
 
 def _values(each: Addressed, *, run: str, now: datetime) -> dict[str, object]:

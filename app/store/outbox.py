@@ -7,10 +7,11 @@ first: a crash between claim and settlement means another attempt, and never a l
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.delivery import CLAIM, Answer, Failure
 from app.store.session import ReadSession, WriteSession
@@ -46,6 +47,8 @@ class Claimed:
     attempt: int
     tries: int
     queued_at: datetime
+    waits_until: datetime | None = None
+    """Of one sent before its time to ask whether the receiver is well: when it is due."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +86,25 @@ def append(session: WriteSession, posts: Sequence[Post], *, now: datetime) -> in
             "webhook_id": post.event.webhook_id,
             "event_type": post.event_type,
             "payload": post.payload,
-            "next_at": now,
-            "created_at": now,
-            "queued_at": now,
+            "now": now,
         }
         for post in posts
     ]
-    written = insert(outbox).on_conflict_do_nothing().returning(outbox.c.event_id)
-    return len(session.execute(written, rows).all())
+    told = {"rows": orjson.dumps(rows).decode()}
+    return len(session.execute(_APPEND, told).all())
+
+
+_APPEND: Final = sa.text(
+    """
+    INSERT INTO outbox (unit_id, event_id, webhook_id, event_type, payload, next_at, created_at,
+                        queued_at)
+    SELECT unit_id, event_id, webhook_id, event_type, payload, now, now, now
+      FROM json_to_recordset(CAST(:rows AS json)) AS t(
+           unit_id int, event_id uuid, webhook_id uuid, event_type text, payload jsonb,
+           now timestamptz)
+        ON CONFLICT DO NOTHING
+    RETURNING event_id"""
+)
 
 
 def claim(
@@ -118,16 +132,47 @@ def claim(
     return None
 
 
-def _take(session: WriteSession, event: Event, attempts: int, until: datetime) -> Claimed | None:
+def claim_early(session: WriteSession, webhook_id: UUID, *, now: datetime) -> Claimed | None:
+    """Take the next event of a receiver before it is due, None when none waits.
+
+    It asks whether a receiver that failed is well again, and is no try of the event: its
+    schedule goes on as it was.
+    """
+    waiting = session.execute(
+        sa.select(outbox.c.unit_id, outbox.c.event_id, outbox.c.attempts, outbox.c.next_at)
+        .where(
+            outbox.c.webhook_id == webhook_id,
+            outbox.c.state == "pending",
+            outbox.c.next_at > now + CLAIM,  # what is nearer is due soon, or being sent
+        )
+        .order_by(outbox.c.next_at, outbox.c.event_id)
+        .limit(1)
+    ).one_or_none()
+    if waiting is None:
+        return None
+    unit_id, event_id, attempts, next_at = waiting
+    event = Event(unit_id, event_id, webhook_id)
+    return _take(session, event, attempts, now + CLAIM, waits_until=next_at)
+
+
+def _take(
+    session: WriteSession,
+    event: Event,
+    attempts: int,
+    until: datetime,
+    *,
+    waits_until: datetime | None = None,
+) -> Claimed | None:
+    tries = outbox.c.tries + (1 if waits_until is None else 0)
     row = session.execute(
         sa.update(outbox)
         .where(*_is(event), outbox.c.state == "pending", outbox.c.attempts == attempts)
-        .values(attempts=outbox.c.attempts + 1, tries=outbox.c.tries + 1, next_at=until)
+        .values(attempts=outbox.c.attempts + 1, tries=tries, next_at=until)
         .returning(outbox.c.payload, outbox.c.attempts, outbox.c.tries, outbox.c.queued_at)
     ).one_or_none()
     if row is None:
         return None
-    return Claimed(event, row.payload, row.attempts, row.tries, row.queued_at)
+    return Claimed(event, row.payload, row.attempts, row.tries, row.queued_at, waits_until)
 
 
 def log(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> None:

@@ -50,15 +50,16 @@ class Look:
     """What a run looks for: at which instant, how far ahead, and what it would raise.
 
     ``since`` leaves out what had lapsed by then; ``until`` is where the due moments end for which
-    a stage may have come.
+    a stage may have come. ``warnings`` and ``overdue`` are the stages looked for, each with the
+    last due day for which it may have come.
     """
 
     as_of: datetime
     now: datetime
     since: datetime | None
     until: datetime
-    warnings: tuple[str, ...]
-    overdue: tuple[str, ...]
+    warnings: Mapping[str, date]
+    overdue: Mapping[str, date]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +100,9 @@ def candidates(session: ReadSession, look: Look, *, after: Place | None, limit: 
             "last": look.as_of - JUST,
             "present": max(look.now, look.as_of) - JUST,
             "warnings": list(look.warnings),
+            "warning_days": list(look.warnings.values()),
             "overdue": list(look.overdue),
+            "overdue_days": list(look.overdue.values()),
         },
     ).mappings()
     return Candidates(
@@ -141,8 +144,12 @@ WITH walk AS MATERIALIZED (
 )
 SELECT judged.*, unit.code AS unit, source.code AS source
   FROM judged JOIN unit ON unit.id = judged.unit_id JOIN source ON source.id = judged.source_id
- WHERE CASE WHEN state = {State.OPEN_OVERDUE:d} THEN NOT told @> CAST(:overdue AS text[])
-            ELSE NOT told @> CAST(:warnings AS text[]) END
+ WHERE EXISTS (
+       SELECT 1 FROM unnest(CAST(:overdue AS text[]), CAST(:overdue_days AS date[])) s (name, day)
+        WHERE state = {State.OPEN_OVERDUE:d} AND due_on <= s.day AND s.name <> ALL (told)
+       UNION ALL
+       SELECT 1 FROM unnest(CAST(:warnings AS text[]), CAST(:warning_days AS date[])) s (name, day)
+        WHERE state = {State.OPEN_IN_TIME:d} AND due_on <= s.day AND s.name <> ALL (told))
  ORDER BY on_time_until, judged.unit_id, judged.source_id, judged.code"""  # noqa: S608
 
 

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
+from app.domain.delivery import CLAIM
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import outbox, unit, webhook
 
@@ -58,13 +59,19 @@ def receivers(session: ReadSession, event_type: str) -> list[Receiver]:
 
 
 def with_post(session: ReadSession, *, now: datetime, limit: int) -> list[UUID]:
-    """Return receivers that have something due and are not resting, the longest waiting first."""
+    """Return receivers that have something due and are not resting, the longest waiting first.
+
+    One that failed last is asked again with what is not due yet, as soon as it has rested.
+    """
     first = (
         sa.select(outbox.c.next_at)
         .where(
             outbox.c.webhook_id == webhook.c.id,
             outbox.c.state == "pending",
-            outbox.c.next_at <= now,
+            sa.or_(
+                outbox.c.next_at <= now,
+                sa.and_(webhook.c.failures > 0, outbox.c.next_at > now + CLAIM),
+            ),
         )
         .order_by(outbox.c.next_at)
         .limit(1)

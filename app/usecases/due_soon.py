@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from app.domain.alert import Stage, due_days_in_sight, working_days_left
+from app.domain.alert import Stage, last_due_day, working_days_left
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
 from app.store import overdue, units
 from app.store.overdue import Horizon, OverdueRow, Place
@@ -87,7 +87,7 @@ def _horizon(session: ReadSession, within: Subtree, days: int, now: datetime) ->
 def _in_sight(calendar: WorkCalendar, days: int, now: datetime) -> date:
     today = calendar.local_date(now)
     try:
-        return due_days_in_sight(calendar, today, [Stage(-days)])
+        return last_due_day(calendar, today, Stage(-days))
     except (CalendarYearMissing, CalendarNeverOpens):
         return today + LONGEST_CLOSURE
 

@@ -277,6 +277,8 @@ def _claim(
     if receiver is None or not _may_be_called(receiver, now):
         return None
     claimed = outbox.claim(session, webhook_id, now=now, start=courier.start)
+    if claimed is None and receiver.failures:
+        claimed = outbox.claim_early(session, webhook_id, now=now)
     if claimed is None:
         return None
     try:
@@ -313,6 +315,8 @@ def settle(session: WriteSession, claimed: Claimed, answer: Answer, *, now: date
     next_at = next_try_at(
         tries=claimed.tries, event_id=claimed.event.event_id, answer=answer, now=now
     )
+    if claimed.waits_until is not None and not answer.is_gone:
+        next_at = claimed.waits_until  # it only asked how the receiver is
     dead = outbox.settle_failed(session, claimed, answer, next_at=next_at, now=now)
     buried = _after_failure(session, claimed, answer, dead=dead, now=now)
     return Delivered(attempts=1, failed=1, dead=int(dead) + buried)

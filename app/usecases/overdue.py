@@ -3,21 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from typing import ClassVar, Final
-from zoneinfo import ZoneInfo
 
 from app.domain.alert import (
     Ladder,
     Rung,
     Stage,
     alerts_of,
-    due_days_in_sight,
+    last_due_day,
     recipient_of,
     working_days_late,
 )
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
+from app.domain.dossier import ZONE
 from app.domain.errors import Invalid
 from app.domain.night import HOURLY
 from app.domain.timeliness import JUST, Reading
@@ -30,7 +30,7 @@ from app.usecases import alert_settings, late_causes, outbox
 from app.usecases.calendars import calendars_of, state_calendar
 from app.usecases.catalogue import UnitLevel
 
-BATCH: Final = 1_000
+BATCH: Final = 500
 ADDED_UP: Final = ("raised", "digest_only", "queued")
 LOOKED: Final = ("looked_at", "overdue", "in_time", "not_computable")
 LONGEST_CLOSURE: Final = timedelta(days=31)
@@ -108,30 +108,39 @@ class Lookout:
 def first_step(session: ReadSession, claim: Claim, *, now: datetime) -> Step:
     """Return where a run begins: at the start, with what earlier holders of the slot raised."""
     kept = {name: int(claim.found.get(name, 0)) for name in ADDED_UP}
-    stages = alert_settings.every_stage(session)
+    in_sight = _in_sight(session, claim.as_of)
     look = Look(
         as_of=claim.as_of,
         now=now,
         since=claim.as_of - JUST if claim.job == HOURLY else None,
-        until=_in_sight(session, stages, claim.as_of),
-        warnings=tuple(stage.name for stage in stages if stage.is_warning),
-        overdue=tuple(stage.name for stage in stages if not stage.is_warning),
+        until=_midnight_after(max(in_sight.values())),
+        warnings={stage.name: day for stage, day in in_sight.items() if stage.is_warning},
+        overdue={stage.name: day for stage, day in in_sight.items() if not stage.is_warning},
     )
     return Step({**dict.fromkeys(LOOKED, 0), **kept}, None, Lookout(look))
 
 
-def _in_sight(session: ReadSession, stages: Sequence[Stage], as_of: datetime) -> datetime:
-    """Return the end of the last due day for which a stage may have come, in any calendar."""
+def _in_sight(session: ReadSession, as_of: datetime) -> dict[Stage, date]:
+    """Return for each stage the last due day for which it may have come, in any calendar."""
     state = state_calendar(session)
     own = {row.unit_id for row in calendars.every(session) if row.unit_id is not None}
-    day = state.local_date(as_of)
-    last = day
-    for calendar in [state, *calendars_of(session, own).values()]:
-        try:
-            last = max(last, due_days_in_sight(calendar, day, stages))
-        except (CalendarYearMissing, CalendarNeverOpens):
-            last = max(last, day + LONGEST_CLOSURE)
-    return datetime.combine(last + timedelta(days=1), time(), ZoneInfo(state.zone))
+    known = {id(each): each for each in [state, *calendars_of(session, own).values()]}
+    today = state.local_date(as_of - JUST)
+    return {
+        stage: max(_last_due_day(calendar, today, stage) for calendar in known.values())
+        for stage in alert_settings.every_stage(session)
+    }
+
+
+def _last_due_day(calendar: WorkCalendar, today: date, stage: Stage) -> date:
+    try:
+        return last_due_day(calendar, today, stage)
+    except (CalendarYearMissing, CalendarNeverOpens):
+        return today + LONGEST_CLOSURE if stage.is_warning else today
+
+
+def _midnight_after(day: date) -> datetime:
+    return datetime.combine(day + timedelta(days=1), time(), ZONE)
 
 
 def flag_overdue(

@@ -17,8 +17,8 @@ from app.domain.alert import (
     Stage,
     alert_id,
     alerts_of,
-    due_days_in_sight,
     episode_of,
+    last_due_day,
     overdue_since,
     recipient_of,
     running_since,
@@ -183,6 +183,15 @@ def test_history_that_reached_us_within_two_days_is_sent_and_later_is_for_the_di
     assert verdicts == [False, True]
 
 
+def test_what_was_long_late_when_it_reached_us_stays_in_the_digest_at_every_stage() -> None:
+    as_of = local("2026-08-13", 1)
+    imported = dossier(recorded_at=local("2026-08-10", 9))
+
+    alerts = alerts_of(LADDER, imported, as_of=as_of, now=as_of, former={}, told=["overdue+1"])
+
+    assert [(each.stage.name, each.is_digest_only) for each in alerts] == [("overdue+5", True)]
+
+
 def test_the_same_due_moment_is_the_same_episode_and_another_is_the_next() -> None:
     first, second = local("2026-08-06", 17), local("2026-08-13", 17)
 
@@ -228,17 +237,17 @@ def test_a_stretch_begins_where_the_present_one_does() -> None:
     assert overdue_since(edge_at, edge_state, day[1]) is None
 
 
-@given(st.dates(date(2026, 1, 5), date(2026, 12, 1)), st.integers(-6, 0), st.integers(0, 40))
-def test_every_due_day_for_which_a_warning_has_come_is_in_sight(
+@given(st.dates(date(2026, 2, 5), date(2026, 12, 1)), st.integers(-6, 12), st.integers(-40, 40))
+def test_every_due_day_for_which_a_stage_has_come_is_in_sight(
     day: date, offset: int, ahead: int
 ) -> None:
     due_on = day + timedelta(days=ahead)
 
     has_come = stage_begins_at(CALENDAR, due_on, Stage(offset)) <= local(day)
 
-    is_in_sight = due_on <= due_days_in_sight(CALENDAR, day, [Stage(offset), Stage(3)])
+    is_in_sight = due_on <= last_due_day(CALENDAR, day, Stage(offset))
     assert is_in_sight or not has_come
-    if CALENDAR.is_working_day(due_on):
+    if offset > 0 or CALENDAR.is_working_day(due_on):
         assert is_in_sight == has_come
 
 

@@ -1,6 +1,6 @@
 """SQL and the domain agree on who is overdue, since when and in which order."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
 import sqlalchemy as sa
@@ -30,7 +30,12 @@ STATES = (State.OPEN_IN_TIME, State.OPEN_OVERDUE, State.PAUSED, State.FINISHED_L
 def look_at(as_of: datetime) -> Look:
     """Return a look for what is overdue, and for nothing ahead."""
     return Look(
-        as_of=as_of, now=as_of, since=None, until=as_of, warnings=(), overdue=("overdue+1",)
+        as_of=as_of,
+        now=as_of,
+        since=None,
+        until=as_of,
+        warnings={},
+        overdue={"overdue+1": date(2026, 12, 31)},
     )
 
 

@@ -144,7 +144,7 @@ class TestDelivery:
         post.queue(receiver, 5)
         post.sender.reply = always(Answer(None, Failure.TIMEOUT, 15_000))
 
-        assert post.deliver() == Delivered(attempts=1, failed=1)
+        assert post.deliver() == Delivered(attempts=3, failed=3)
         assert post.deliver() == Delivered()
 
     def test_a_receiver_that_is_well_again_gets_everything_at_once(self, post: Office) -> None:
@@ -160,6 +160,32 @@ class TestDelivery:
         post.deliver()
 
         assert post.states(receiver) == {"delivered": 3}
+
+    def test_a_receiver_that_failed_is_found_well_within_a_minute_whatever_the_schedule(
+        self, post: Office
+    ) -> None:
+        """Asking early is no try: the schedule of the event goes on as it was."""
+        receiver = post.receiver()
+        post.queue(receiver)
+        post.sender.reply = always(answered(503, milliseconds=1))
+        post.deliver()
+        post.clock.now += timedelta(seconds=6)
+        post.deliver()  # its second try: the third is five minutes away
+        due_at = post.clock.now + post.due_in(receiver)[0]
+        for _ in range(3):
+            post.clock.now += timedelta(seconds=31)
+            assert post.deliver().failed == 1
+            assert post.clock.now + post.due_in(receiver)[0] == due_at
+        post.sender.reply = RecordingSender().reply
+        post.clock.now += timedelta(seconds=31)
+
+        done = post.deliver()
+
+        assert done == Delivered(attempts=1, acknowledged=1)
+        assert len(set(post.sender.ids)) == 1
+        with post.database.read() as session:
+            row = session.execute(sa.select(outbox.c.attempts, outbox.c.tries)).one()
+        assert tuple(row) == (6, 2)
 
     def test_gone_stops_the_receiver_and_buries_what_waits(self, post: Office) -> None:
         receiver = post.receiver()

@@ -1,0 +1,313 @@
+"""The nightly run over many dossiers, with ingest beside it.
+
+    python -m bench.sweep [--dossiers 1000000] [--open 90000] [--rounds 3] [--folder DIR]
+
+Dossiers are made in the database itself: most are finished, ``--open`` are in hand, of which a
+share fell due yesterday, a tenth has been late for up to nine working days and was told of, and of
+the rest one in twenty is due today and one in twenty in two working days.
+Three receivers want every event. Each round does the night once while a process sends records in
+batches of 20, as it did alone before. Before a time is shown, alerts and queued events are counted
+against what was made. The longest transaction of the night bounds every lock it holds.
+"""
+
+import argparse
+import multiprocessing
+import platform
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing.synchronize import Event
+from pathlib import Path
+from uuid import UUID
+
+from sqlalchemy import text
+
+from app.clock import system_clock
+from app.domain.dossier import ZONE
+from app.domain.night import night_of
+from app.domain.record import MessageKind, Status, Told
+from app.store import schema
+from app.store.embedded import EmbeddedPostgres
+from app.store.session import Database
+from app.usecases import catalogue, ingest, overdue, runs
+from app.usecases.catalogue import UnitLevel, UnitSpec
+from app.usecases.ingest import Incoming, Sender
+from app.usecases.outbox import EVENTS
+
+NIGHT = date(2026, 8, 7)
+NOW = datetime(2026, 8, 7, 1, 5, tzinfo=ZONE)
+UNITS = 214
+TOLD_BEFORE = 10
+"""One in so many open dossiers is late already, and was told of."""
+RECEIVERS = 3
+PACE = 0.1
+"""Seconds from one batch to the next."""
+
+FILL = """
+INSERT INTO dossier (
+    unit_id, source_id, code, unit_lft, home_unit_id, version, recorded_at, first_recorded_at,
+    source_updated_at, is_current, is_open, is_leg, is_counted, procedure_told, channel,
+    applicant_type, status, received_at, clock_start_at, finished_at, limit_kind, due_origin,
+    is_provisional, due_on, due_at, early_before, on_time_until, edge_at, edge_state, edge_flow,
+    edge_due)
+SELECT u.id, CAST(:source AS int), CAST(:mark AS text) || n, u.lft, u.id, 1, received, received,
+       received, TRUE, is_open, FALSE, TRUE, '1.001193', 'in_person', 'citizen',
+       CAST(:status AS text), received, received,
+       CASE WHEN is_open THEN NULL ELSE received + interval '3 days' END, 'working_days', 'told',
+       FALSE, due_on, due_at, midnight, until,
+       CASE WHEN is_open THEN ARRAY[received, until + interval '1 microsecond']
+            ELSE ARRAY[received, received + interval '3 days'] END,
+       CASE WHEN is_open THEN ARRAY[30, 31] ELSE ARRAY[30, 40] END,
+       CASE WHEN is_open THEN ARRAY[1, 0] ELSE ARRAY[1, 10] END, ARRAY[due_on, due_on]
+  FROM (SELECT n, CAST(:due AS date) + (n % CAST(:spread AS int)) AS due_on,
+               CAST(:is_open AS boolean) AS is_open
+          FROM generate_series(CAST(:first AS int), CAST(:last AS int)) n) days,
+       LATERAL (SELECT due_on::timestamp AT TIME ZONE 'Asia/Ho_Chi_Minh' AS midnight) a,
+       LATERAL (SELECT midnight + interval '17 hours' AS due_at,
+                       midnight + interval '1 day' - interval '1 microsecond' AS until,
+                       midnight - interval '20 days' + interval '9 hours' AS received) b
+  JOIN LATERAL (SELECT id, lft FROM place WHERE place = n % CAST(:units AS int)) u ON TRUE"""
+
+TOLD = """
+INSERT INTO alert (unit_id, source_id, code, episode, stage, id, unit_lft, level,
+                   recipient_unit_id, due_on, due_at, late_since, occurred_at, raised_at, run)
+SELECT unit_id, source_id, code, 1, stage, gen_random_uuid(), unit_lft, 'unit', unit_id, due_on,
+       due_at, on_time_until, on_time_until, on_time_until, 'before'
+  FROM dossier, unnest(ARRAY['overdue+1', 'overdue+5', 'overdue+10']) AS stage
+ WHERE code LIKE 'told-%'"""
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What a run of the benchmark stands on."""
+
+    database: Database
+    sender: Sender
+    new: int
+    warned: int
+
+
+def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) -> Ground:
+    """Make units, receivers and dossiers; tell how many alerts the night must raise."""
+    schema.migrate(database)
+    specs = [
+        UnitSpec(
+            code=code,
+            name=code,
+            level=UnitLevel.COMMUNE if parent else UnitLevel.PROVINCE,
+            parent=parent,
+            valid_from=None,
+            valid_to=None,
+            legacy_codes=(),
+        )
+        for code, parent in (("H44", None), *((f"H44.{n}", "H44") for n in range(UNITS)))
+    ]
+    new, told = round(in_hand * share), in_hand // TOLD_BEFORE
+    rest = in_hand - new - told
+    warned = rest // 20
+    with database.begin() as session:
+        catalogue.put_units(session, specs, actor="bench", now=datetime(2026, 1, 1, tzinfo=UTC))
+        source = int(
+            session.execute(
+                text("INSERT INTO source (code, name) VALUES ('b', 'b') RETURNING id")
+            ).scalar_one()
+        )
+        root = session.execute(text("SELECT id, lft, rgt FROM unit WHERE code = 'H44'")).one()
+        session.execute(
+            text(
+                "CREATE UNLOGGED TABLE place AS SELECT id, lft,"
+                " row_number() OVER (ORDER BY id) - 1 AS place FROM unit WHERE code <> 'H44'"
+            )
+        )
+        session.execute(text("CREATE UNIQUE INDEX ON place (place)"))
+        for number in range(RECEIVERS):
+            session.execute(
+                text(
+                    "INSERT INTO webhook (id, unit_id, url, events, secret)"
+                    " VALUES (:id, :unit, 'https://receiver.example/', :events, '')"
+                ),
+                {"id": UUID(int=number + 1), "unit": root.id, "events": list(EVENTS)},
+            )
+
+    def fill(mark: str, count: int, due: date, spread: int, *, is_open: bool) -> None:
+        told = {
+            "source": source,
+            "mark": f"{mark}-",
+            "is_open": is_open,
+            "status": "processing" if is_open else "finished",
+            "due": due,
+            "spread": spread,
+            "units": UNITS,
+        }
+        for first in range(0, count, 500_000):
+            last = min(first + 500_000, count) - 1
+            with database.begin() as session:
+                session.execute(text("SET LOCAL statement_timeout = 0"))
+                session.execute(text(FILL), told | {"first": first, "last": last})
+
+    fill("closed", dossiers - in_hand, date(2025, 1, 1), 500, is_open=False)
+    fill("new", new, date(2026, 8, 6), 1, is_open=True)
+    fill("told", told, date(2026, 7, 24), 10, is_open=True)
+    fill("today", warned, date(2026, 8, 7), 1, is_open=True)
+    fill("soon", warned, date(2026, 8, 11), 1, is_open=True)
+    fill("later", rest - 2 * warned, date(2026, 8, 12), 20, is_open=True)
+    with database.begin() as session:
+        session.execute(text(TOLD))
+    line = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+    with line:
+        line.execute(text("SET statement_timeout = 0"))
+        line.execute(text("VACUUM ANALYZE"))
+    return Ground(database, Sender(source, None, root.id, root.lft, root.rgt), new, 2 * warned)
+
+
+def feed(
+    url: str, sender: Sender, number: int, stop: Event, out: "multiprocessing.Queue[list[float]]"
+) -> None:
+    """Send batches at a steady pace and hand back how long each took."""
+    database = Database(url)
+    times = []
+    count = 0
+    while not stop.is_set():
+        at = system_clock()
+        told = Told(
+            unit=f"H44.{count % UNITS}",
+            procedure="1.001193",
+            received_at=at - timedelta(hours=1),
+            due_at=at + timedelta(days=9),
+            status=Status.PROCESSING,
+        )
+        batch = [
+            Incoming(n, f"feed-{number}-{count}-{n}", MessageKind.RECORD, at, at, True, told)
+            for n in range(20)
+        ]
+        begun = time.perf_counter()
+        with database.begin() as session:
+            ingest.accept(session, batch, by=sender, door="bench", now=at)
+        times.append(time.perf_counter() - begun)
+        count += 1
+        stop.wait(max(0.0, PACE - times[-1]))
+    database.dispose()
+    out.put(times)
+
+
+@contextmanager
+def feeding(url: str, sender: Sender, number: int) -> Iterator[Callable[[], list[float]]]:
+    """Let another process send for the time of a block."""
+    context = multiprocessing.get_context("spawn")
+    stop, out = context.Event(), context.Queue()
+    process = context.Process(target=feed, args=(url, sender, number, stop, out))
+    process.start()
+
+    def end() -> list[float]:
+        stop.set()
+        times: list[float] = out.get(timeout=60)
+        process.join(60)
+        return times
+
+    try:
+        yield end
+    finally:
+        stop.set()
+        process.join(60)
+
+
+def night(ground: Ground) -> tuple[float, list[float]]:
+    """Do the night as a worker does, and time the whole and each transaction."""
+    database = ground.database
+    parts = []
+    begun = time.perf_counter()
+    with database.begin() as session:
+        claim = runs.claim_named_night(session, NIGHT, owner="bench", now=NOW)
+    with database.read() as session:
+        step = overdue.first_step(session, claim, now=NOW)
+    while True:
+        at = time.perf_counter()
+        with database.begin() as session:
+            step = overdue.flag_overdue(session, claim=claim, step=step, now=NOW)
+        parts.append(time.perf_counter() - at)
+        if step.after is None:
+            return time.perf_counter() - begun, parts
+
+
+def forget(ground: Ground) -> None:
+    """Take back what the night raised, so that it can be done again."""
+    with ground.database.begin() as session:
+        session.execute(text("DELETE FROM alert WHERE run <> 'before'"))
+        session.execute(text("TRUNCATE outbox"))
+        session.execute(text("DELETE FROM job_slot"))
+
+
+def check(ground: Ground) -> None:
+    """Hold what was raised and queued against what was made."""
+    slot = night_of(NIGHT)
+    with ground.database.read() as session:
+        raised = session.execute(
+            text("SELECT count(*) FROM alert WHERE run = :run"), {"run": slot.key}
+        ).scalar_one()
+        queued = session.execute(text("SELECT count(*) FROM outbox")).scalar_one()
+    expected = ground.new + ground.warned
+    assert raised == expected, f"{raised} alerts, {expected} expected"
+    assert queued == RECEIVERS * expected, f"{queued} events"
+
+
+def p99(times: list[float]) -> float:
+    return sorted(times)[min(len(times) - 1, len(times) * 99 // 100)]
+
+
+def main() -> int:
+    """Run every share and print one table."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--dossiers", type=int, default=1_000_000)
+    asked.add_argument("--open", type=int, default=90_000)
+    asked.add_argument("--rounds", type=int, default=3)
+    asked.add_argument("--shares", default="0.001,0.01,0.05")
+    asked.add_argument("--folder", type=Path, default=None)
+    told = asked.parse_args()
+    print(f"CPython {platform.python_version()}, {told.dossiers:,} dossiers, {told.open:,} open")
+    print(f"{'newly late':>10} {'alerts':>8} {'whole':>8} {'longest tx':>11} {'ingest p99':>22}")
+    for share in (float(one) for one in told.shares.split(",")):
+        folder = Path(tempfile.mkdtemp(prefix="dunghan-bench-", dir=told.folder))
+        folder.chmod(0o755)
+        try:
+            with EmbeddedPostgres(folder) as server:
+                database = Database(server.url)
+                ground = furnish(database, dossiers=told.dossiers, in_hand=told.open, share=share)
+                show(server.url, ground, share, told.rounds)
+                database.dispose()
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    return 0
+
+
+def show(url: str, ground: Ground, share: float, rounds: int) -> None:
+    """Measure one share and print its row."""
+    with feeding(url, ground.sender, 0) as end:
+        time.sleep(8)
+        alone = end()[5:]
+    wholes, longest, beside = [], [], []
+    for number in range(rounds):
+        forget(ground)
+        with feeding(url, ground.sender, number + 1) as end:
+            time.sleep(5)
+            whole, parts = night(ground)
+            times = end()
+        check(ground)
+        beside += times[-max(5, round(whole / PACE)) :]
+        wholes.append(whole)
+        longest.append(max(parts))
+    print(
+        f"{share:>10.1%} {ground.new + ground.warned:>8,} {statistics.median(wholes):>6.2f} s"
+        f" {max(longest) * 1000:>8.0f} ms"
+        f" {p99(beside) * 1000:>8.0f} ms, alone {p99(alone) * 1000:.0f} ms",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())
