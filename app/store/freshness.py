@@ -48,9 +48,12 @@ def hear(session: WriteSession, source_id: int, units: Collection[int], *, on: d
 
 _NEWEST = (
     "CROSS JOIN LATERAL (SELECT array_agg(newest.heard_on ORDER BY newest.heard_on DESC) AS days"
-    " FROM (SELECT heard_on FROM source_heard WHERE source_id = s.id AND unit_id = {unit}"
+    " FROM (SELECT DISTINCT heard_on FROM source_heard WHERE source_id = s.id AND unit_id = {unit}"
     " AND heard_on <= :today ORDER BY heard_on DESC LIMIT :most) AS newest) AS h"
 )
+_WITH_FOREBEARS = "ANY(ARRAY(SELECT f.id FROM unit f WHERE f.id = u.id OR f.heir_id = u.id))"
+"""What was told of a unit that ceased was told of its successor."""
+
 _WHOLE = text(
     "SELECT s.code AS source, s.name, CAST(NULL AS int) AS unit_id, CAST(NULL AS text) AS unit,"  # noqa: S608  # built from constants
     f" h.days FROM source s {_NEWEST.format(unit=ANY_UNIT)}"
@@ -58,8 +61,9 @@ _WHOLE = text(
 )
 _BY_UNIT = text(
     "SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, h.days"  # noqa: S608  # built from constants
-    f" FROM source s CROSS JOIN unit u {_NEWEST.format(unit='u.id')}"
-    " WHERE u.lft BETWEEN :lft AND :rgt AND h.days IS NOT NULL ORDER BY s.code, u.code"
+    f" FROM source s CROSS JOIN unit u {_NEWEST.format(unit=_WITH_FOREBEARS)}"
+    " WHERE u.lft BETWEEN :lft AND :rgt AND u.heir_id IS NULL AND h.days IS NOT NULL"
+    " ORDER BY s.code, u.code"
 )
 
 

@@ -201,7 +201,7 @@ def score_units(rule_set: RuleSet, metrics: Metrics, known: Figures) -> tuple[As
             card=score(rule_set, _subject(row, by_id, env, known)),
         )
         for row in sorted(known.units, key=lambda row: row.code)
-        if is_assessed(row, rule_set, known.first_day)
+        if is_assessed(row, rule_set, known)
     ]
     return _ranked(rule_set, assessed, env, {row.code for row in known.units})
 
@@ -228,11 +228,12 @@ def environments(
     return env
 
 
-def is_assessed(row: UnitRow, rule_set: RuleSet, first_day: date) -> bool:
-    """Tell whether a unit has a sheet: of a level that the set is for, and not closed before."""
-    closed = row.valid_to is not None and row.valid_to < first_day
-    known = row.level in _LEVELS and Level(row.level) in rule_set.levels
-    return known and not closed and not row.is_bucket
+def is_assessed(row: UnitRow, rule_set: RuleSet, known: Figures) -> bool:
+    """Tell whether a unit is scored: what ceased counts as its successor, unless not yet known."""
+    closed = row.valid_to is not None and row.valid_to < known.first_day
+    rolled_up = row.heir_id is not None and row.code not in known.own
+    is_asked = row.level in _LEVELS and Level(row.level) in rule_set.levels
+    return is_asked and not closed and not rolled_up and not row.is_bucket
 
 
 def rolled_up(rows: Sequence[UnitRow], own: Mapping[str, Tally]) -> dict[str, Tally]:

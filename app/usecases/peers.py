@@ -84,7 +84,7 @@ def _snapshots(loaded: Loaded, row: UnitRow, bound: Mapping[str, Peers]) -> tupl
             for one in loaded.units
             if one.level == level.value
             and one.id != row.id
-            and index.is_assessed(one, rule_set, figures.first_day)
+            and index.is_assessed(one, rule_set, figures)
         ]
         values = {
             name: value

@@ -9,6 +9,7 @@ from app.store import freshness
 from app.store.freshness import HeardRow
 from app.store.session import Database, WriteSession
 from tests.factories import make_source, make_unit
+from tests.store.test_successions import follow
 
 DAY = date(2026, 8, 10)
 NEXT = DAY + timedelta(days=1)
@@ -37,6 +38,20 @@ def test_only_the_newest_days_up_to_today_are_read(session: WriteSession) -> Non
     found = freshness.of_sources(session, today=DAY + timedelta(days=3), most=2)
 
     assert found[0].days == (DAY + timedelta(days=3), DAY + timedelta(days=2))
+
+
+def test_what_was_told_of_a_unit_that_ceased_was_told_of_its_successor(
+    session: WriteSession,
+) -> None:
+    source, province = make_source(session), make_unit(session, "H44")
+    old, new = (make_unit(session, f"H44.{n}", parent=province) for n in (100, 101))
+    freshness.hear(session, source, {old.id, new.id}, on=DAY)
+    freshness.hear(session, source, {old.id}, on=NEXT)
+    follow(session, old, new)
+
+    found = freshness.of_units(session, lft=province.lft, rgt=province.rgt, today=NEXT, most=5)
+
+    assert [(one.unit, one.days) for one in found] == [("H44.101", (NEXT, DAY))]
 
 
 def test_to_hear_of_nothing_writes_nothing(session: WriteSession) -> None:

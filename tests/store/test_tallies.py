@@ -3,6 +3,7 @@
 That the counts are those of the Python decision is held in tests/usecases/test_reporting.py.
 """
 
+from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
@@ -10,9 +11,11 @@ import pytest
 from app.domain.period import Period
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, Count
 from app.domain.timeliness import Reading, State
-from app.store import tallies
+from app.store import procedures, tallies
 from app.store.session import WriteSession
 from app.store.tallies import CONDITIONS, Dimension, Scope, Span
+from app.usecases import catalogue
+from app.usecases.catalogue import ProcedureSpec
 from tests.factories import (
     Course,
     add_dossier,
@@ -80,6 +83,40 @@ def test_children_add_up_to_the_whole(session: WriteSession) -> None:
         (("H44.101",), 1),
     ]
     assert whole[0].tally == rows[0].tally + rows[1].tally
+
+
+def test_the_field_of_a_procedure_is_that_which_was_known(session: WriteSession) -> None:
+    unit = make_unit(session)
+    for field, day in (("OLD", "2026-03-03"), ("NEW", "2026-03-20")):
+        catalogue.put_procedures(
+            session,
+            [ProcedureSpec(code="1.1", name="P", field=field)],
+            actor="test",
+            now=local(day),
+        )
+    number = procedures.by_code(session, ["1.1"])["1.1"].id
+    course = _course(0)
+    add_dossier(
+        session,
+        unit,
+        make_source(session),
+        "HS-1",
+        course=course,
+        procedure_id=number,
+        recorded_at=local("2026-03-05"),
+    )
+
+    for known_at, field in (
+        (local("2026-03-10"), "OLD"),
+        (local("2026-03-25"), "NEW"),
+        (None, "NEW"),
+    ):
+        scope = Scope(unit.lft, unit.rgt, known_at=known_at)
+        rows = tallies.counts(session, scope, span(), by=[Dimension.FIELD])
+        found = tallies.listed(session, replace(scope, field=field), span(), limit=9)
+
+        assert [row.keys for row in rows] == [(field,)]
+        assert [one.code for one in found] == ["HS-1"]
 
 
 _STEP = timedelta(microseconds=1)

@@ -29,6 +29,7 @@ from tests.factories import (
     make_unit,
     on_time_until,
 )
+from tests.store.test_successions import follow
 
 NOW = datetime(2026, 8, 10, 1, 0, tzinfo=UTC)
 
@@ -95,6 +96,22 @@ def criterion(feed: dict[str, object], unit: str, name: str) -> dict[str, object
     criteria = entry(feed, unit)["criteria"]
     assert isinstance(criteria, list)
     return next(found for found in criteria if found["id"] == name)
+
+
+def test_a_commune_that_merged_is_scored_as_its_successor_once_that_is_known(
+    world: World,
+) -> None:
+    with world.database.begin() as session:
+        follow(session, world.bad, world.good)
+
+    def shown(**question: datetime) -> set[str]:
+        units = read(world, **question)["units"]
+        assert isinstance(units, list)
+        return {str(one["unit"]) for one in units}
+
+    both = {world.good.code, world.bad.code}
+    assert shown() & both == {world.good.code}
+    assert shown(known_at=local("2026-07-01")) & both == both
 
 
 class TestFeed:

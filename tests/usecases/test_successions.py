@@ -15,9 +15,10 @@ from app.domain.record import Message, MessageKind, Status, Told
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, IN_HAND, Count, Tally
 from app.domain.timeliness import Reading
 from app.rulebook.metrics import load_metrics
+from app.store import facts, tallies, units
 from app.store import successions as register
-from app.store import units
 from app.store.session import WriteSession
+from app.store.tallies import Dimension
 from app.store.trees import Units
 from app.store.units import UnitRow, UnitUnknown
 from app.usecases import catalogue, ingest, rebuild, reporting, successions
@@ -582,6 +583,17 @@ def test_no_dossier_is_lost_or_doubled_by_any_reform(
                 assert len(behind) == figures.total.tally[one], one
     ceased = {row.code for row in units.children(session, world.root.id) if row.heir_id is not None}
     assert not ceased & {str(row.keys["unit"]) for row in now.rows}
+
+
+def _same_from_facts(session: WriteSession, question: Question) -> None:
+    """Pass if the counters tell what the look at every dossier tells, where they can."""
+    span = reporting.cut(question, (), now=LATER).whole
+    scope = question.scope(span.ends)
+    by = [Dimension.UNIT]
+    fast = facts.counts(session, scope, [span], by=by)
+    if fast is not None:
+        slow = tallies.counts(session, scope, span, by=by)
+        assert fast[0] == [row for row in slow if any(row.tally.values)]
 
 
 @FEW
