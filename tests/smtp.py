@@ -26,7 +26,8 @@ class MailServer:
     """Takes mails, and answers as it is told to.
 
     ``troubles`` are used up one by one: a reply to the end of DATA, or ``"drop"`` to close the
-    connection in the middle of it, or ``"lost"`` to take the mail and drop before saying so.
+    connection in the middle of it, or ``"lost"`` to take the mail and drop before saying so; an
+    empty one is none.
     """
 
     troubles: list[str] = field(default_factory=list)
@@ -56,7 +57,7 @@ class MailServer:
         if trouble == "drop" and isinstance(transport, asyncio.Transport):
             transport.abort()
             return "421 gone"
-        if trouble not in (None, "lost"):
+        if trouble not in (None, "", "lost"):
             return str(trouble)
         content = envelope.content
         if not isinstance(content, bytes):

@@ -9,8 +9,11 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from app.domain.alert import Level
 from app.domain.delivery import Answer, Letter, answered
+from app.domain.mail import Topic
 from app.domain.record import MessageKind, Status, Told
+from app.i18n import Language
 from app.jobs import (
     PullUnconfigured,
     StatusMalformed,
@@ -18,11 +21,12 @@ from app.jobs import (
     courier_of,
     duty_of,
     owner_name,
+    postman_of,
     worker_of,
 )
 from app.senders.seal import Sealer
 from app.settings import Settings
-from app.store import outbox, successions, webhooks
+from app.store import freshness, outbox, successions, webhooks
 from app.store.outbox import Event, Post
 from app.store.session import Database, ReadSession
 from app.store.tables import (
@@ -35,13 +39,15 @@ from app.store.tables import (
     job_slot,
 )
 from app.store.units import UnitRow
-from app.usecases import ingest
+from app.usecases import ingest, subscriptions
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
 from app.usecases.webhooks import new_secret
 from tests.factories import add_dossier, local, make_source, make_unit
 from tests.fakes import FakeIgate, RecordingSender, igate_item
+from tests.smtp import mail_server
+from tests.usecases.test_subtree import holder_of
 
 NOW = local("2026-08-07", 8)
 SEALER = Sealer(b"k" * 32)
@@ -181,14 +187,78 @@ def test_a_night_that_breaks_is_given_back_and_the_ticker_lives(
     assert "run failed" in caplog.messages
 
 
+def mail_settings(**more: object) -> Settings:
+    told: dict[str, object] = {
+        "hash_key": "k" * 32,
+        "public_url": "https://dung-han.vn/",
+        "smtp_host": "127.0.0.1",
+        "smtp_security": "none",
+        "mail_from": "dung-han@example.gov.vn",
+        **more,
+    }
+    return Settings(**told)  # type: ignore[arg-type] # pydantic reads them
+
+
+def test_a_tick_asks_an_address_by_a_real_mail_server(fresh_database: Database) -> None:
+    with mail_server() as server:
+        settings = mail_settings(smtp_port=server.port)
+        worker = worker_of(settings, fresh_database, clock=lambda: NOW)
+        with fresh_database.begin() as session:
+            unit = make_unit(session)
+            subscriptions.subscribe(
+                session,
+                subscriptions.mailing(b"k" * 32, public_url="https://dung-han.vn"),
+                address="mot-cua@example.gov.vn",
+                unit="H44",
+                level=Level.UNIT,
+                language=Language.VI,
+                topics=[Topic.OVERDUE],
+                who=holder_of(unit),
+                now=NOW,
+            )
+        worker.send_mails()
+        worker.send_mails()
+        (message,) = server.messages
+
+    assert message["To"] == "mot-cua@example.gov.vn"
+    body = message.get_body(("plain",))
+    assert body is not None
+    assert "https://dung-han.vn/v1/subscriptions/" in body.get_content()
+
+
+def test_without_a_mail_server_there_is_nobody_to_send() -> None:
+    assert postman_of(mail_settings(smtp_host=None)) is None
+
+
+def test_a_tick_notices_a_silence_and_lives_through_trouble(
+    fresh_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    with fresh_database.begin() as session:
+        unit, source_id = make_unit(session), make_source(session)
+        for day in (20, 21, 22):
+            freshness.hear(session, source_id, [unit.id], on=local(f"2026-07-{day}").date())
+
+    worker_on(fresh_database).do_silences()
+    worker_on(fresh_database).do_silences()
+
+    assert caplog.messages == ["silences noticed"]
+
+
 def test_a_database_that_is_away_is_waited_for(caplog: pytest.LogCaptureFixture) -> None:
     away = Database("postgresql+psycopg://nobody@127.0.0.1:1/none")
     worker = worker_on(away)
 
     worker.do_nights()
     worker.send_post()
+    worker.do_silences()
+    worker.send_mails()  # it has no mail server
 
-    assert caplog.messages == ["nights wait for the database", "the post waits for the database"]
+    assert caplog.messages == [
+        "nights wait for the database",
+        "the post waits for the database",
+        "silences wait for the database",
+    ]
     away.dispose()
 
 

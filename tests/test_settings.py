@@ -142,3 +142,57 @@ def test_a_key_that_is_given_is_used_as_it_is(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("DUNGHAN_HASH_KEY", KEY)
 
     assert load().applicant_key() == KEY.encode()
+
+
+MAIL = {
+    "DUNGHAN_SMTP_HOST": "mail.example",
+    "DUNGHAN_MAIL_FROM": "dung-han@example.gov.vn",
+    "DUNGHAN_PUBLIC_URL": "https://dung-han.example/",
+}
+
+
+def test_a_mail_server_needs_a_sender_and_an_address_for_links(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in MAIL.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("DUNGHAN_MAIL_DOMAINS", "gov.vn, example.vn")
+
+    settings = load()
+
+    assert settings.public_url == "https://dung-han.example"
+    assert settings.mail_domains == ("gov.vn", "example.vn")
+    for name in ("DUNGHAN_MAIL_FROM", "DUNGHAN_PUBLIC_URL"):
+        monkeypatch.delenv(name)
+        with pytest.raises(SettingsInvalid, match="DUNGHAN_SMTP_HOST needs"):
+            load()
+        monkeypatch.setenv(name, MAIL[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("DUNGHAN_PUBLIC_URL", "dung-han.example"),
+        ("DUNGHAN_PUBLIC_URL", "ftp://dung-han.example"),
+        ("DUNGHAN_PUBLIC_URL", "https://dung-han.example/?a=b"),
+        ("DUNGHAN_SMTP_SECURITY", "perhaps"),
+    ],
+)
+def test_what_no_mail_could_use_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    for each, told in MAIL.items():
+        monkeypatch.setenv(each, told)
+    monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsInvalid, match=name):
+        load()
+
+
+def test_a_password_is_never_sent_in_the_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    more = {"DUNGHAN_SMTP_USER": "u", "DUNGHAN_SMTP_SECURITY": "none"}
+    for name, value in (MAIL | more).items():
+        monkeypatch.setenv(name, value)
+
+    with pytest.raises(SettingsInvalid, match="DUNGHAN_SMTP_USER needs"):
+        load()

@@ -45,6 +45,8 @@ MEASURES: Final = {
     "dunghan_nightly_failed": "Nights that failed.",
     "dunghan_outbox_pending": "Events that wait for a receiver.",
     "dunghan_outbox_dead": "Events given up in the last day.",
+    "dunghan_mails_pending": "Mails that wait to be sent.",
+    "dunghan_mails_dead": "Mails given up in the last day.",
     "dunghan_outbox_lag_seconds": "Time since the oldest event that waits was due.",
 }
 """What is asked of the database for each look at the measures."""

@@ -1,17 +1,18 @@
 """The source systems that send dossiers, and how fresh what they sent is."""
 
 from typing import Annotated, Any
+from uuid import UUID
 
 from fastapi import Query
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Day, Out
+from app.api.fields import Day, Instant, Out
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.freshness import Freshness
 from app.store.units import UnitUnknown
-from app.usecases import freshness
+from app.usecases import freshness, silences
 from app.usecases.access import Principal
 from app.usecases.freshness import SourceHeard
 from app.usecases.subtree import subtree_of
@@ -65,6 +66,58 @@ class SourcesOut(Out):
 
     sources: list[SourceOut]
     next_cursor: None = None
+
+
+class SilenceOut(Out):
+    """One silence of a source."""
+
+    id: UUID = Field(description="Cũng là mã của bản tin. / Also the id of the event.")
+    source: str = Field(examples=["mot-cua"])
+    last_heard_on: Day
+    rhythm_working_days: int
+    raised_at: Instant
+    resolved_at: Instant | None = Field(description="Khi nghe lại. / When it was heard again.")
+
+
+class SilencesOut(Out):
+    """Silences, the newest first."""
+
+    silences: list[SilenceOut]
+    next_cursor: None = None
+
+
+@router.get(
+    "/silences",
+    operation_id="listSilences",
+    summary="List when sources fell silent, and when they were heard again",
+    responses=problems(UnitUnknown),
+)
+def list_silences(
+    session: Reading,
+    who: Reader,
+    unit: Annotated[
+        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
+    ] = None,
+) -> SilencesOut:
+    """Những lần nguồn ngừng gửi dữ liệu, mới nhất trước, tối đa 200; mỗi lần chỉ báo một lần.
+
+    Silences of the sources that ever told of the units, the newest first, 200 at most; each is
+    told once.
+    """
+    found = silences.list_silences(session, within=subtree_of(session, who, unit))
+    return SilencesOut(
+        silences=[
+            SilenceOut(
+                id=row.id,
+                source=row.source,
+                last_heard_on=row.last_heard_on,
+                rhythm_working_days=row.rhythm,
+                raised_at=row.raised_at,
+                resolved_at=row.resolved_at,
+            )
+            for row in found
+        ]
+    )
 
 
 @router.get(

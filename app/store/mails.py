@@ -6,7 +6,7 @@ of the same mail under the same ``Message-ID``, and never a loss.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -240,15 +240,13 @@ def page(
     return [MailRow(**row) for row in session.execute(ordered).mappings()]
 
 
-def backlog(session: ReadSession, *, now: datetime) -> Backlog:
-    """Return how much waits and how much was given up."""
-    row = session.execute(
-        sa.select(
-            sa.func.count().filter(mail.c.state == MailState.PENDING.value).label("pending"),
-            sa.func.count().filter(mail.c.state == MailState.DEAD.value).label("dead"),
-            sa.func.min(mail.c.next_at)
-            .filter(mail.c.state == MailState.PENDING.value, mail.c.next_at <= now)
-            .label("oldest"),
+def backlog(session: ReadSession, *, now: datetime, dead_for: timedelta) -> Backlog:
+    """Return how much waits and how much was given up of late."""
+    waiting, oldest = session.execute(
+        sa.select(sa.func.count(), sa.func.min(mail.c.next_at).filter(mail.c.next_at <= now)).where(
+            mail.c.state == MailState.PENDING.value
         )
     ).one()
-    return Backlog(row.pending, row.dead, row.oldest)
+    died = sa.and_(mail.c.state == MailState.DEAD.value, mail.c.settled_at > now - dead_for)
+    dead = session.execute(sa.select(sa.func.count()).select_from(mail).where(died)).scalar_one()
+    return Backlog(waiting, dead, oldest)

@@ -890,6 +890,7 @@ mail = sa.Table(
     sa.CheckConstraint("state IN ('pending', 'sent', 'empty', 'superseded', 'dead')", name="state"),
     sa.CheckConstraint("since <= until", name="span"),
     sa.Index("ix_mail_pending", "next_at", postgresql_where=sa.text("state = 'pending'")),
+    sa.Index("ix_mail_dead", "settled_at", postgresql_where=sa.text("state = 'dead'")),
     sa.Index("ix_mail_subscription_id_created_at", "subscription_id", "created_at"),
     comment="Mails that are to go out, went out or were given up: one for a slot.",
 )

@@ -31,7 +31,7 @@ from app.i18n import Language
 from app.senders.seal import SealBroken
 from app.store import digests, mails, silences, subscriptions
 from app.store.digests import Asked
-from app.store.mails import Backlog, Claimed, Planned
+from app.store.mails import Claimed, Planned
 from app.store.session import Database, ReadSession, WriteSession
 from app.store.subscriptions import SubscriptionRow
 from app.usecases.alert_settings import settings_of
@@ -281,8 +281,3 @@ def settle(
     state = MailState.DEAD if next_at is None else MailState.PENDING
     ours = mails.settle(session, claimed, state, answer=answer, next_at=next_at, now=now)
     return Sent(failed=1, dead=int(ours and next_at is None))
-
-
-def backlog(session: ReadSession, *, now: datetime) -> Backlog:
-    """Return how much waits to be sent, and how much was given up."""
-    return mails.backlog(session, now=now)

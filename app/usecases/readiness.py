@@ -7,7 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from app.domain.calendar import next_year_warning
-from app.store import outbox, schema
+from app.store import mails, outbox, schema
+from app.store.mails import Backlog as MailBacklog
 from app.store.outbox import Backlog
 from app.store.session import Database, ReadSession, StorageUnavailable
 from app.usecases import calendars, freshness, runs
@@ -17,6 +18,8 @@ LATE_NIGHT: Final = timedelta(minutes=15)
 """A night that is not done so long after its moment is worth a look."""
 LATE_POST: Final = timedelta(minutes=15)
 """An event that is still not sent so long after it was due is worth a look."""
+LATE_MAIL: Final = timedelta(hours=1)
+"""A mail that is still not sent so long after it was due is worth a look."""
 DEAD_FOR: Final = timedelta(days=1)
 """Events that died in this time are worth a look."""
 SAFE: Final = frozenset({"on", "remote_write", "remote_apply", "local"})
@@ -74,7 +77,9 @@ def look(database: Database, *, as_of: datetime, must_be_durable: bool) -> Readi
                 nights = runs.standing_of(session, now=as_of)
                 post = outbox.backlog(session, now=as_of, dead_for=DEAD_FOR)
                 last = None if nights.last is None else nights.last.slot
+                letters = mails.backlog(session, now=as_of, dead_for=DEAD_FOR)
                 degraded |= _behind(nights, post, as_of) | _amiss(session, as_of)
+                degraded |= _unsent(letters, as_of)
     except StorageUnavailable:
         checks[Check.DATABASE] = Verdict.FAILED
     return Readiness(checks=checks, degraded=degraded, last_nightly=last)
@@ -86,9 +91,14 @@ def measures_of(database: Database, *, as_of: datetime) -> Mapping[str, float]:
         with database.read() as session:
             nights = runs.standing_of(session, now=as_of)
             post = outbox.backlog(session, now=as_of, dead_for=DEAD_FOR)
+            letters = mails.backlog(session, now=as_of, dead_for=DEAD_FOR)
     except StorageUnavailable:
         return {}
-    return _measures(nights, post, as_of)
+    told = {"pending": letters.pending, "dead": letters.dead}
+    return {
+        **_measures(nights, post, as_of),
+        **{f"dunghan_mails_{name}": float(number) for name, number in told.items()},
+    }
 
 
 def _measures(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, float]:
@@ -126,6 +136,20 @@ def _behind(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, objec
             "oldest_due_at": None if oldest is None else oldest.isoformat(),
         }
     return found
+
+
+def _unsent(letters: MailBacklog, as_of: datetime) -> dict[str, object]:
+    """Return how far the mails are behind."""
+    oldest = letters.oldest_due_at
+    if not letters.dead and (oldest is None or as_of - oldest <= LATE_MAIL):
+        return {}
+    return {
+        "mails": {
+            "pending": letters.pending,
+            "dead": letters.dead,
+            "oldest_due_at": None if oldest is None else oldest.isoformat(),
+        }
+    }
 
 
 def _amiss(session: ReadSession, as_of: datetime) -> dict[str, object]:

@@ -858,6 +858,13 @@ def upgrade() -> None:
         comment="Mails that are to go out, went out or were given up: one for a slot.",
     )
     op.create_index(
+        "ix_mail_dead",
+        "mail",
+        ["settled_at"],
+        unique=False,
+        postgresql_where=sa.text("state = 'dead'"),
+    )
+    op.create_index(
         "ix_mail_pending",
         "mail",
         ["next_at"],
@@ -1774,6 +1781,7 @@ def downgrade() -> None:
     op.drop_index(
         "ix_mail_pending", table_name="mail", postgresql_where=sa.text("state = 'pending'")
     )
+    op.drop_index("ix_mail_dead", table_name="mail", postgresql_where=sa.text("state = 'dead'"))
     op.drop_table("mail")
     op.drop_table("locator")
     op.drop_table("late_cause")

@@ -114,6 +114,7 @@ PROBES: dict[str, Probe | str] = {
     "getStatistics": query("/v1/statistics", SPAN),
     "getDataQuality": query("/v1/data-quality", SPAN),
     "listSources": query("/v1/sources"),
+    "listSilences": query("/v1/sources/silences"),
     "listPublications": query("/v1/publications"),
     "countPublications": query("/v1/publications/counts", SPAN),
     "putPublications": Probe("/v1/publications", a_posting, 422),

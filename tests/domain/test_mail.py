@@ -1,6 +1,6 @@
 """Mails as values: addresses, slots, and what makes a mail the same mail again."""
 
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from uuid import uuid4
 
 import pytest
@@ -92,6 +92,28 @@ def test_no_slot_is_missed_by_looking_when_told(now: datetime) -> None:
     first, last = date.fromisoformat(min(seen)), date.fromisoformat(max(seen))
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     assert seen == {day.isoformat() for day in days if STATE.is_working_day(day)}
+
+
+def test_an_office_may_set_up_times_of_its_own_on_working_days() -> None:
+    times = (time(14), time(8, 30))
+    moments = [
+        local("2026-08-10", 8),
+        local("2026-08-10", 8, 30),
+        local("2026-08-10", 13, 59),
+        local("2026-08-10", 15),
+        local("2026-08-15", 15),
+    ]
+
+    slots = [opened(STATE, now=moment, digest_at=times) for moment in moments]
+
+    assert [slot.key if slot else None for slot in slots] == [
+        "2026-08-07T14:00",
+        "2026-08-10T08:30",
+        "2026-08-10T08:30",
+        "2026-08-10T14:00",
+        "2026-08-14T14:00",
+    ]
+    assert look_again_at(STATE, now=moments[1], digest_at=times) == local("2026-08-10", 14)
 
 
 def test_without_a_calendar_a_digest_still_goes_out_on_weekdays() -> None:

@@ -18,14 +18,20 @@ import pytest
 from sqlalchemy import text
 
 from app.clock import system_clock
+from app.domain.alert import Level
+from app.domain.mail import Topic
+from app.i18n import Language
 from app.jobs import Worker
 from app.senders.seal import Sealer
-from app.store import webhooks
+from app.store import units, webhooks
 from app.store.session import Database
+from app.usecases import mails, subscriptions
+from app.usecases.mails import Postman
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
+from app.usecases.subscriptions import Purpose
 from app.usecases.webhooks import new_secret
-from tests.fakes import RecordingSender
+from tests.fakes import RecordingPost, RecordingSender
 from tests.faults.harness import SECRET, Service, database_of, furnish
 from tests.faults.payloads import (
     Fields,
@@ -34,11 +40,15 @@ from tests.faults.payloads import (
     a_record,
     an_event,
 )
+from tests.usecases.test_subtree import holder_of
 
 pytestmark = [pytest.mark.fault, pytest.mark.must_run_in_ci]
 
 NUMBERS: Final = ("001987654321", "0912876543", "+84912876543", "198765432", "001 987 654 321")
 ADDRESS: Final = "canary.chim@vidu-canary.vn"
+SUBSCRIBER: Final = "nguoi-nhan-ban-tin@vidu.gov.vn"
+"""The one address that is kept, sealed: it too must be found nowhere."""
+URL: Final = "https://dung-han.vidu.gov.vn"
 NAME: Final = "Trần Thị Hoàng Yến Canary"
 CODES: Final = frozenset({"code", "MaHoSo", "parent", "leg", "other_codes", "MaHoSoKhac"})
 """Numbers of dossiers are what a sender says they are: masked, all dossiers would be one."""
@@ -79,7 +89,9 @@ def test_nothing_of_a_person_is_found_anywhere(
             sent = _send_everything(service, key)
             sent.answers += [_get(service, path, key) for path in ("/metrics", *_READ)]
         _run_the_night(database)
+        sent_mails = _send_mails(database)
         places = dict(_places(database))
+    places |= {f"mail[{n}]": told for n, told in enumerate(sent_mails)}
     posts, waiting, kept = (
         sum(table in name for name in places) for table in ("].payload", "].raw", "].told")
     )
@@ -92,12 +104,15 @@ def test_nothing_of_a_person_is_found_anywhere(
         records=kept,
         quarantined=waiting,
         webhook_payloads=posts,
+        mails=len(sent_mails),
         hits=len(found),
     )
 
     assert found == {}
+    assert not any(SUBSCRIBER in told or "nguoi-nhan" in told for told in places.values())
     assert 500 not in sent.statuses
     assert min(kept, waiting, posts) > 20, "too little was kept to look at"
+    assert len(sent_mails) >= 2, "no mail was looked at"
     assert "request" in places["log of the service"]
 
 
@@ -185,6 +200,9 @@ _READ: Final = (
     "/v1/dossiers/HS-000001/timeline",
     "/v1/alerts?limit=500",
     "/v1/overdue?unit=H44&limit=500",
+    "/v1/letters?state=owed&unit=H44&limit=500",
+    "/v1/letters/HS-000001.html",
+    "/v1/late-causes?unit=H44",
 )
 
 
@@ -221,6 +239,36 @@ def _run_the_night(database: Database) -> None:
         duty=Duty(clock=lambda: later, owner="test"),
         courier=Courier(RecordingSender(), Sealer(SECRET.encode()), lambda: later),
     ).do_nights()
+
+
+def _send_mails(database: Database) -> list[str]:
+    """Return the mails that a unit gets of it all, and the addresses of none."""
+    post, later = RecordingPost(), system_clock() + timedelta(days=5)
+    postman = Postman(post, subscriptions.mailing(SECRET.encode(), public_url=URL), lambda: later)
+    with database.begin() as session:
+        unit = units.get(session, "H44")
+        for level in Level:
+            row, _ = subscriptions.subscribe(
+                session,
+                postman.mailing,
+                address=SUBSCRIBER,
+                unit="H44",
+                level=level,
+                language=Language.VI,
+                topics=list(Topic),
+                who=holder_of(unit),
+                now=later - timedelta(days=9),
+            )
+            token = postman.mailing.token(row.id, Purpose.CONFIRM)
+            subscriptions.confirm(
+                session, postman.mailing, row.id, token, now=later - timedelta(days=9)
+            )
+        session.execute(text("UPDATE alert SET recipient_unit_id = :unit"), {"unit": unit.id})
+        session.execute(text("UPDATE alert SET raised_at = :at"), {"at": later - timedelta(days=3)})
+    with database.begin() as session:
+        mails.plan_digests(session, now=later)
+    mails.send_due(database, postman)
+    return [one.subject + one.text + one.html for one in post.mails]
 
 
 def _places(database: Database) -> Iterator[tuple[str, str]]:

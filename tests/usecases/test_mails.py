@@ -11,6 +11,7 @@ from app.domain.delivery import CLAIM, Answer, Failure
 from app.domain.mail import Mail, Topic
 from app.i18n import Language
 from app.senders.seal import ADDRESSES, Sealer
+from app.store import mails as rows
 from app.store.session import Database, WriteSession
 from app.store.tables import mail, subscription
 from app.store.units import UnitRow
@@ -250,7 +251,7 @@ def test_an_address_that_is_refused_for_good_is_asked_no_more(
     assert (done, later) == (Sent(failed=1, dead=1), Sent())
     with database.read() as session:
         row = session.execute(sa.select(subscription)).one()
-        backlog = mails.backlog(session, now=clock())
+        backlog = rows.backlog(session, now=clock(), dead_for=timedelta(days=3))
     assert row.disabled_reason == "recipient_refused"
     assert (backlog.pending, backlog.dead) == (0, 1)
 

@@ -6,7 +6,9 @@ from uuid import uuid4
 
 import pytest
 
-from app.store import outbox, schema
+from app.domain.mail import MailKind
+from app.store import mails, outbox, schema
+from app.store.mails import Planned
 from app.store.outbox import Event, Post
 from app.store.session import Database
 from app.usecases import readiness, runs
@@ -129,6 +131,25 @@ def test_post_that_waits_too_long_or_died_is_worth_a_look(fresh_database: Databa
     assert told(16) == {"pending": 3, "dead": 0, "oldest_due_at": NOW.isoformat()}
     measures = readiness.measures_of(fresh_database, as_of=NOW + timedelta(minutes=2))
     assert (measures["dunghan_outbox_pending"], measures["dunghan_outbox_lag_seconds"]) == (3, 120)
+
+
+def test_mails_that_wait_too_long_or_died_are_worth_a_look(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+        for n in range(2):
+            planned = Planned(unit.id, uuid4(), uuid4(), MailKind.DIGEST, f"{n}", NOW, NOW)
+            assert mails.plan(session, planned, now=NOW)
+
+    def told(minutes: int) -> object:
+        later = NOW + timedelta(minutes=minutes)
+        return readiness.look(fresh_database, as_of=later, must_be_durable=False).degraded.get(
+            "mails"
+        )
+
+    assert told(60) is None
+    assert told(61) == {"pending": 2, "dead": 0, "oldest_due_at": NOW.isoformat()}
+    measures = readiness.measures_of(fresh_database, as_of=NOW)
+    assert (measures["dunghan_mails_pending"], measures["dunghan_mails_dead"]) == (2, 0)
 
 
 def test_measures_of_a_database_that_is_away_are_left_out() -> None:
