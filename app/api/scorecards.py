@@ -19,6 +19,7 @@ from app.domain.assessment import PeriodUnreadable, read_period, written
 from app.domain.period import PeriodReversed
 from app.domain.rounding import plain
 from app.domain.rule_set import Round
+from app.domain.sheet import RoundState
 from app.domain.wanted import from_plain
 from app.i18n import Language as LanguageCode
 from app.i18n import phrase
@@ -345,6 +346,11 @@ class InputsIn(In):
         default_factory=dict,
         description="Vai trò chịu trách nhiệm theo tiêu chí. / The role that answers for a line.",
     )
+    evidence: Annotated[dict[str, list[Text]], Field(max_length=500)] = Field(
+        default_factory=dict,
+        description="Mã băm của mọi tài liệu kiểm chứng theo tiêu chí. / Hashes of all the "
+        "evidence of a line.",
+    )
     author: Text | None = Field(None, description="Người khai. / Who tells it.")
 
 
@@ -368,6 +374,7 @@ class InputsOut(Out):
     changed: list[str]
     inputs: dict[str, InputStandsOut]
     responsible: dict[str, str]
+    evidence: dict[str, list[str]]
 
 
 class SupposedIn(In):
@@ -528,7 +535,7 @@ def _spoken_way(way: Json, language: LanguageCode) -> Json:
     return {**way, "text": phrase(language, f"recover.{way['reaches']}", told)}
 
 
-def round_out(state: Any) -> RoundShortOut:
+def round_out(state: RoundState) -> RoundShortOut:
     """Return a round as it is shown."""
     card_ = state.card or {}
     return RoundShortOut.model_validate(
@@ -547,7 +554,8 @@ def round_out(state: Any) -> RoundShortOut:
     )
 
 
-def _span(asked: Asked) -> SpanOut:
+def span_of(asked: Asked) -> SpanOut:
+    """Return the days of a question."""
     period = asked.period
     return SpanOut.model_validate({"from": period.first.isoformat(), "to": period.last.isoformat()})
 
@@ -625,7 +633,7 @@ def list_scorecards(
     return ScorecardsOut(
         rule_set=rule_set,
         version=asked.version.number,
-        period=_span(asked),
+        period=span_of(asked),
         known_at=asked.known_at,
         total=len(found.lines),
         comparable=None if earlier is None else found.is_comparable,
@@ -738,6 +746,7 @@ def put_inputs(
             now=now,
             author=body.author,
             responsible=body.responsible,
+            proofs=body.evidence,
         )
     except InputsRefused as error:
         raise refused_of(error) from error
@@ -760,6 +769,7 @@ def put_inputs(
             for name, one in done.sheet.inputs.items()
         },
         responsible=done.sheet.responsible,
+        evidence={leaf: list(hashes) for leaf, hashes in done.sheet.evidence.items()},
     )
 
 
@@ -798,7 +808,7 @@ def suppose(
     return SupposedOut(
         rule_set=rule_set,
         unit=found.row.code,
-        period=_span(asked),
+        period=span_of(asked),
         now=_stand(supposed.now),
         then=_stand(supposed.then),
         points=_difference(supposed.now, supposed.then),
@@ -863,7 +873,7 @@ def list_lost_points(
     return LostPointsOut(
         rule_set=rule_set,
         unit=unit,
-        period=_span(asked),
+        period=span_of(asked),
         known_at=card.told(asked.known_at),
         lost=plain(found.total),
         lines=[LostOut.model_validate(_spoken_leaf(line, language)) for line in found.lines],
@@ -897,7 +907,7 @@ def freeze_peers(
     return SnapshotsOut(
         rule_set=rule_set,
         unit=unit,
-        period=_span(asked),
+        period=span_of(asked),
         known_at=asked.known_at,
         snapshots=[
             SnapshotOut(

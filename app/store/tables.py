@@ -1020,6 +1020,31 @@ register_entry = sa.Table(
     comment="What units told of publications and petitions, by code. Append-only: the last holds.",
 )
 
+evidence = sa.Table(
+    "evidence",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("media_type", sa.Text, nullable=False),
+    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("size > 0", name="size"),
+    comment="Files that prove what a sheet says, by SHA-256. Append-only.",
+)
+
+evidence_piece = sa.Table(
+    "evidence_piece",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    sa.Column("hash", sa.Text, primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("data", sa.LargeBinary, nullable=False),
+    sa.ForeignKeyConstraint(["unit_id", "hash"], ["evidence.unit_id", "evidence.hash"]),
+    comment="The bytes of evidence, 256 KiB a row. Append-only.",
+)
+
 score_entry = sa.Table(
     "score_entry",
     metadata,

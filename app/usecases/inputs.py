@@ -18,7 +18,7 @@ from app.domain.wanted import Origin, ValueRefused, Wanted, every_leaf, read_val
 from app.store import audit, sheets
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
-from app.usecases import rule_sets
+from app.usecases import evidence, rule_sets
 from app.usecases.access import Principal, Scope
 from app.usecases.rule_sets import Version
 from app.usecases.scorecards import UnitNotAssessed
@@ -119,11 +119,13 @@ def put(
     now: datetime,
     author: str | None = None,
     responsible: Mapping[str, str | None] | None = None,
+    proofs: Mapping[str, Sequence[str]] | None = None,
 ) -> Told:
     """Write inputs of a unit; what stands already is not written again.
 
     :param told: inputs by name; None takes one back, so that it is not known.
     :param responsible: the role that answers for a line, by id of leaf; None takes it back.
+    :param proofs: the hashes of all the evidence of a line, by id of leaf.
     :raises UnitUnknown: the unit is not within what the asker may see.
     :raises InputsRefused: naming every place that cannot be taken.
     :raises InputsClosed: the unit's own round is over.
@@ -136,6 +138,8 @@ def put(
     faults += [
         Fault(f"/responsible/{one}", "input.unknown_leaf") for one in roles if one not in leaves
     ]
+    linked, wrong = evidence.linked(session, row, proofs or {}, leaves)
+    faults += wrong
     if faults:
         raise InputsRefused(faults=tuple(faults))
     sheets.lock(session, row.id, identifier)
@@ -143,15 +147,25 @@ def put(
     _check_open(sheet, row, who)
     fresh = {name: body for name, body in plain.items() if not _stands(sheet, name, body)}
     new_roles = {leaf: role for leaf, role in roles.items() if sheet.responsible.get(leaf) != role}
-    added = [
-        Entry(kind, body, who.actor, now, author=author)
-        for kind, body in ((EntryKind.INPUTS, fresh), (EntryKind.RESPONSIBLE, new_roles))
-        if body
-    ]
+    new_proofs = {
+        leaf: hashes
+        for leaf, hashes in linked.items()
+        if list(sheet.evidence.get(leaf, ())) != hashes
+    }
+    bodies: tuple[tuple[EntryKind, Mapping[str, object]], ...] = (
+        (EntryKind.INPUTS, fresh),
+        (EntryKind.RESPONSIBLE, new_roles),
+        (EntryKind.EVIDENCE, new_proofs),
+    )
+    added = [Entry(kind, body, who.actor, now, author=author) for kind, body in bodies if body]
+    changed = (
+        *fresh,
+        *(f"responsible/{leaf}" for leaf in new_roles),
+        *(f"evidence/{leaf}" for leaf in new_proofs),
+    )
     if added:
         sheets.append(session, row.id, identifier, period, added)
-        _note(session, row, identifier, period, who, (*fresh, *new_roles))
-    changed = (*fresh, *(f"responsible/{leaf}" for leaf in new_roles))
+        _note(session, row, identifier, period, who, changed)
     return Told(row, sheet_of(session, identifier, period, row), changed)
 
 

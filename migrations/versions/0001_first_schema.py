@@ -33,6 +33,8 @@ APPEND_ONLY = (
     "rule_set_version",
     "rule_set_confirmation",
     "score_entry",
+    "evidence",
+    "evidence_piece",
 )
 STAMPED = (
     "calendar",
@@ -1352,6 +1354,25 @@ def upgrade() -> None:
         comment="The other readings of the due date, kept only where they differ from promised.",
     )
     op.create_table(
+        "evidence",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("media_type", sa.Text(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("size > 0", name=op.f("ck_evidence_size")),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_evidence_unit_id_unit")),
+        sa.PrimaryKeyConstraint("unit_id", "hash", name=op.f("pk_evidence")),
+        comment="Files that prove what a sheet says, by SHA-256. Append-only.",
+    )
+    op.create_table(
         "late_cause_own",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -1674,6 +1695,20 @@ def upgrade() -> None:
         comment="Every version of a calendar with author and document. Append-only.",
     )
     op.create_table(
+        "evidence_piece",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["unit_id", "hash"],
+            ["evidence.unit_id", "evidence.hash"],
+            name=op.f("fk_evidence_piece_unit_id_hash_evidence"),
+        ),
+        sa.PrimaryKeyConstraint("unit_id", "hash", "seq", name=op.f("pk_evidence_piece")),
+        comment="The bytes of evidence, 256 KiB a row. Append-only.",
+    )
+    op.create_table(
         "idempotency",
         sa.Column("key_id", sa.Integer(), nullable=False),
         sa.Column("route", sa.Text(), nullable=False),
@@ -1728,6 +1763,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_table("idempotency")
+    op.drop_table("evidence_piece")
     op.drop_table("calendar_version")
     op.drop_table("webhook")
     op.drop_table("unit_revision")
@@ -1744,6 +1780,7 @@ def downgrade() -> None:
     op.drop_index("ix_mute_code", table_name="mute")
     op.drop_table("mute")
     op.drop_table("late_cause_own")
+    op.drop_table("evidence")
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
     op.drop_table("api_key")
