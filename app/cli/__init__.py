@@ -91,12 +91,15 @@ class SchemaMissing(Conflict):
 
 
 @contextlib.contextmanager
-def database_of(settings: Settings, *, is_empty_allowed: bool = False) -> Iterator[Database]:
+def database_of(
+    settings: Settings, *, is_empty_allowed: bool = False, supervised: bool = False
+) -> Iterator[Database]:
     """Open the database that the settings name, for the time of a command.
 
     The embedded database is ours, so its tables are brought up to date; a database that somebody
     named is left as it is.
 
+    :param supervised: start the embedded one again whenever it dies meanwhile.
     :raises SchemaMissing: the named database was not migrated, and may not be empty.
     """
     url = settings.database_url
@@ -106,6 +109,7 @@ def database_of(settings: Settings, *, is_empty_allowed: bool = False) -> Iterat
         pool_size=settings.database_pool_size,
         statement_timeout_ms=settings.statement_timeout_ms,
         behind_pooler=settings.database_behind_pooler,
+        supervised=supervised,
     ) as database:
         if not is_empty_allowed and url is None:
             schema.migrate(database)

@@ -60,7 +60,7 @@ def serve(
     """Phục vụ API và trang tổng quan. / Serve the API and the pages, with the nightly work."""
     settings = _chosen(host=host, port=port, workers=workers, scheduler=scheduler)
     logs.configure(settings.log_level.value)
-    with database_of(settings, is_empty_allowed=True) as database:
+    with database_of(settings, is_empty_allowed=True, supervised=True) as database:
         if settings.database_url is None:
             schema.migrate(database)  # the embedded one is ours alone
         elif schema.current(database) is None:
@@ -111,7 +111,10 @@ def demo(
         raise province.NotADemo
     logs.configure("warning")  # the banner is for a person to read
     tell("demo.preparing")
-    with database_of(settings, is_empty_allowed=True) as database, ExitStack() as stack:
+    with (
+        database_of(settings, is_empty_allowed=True, supervised=True) as database,
+        ExitStack() as stack,
+    ):
         with database.read() as session:
             province.may_be_demo(session)
         schema.migrate(database)

@@ -13,16 +13,21 @@ PostgreSQL refuses to run as root. Started as root, it runs as the owner of the 
 system account ``dunghan``, made when missing. No permission above the data directory is changed:
 the server reaches its own folder through its working directory, and its binaries are copied to
 ``/var/lib/dunghan`` when the account cannot read them where they are.
+
+A server that dies under us is started again at the same address (``supervised``), so those who
+hold its URL find it there once it has recovered.
 """
 
 import contextlib
 import importlib.util
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -45,6 +50,10 @@ SYSTEM_ROOT: Final = Path("/var/lib/dunghan")
 START_SECONDS: Final = 30.0
 STOP_SECONDS: Final = 15.0
 WAIT_SECONDS: Final = 60.0
+WATCH_SECONDS: Final = 0.25
+"""How often a supervised server is looked at."""
+
+log = logging.getLogger(__name__)
 
 DURABLE: Final = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 FAST_AND_FORGETFUL: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off"}
@@ -190,6 +199,42 @@ class EmbeddedPostgres:
         with self._alone():
             self._leave(stopping=_try_lock(self._users, fcntl.LOCK_EX))
 
+    @contextlib.contextmanager
+    def supervised(self) -> Iterator[None]:
+        """Start the server again whenever it dies while the block runs."""
+        ended = threading.Event()
+        watcher = threading.Thread(target=self._watch, args=(ended,), name="embedded", daemon=True)
+        watcher.start()
+        try:
+            yield
+        finally:
+            ended.set()
+            watcher.join()
+
+    def _watch(self, ended: threading.Event) -> None:
+        while not ended.wait(WATCH_SECONDS):
+            try:
+                if self.revive():
+                    log.warning("embedded database revived", extra={"pid": self.pid})
+            except (AppError, OSError):
+                log.exception("embedded database not revived")
+
+    def revive(self) -> bool:
+        """Start the server again, at its address, if it is gone; tell whether it was.
+
+        :raises EmbeddedInUse: what is left of the dead server does not end.
+        :raises EmbeddedFailed: PostgreSQL did not start; its log says why.
+        """
+        address = self._socket_dir
+        if address is None or _postmaster(self.cluster) is not None:
+            return False
+        with self._alone():
+            if _postmaster(self.cluster) is not None:  # another process was first
+                return False
+            self._launch(address)
+            self._wait_until_ready(launched=True)
+        return True
+
     def _leave(self, *, stopping: bool) -> None:
         if stopping:
             self._stop_server()
@@ -249,24 +294,28 @@ class EmbeddedPostgres:
             raise EmbeddedInUse(data_dir=str(self.data_dir))
         return False
 
-    def _launch(self) -> None:
-        self._clear_remains()
+    def _launch(self, address: Path | None = None) -> None:
+        """Launch the server in a new private folder for its socket, or at a former address."""
+        self._clear_remains(keep=address)
         self._bury_child()
         account = _account(self.cluster)
         binaries = _reachable_binaries(account)
         if not (self.cluster / "PG_VERSION").exists():
             self._make_cluster(binaries, account)
-        socket_dir = self._socket_dir = Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
-        _give_to(account, socket_dir)
+        socket_dir = address
+        if socket_dir is None or not socket_dir.exists():
+            socket_dir = self._made_socket_dir(address)
+            _give_to(account, socket_dir)
+        self._socket_dir = socket_dir
         options = self._settings | {"unix_socket_directories": str(socket_dir)}
         arguments = [f"--{name}={value}" for name, value in options.items()]
         _keep_small(self.log)
-        with self.log.open("ab") as log:
+        with self.log.open("ab") as written:
             self._child = subprocess.Popen(  # noqa: S603 -- our own binary and arguments
                 [binaries / "postgres", "-D", _own_folder(account, self.cluster), *arguments],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
+                stdout=written,
+                stderr=written,
                 start_new_session=True,  # Ctrl-C is for us; we stop it when we are done
                 cwd=self.cluster,
                 env=_environment(),
@@ -275,7 +324,14 @@ class EmbeddedPostgres:
                 extra_groups=account.groups,
             )
 
-    def _clear_remains(self) -> None:
+    @staticmethod
+    def _made_socket_dir(address: Path | None) -> Path:
+        if address is None:
+            return Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
+        address.mkdir(mode=0o700)  # fails if a stranger was first: nobody else may own it
+        return address
+
+    def _clear_remains(self, *, keep: Path | None = None) -> None:
         """Remove what a killed server left, once the last of its processes is gone.
 
         PostgreSQL itself refuses to start beside living remains; a file whose process id now
@@ -290,8 +346,13 @@ class EmbeddedPostgres:
             time.sleep(0.05)
         note = self.cluster / "postmaster.pid"
         if note.exists():
-            _remove_socket_dir(_noted_socket_dir(note.read_text().splitlines()))
+            noted = _noted_socket_dir(note.read_text().splitlines())
+            if noted != keep:
+                _remove_socket_dir(noted)
             note.unlink()
+        if keep is not None:
+            for remains in keep.glob(".s.PGSQL.*"):
+                remains.unlink()
 
     def _make_cluster(self, binaries: Path, account: Account) -> None:
         """Make the cluster beside its place and move it there whole."""

@@ -1,5 +1,6 @@
 """P1 and P2: what was acknowledged is there after the service, or PostgreSQL, was killed."""
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -7,6 +8,7 @@ from random import Random
 
 import pytest
 
+from app.store.embedded import EmbeddedPostgres
 from app.store.opening import opened
 from tests.faults.conftest import Scale
 from tests.faults.harness import (
@@ -107,6 +109,46 @@ def test_what_was_acknowledged_survives_a_crash_of_postgresql(
     assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
 
 
+def test_an_embedded_postgresql_that_is_killed_comes_back_by_itself(
+    folder: Path, seed: int, scale: Scale, tell: Callable[..., None]
+) -> None:
+    """P2 for the embedded server: the service is never started again, and starts its server."""
+    random = Random(seed)
+    kills, slowest = 0, 0.0
+    server = EmbeddedPostgres(folder / "data")
+    with opened(url=None, data_dir=folder / "data") as database:
+        key = furnish(database)
+    service = Service(folder, url=None)
+    with service, Crowd(folder, service.port, key, seed=seed, size=6) as journal:
+        while kills < scale(3, 100):
+            _work_goes_on(service, journal)
+            pause(random.uniform(0.1, 1.0))
+            pid = server.pid
+            assert pid is not None
+            os.kill(pid, signal.SIGQUIT if kills % 2 else signal.SIGKILL)
+            kills += 1
+            slowest = max(slowest, _comes_back(service, server, pid))
+            _work_goes_on(service, journal)
+        assert service.get("/readyz") == 200
+    with opened(url=None, data_dir=folder / "data") as database:
+        found = account_of(database, list(journal.marks()))
+        differ = differing(database)
+    tell(
+        kills=kills,
+        acks=found.acknowledged,
+        lost=found.lost,
+        doubled=found.doubled,
+        differing=differ,
+        slowest_return=f"{slowest:.2f} s",
+        seen=dict(journal.seen),
+    )
+    assert journal.violations == [], service.tail
+    assert service.starts == 1
+    assert journal.seen["refusals: unreachable"] > 0, "no kill met a call: nothing was tested"
+    assert slowest <= BACK_WITHIN
+    assert (found.lost, found.doubled, found.behind, differ) == (0, 0, 0, 0)
+
+
 def test_the_senders_would_notice_a_loss(
     folder: Path, seed: int, tell: Callable[..., None]
 ) -> None:
@@ -177,6 +219,12 @@ def _work_goes_on(service: Service, journal: Journal) -> float:
         return journal.seen["calls"] > before or bool(journal.violations)
 
     return wait_for("an acknowledged call", is_more)
+
+
+def _comes_back(service: Service, server: EmbeddedPostgres, former: int) -> float:
+    """Wait until another server runs and the service is ready; return the seconds that took."""
+    took = wait_for("another server", lambda: server.pid not in {former, None})
+    return took + wait_for("readiness", lambda: service.get("/readyz") == 200)
 
 
 def _is_refused(service: Service, journal: Journal) -> None:

@@ -22,7 +22,7 @@ from app.store.embedded import (
     server_binary,
 )
 from app.store.opening import opened
-from app.store.session import Database
+from app.store.session import Database, StorageUnavailable
 
 ROOT = Path(__file__).parents[2]
 HOLDER = """
@@ -196,6 +196,34 @@ def test_a_user_whose_server_died_brings_it_back(data_dir: Path) -> None:
         os.kill(server.pid, signal.SIGKILL)
 
         assert answers(server.start())
+
+
+def test_a_supervised_server_comes_back_at_its_address(data_dir: Path) -> None:
+    with EmbeddedPostgres(data_dir, durable=False) as server, server.supervised():
+        address, first = server.url, server.pid
+        assert first is not None
+
+        os.kill(first, signal.SIGKILL)
+        deadline = time.monotonic() + 20
+        while server.pid in {first, None} and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+        assert server.url == address
+        assert server.revive() is False
+        answered = Database(address)
+        while not _answers(answered) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        assert _answers(answered)
+        answered.dispose()
+    assert server.pid is None
+
+
+def _answers(database: Database) -> bool:
+    try:
+        database.ping()
+    except StorageUnavailable:
+        return False
+    return True
 
 
 def test_a_process_id_that_now_belongs_to_a_stranger_does_not_stop_the_start(
