@@ -217,6 +217,7 @@ def _pause(value: object) -> PauseTold:
         started_at=_instant(parts.get("started_at")),
         ended_at=_later(parts, "ended_at"),
         new_due_at=_later(parts, "new_due_at"),
+        old_due_at=_later(parts, "old_due_at"),
     )
 
 

@@ -554,6 +554,20 @@ def _overlap(one: PauseTold, other: PauseTold) -> bool:
     )
 
 
+def _promised_in(message: Message) -> datetime | None:
+    """Return the promise that a message names: the date that held before its first pause.
+
+    A dossier may be told for the first time when a supplement has moved its date already; the row
+    of the supplement names the date before, which is the promise (``NgayHenTraTruoc``).
+    """
+    due_at = message.told.get("due_at")
+    pauses = message.told.get("pauses")
+    if due_at is None or not pauses:
+        return due_at
+    first = min(pauses, key=lambda one: one.started_at)
+    return first.old_due_at or due_at
+
+
 def _promises(messages: Sequence[Message]) -> tuple[Promise | None, tuple[Promise, ...]]:
     """Return the promise that is held after all was learned, and the corrections.
 
@@ -564,7 +578,7 @@ def _promises(messages: Sequence[Message]) -> tuple[Promise | None, tuple[Promis
     found: Promise | None = None
     corrections: list[Promise] = []
     for message in messages:
-        due_at = message.told.get("due_at")
+        due_at = _promised_in(message)
         if due_at is None or message.kind not in _NAMES_DUE:
             continue
         told = Promise(
@@ -589,6 +603,6 @@ def _replaces(message: Message, held: Message, held_due: datetime) -> bool:
     """Tell whether a record that arrives later is the earlier promise."""
     if not message.order < held.order:
         return False
-    due_at = message.told.get("due_at")
+    due_at = _promised_in(message)
     moves_later = due_at is not None and due_at > held_due
     return not (moves_later and _local(message.recorded_at) > _local(held_due))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from fractions import Fraction
+from math import floor
 
 from app.domain.rounding import Rounding, to_decimals
 from app.domain.tally import Count, Tally
@@ -87,8 +88,8 @@ def percent(value: Fraction | None, *, rounding: Rounding = Rounding.HALF_UP) ->
     """Render a share in percent with two decimals and a point; None stays None.
 
     Half up, except that a share below all never prints 100.00 and a share above none never prints
-    0.00. ``Rounding.TRUNCATE`` cuts instead, without exceptions: it exists to reproduce systems
-    that do.
+    0.00. ``Rounding.TRUNCATE`` cuts to whole percent instead, without exceptions: it exists to
+    reproduce systems that do.
 
     :raises ValueError: a negative share, which no counts can give.
     """
@@ -101,4 +102,7 @@ def percent(value: Fraction | None, *, rounding: Rounding = Rounding.HALF_UP) ->
             return "99.99"
         if 0 < value < _BARELY_ANY:
             return "0.01"
-    return to_decimals(value * 100, 2, rounding)
+    shown = value * 100
+    return to_decimals(
+        Fraction(floor(shown)) if rounding is Rounding.TRUNCATE else shown, 2, rounding
+    )

@@ -96,13 +96,14 @@ class PauseTold:
     """One interval of suspension (tạm dừng) as the source told it; open while ``ended_at`` is None.
 
     ``kind`` is a value of ``PauseKind``; ``new_due_at`` is the due date that the sender named
-    together with this pause, if any.
+    together with this pause, if any; ``old_due_at`` the one that held before it.
     """
 
     kind: str
     started_at: datetime
     ended_at: datetime | None = None
     new_due_at: datetime | None = None
+    old_due_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -661,7 +661,8 @@ def _pause(row: object) -> tuple[PauseTold, ...]:
     if ended_at is not None and ended_at < started_at:
         raise Flaw(Fault("/NgayTiepNhanBoSung", "record.pause_backwards"))
     kind = PauseKind.SUPPLEMENT.value
-    return (PauseTold(kind, started_at, ended_at, dates["NgayHenTraMoi"]),)
+    due = dates["NgayHenTraMoi"], dates["NgayHenTraTruoc"]
+    return (PauseTold(kind, started_at, ended_at, *due),)
 
 
 # ------------------------------------------------------------------ one step

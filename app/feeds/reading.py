@@ -381,12 +381,13 @@ def in_order(pauses: Iterable[PauseTold]) -> tuple[PauseTold, ...]:
     return tuple(sorted(set(pauses), key=_span))
 
 
-def _span(pause: PauseTold) -> tuple[datetime, datetime, str, datetime]:
+def _span(pause: PauseTold) -> tuple[datetime, datetime, str, datetime, datetime]:
     return (
         pause.started_at,
         pause.ended_at or _OPEN_END,
         pause.kind,
         pause.new_due_at or _OPEN_END,
+        pause.old_due_at or _OPEN_END,
     )
 
 

@@ -389,3 +389,78 @@ def test_no_person_is_kept_or_repeated(client: TestClient, key: str, session: st
     for text in (answer.text, kept, waiting):
         assert [person for person in PERSONS if person in text] == []
         assert "Nguyễn" not in text
+
+
+def told_of(client: TestClient, key: str, code: str = "H44.100-260803-0012") -> Answer:
+    """Return a dossier as it is known."""
+    answer = client.get(f"/v1/dossiers/{code}", headers=as_key(key))
+    assert answer.status_code == 200, answer.text
+    found: Answer = answer.json()
+    return found
+
+
+def test_nine_without_a_finish_stays_open_and_a_status_may_go_back(
+    client: TestClient, key: str, session: str
+) -> None:
+    seen = []
+    for status in ("4", "9", "5"):
+        one = an_old_dossier(TrangThaiHoSo=status, NgayKetThucXuLy="", NgayTra="")
+        assert call(client, envelope(session, one))["error_code"] == "0"
+        found = told_of(client, key)
+        seen.append((found["finished_at"], found["state"].startswith(("open", "paused"))))
+
+    assert seen == [(None, True)] * 3
+    assert "status_backwards" in told_of(client, key)["flags"]
+
+
+def test_a_supplement_told_afterwards_moves_the_promise_once(
+    client: TestClient, key: str, session: str
+) -> None:
+    row = {
+        "NgayBoSung": "20260804080000",
+        "NgayTiepNhanBoSung": "20260805080000",
+        "NgayHenTraTruoc": "20260805170000",
+        "NgayHenTraMoi": "20260807170000",
+    }
+    one = an_old_dossier(
+        MaTTHC="9.999999", NgayHenTra="20260807170000", DanhSachHoSoBoSung=[row, row]
+    )
+    call(client, envelope(session, one))
+
+    found = told_of(client, key)
+
+    readings = {name: each["due_on"] for name, each in found["readings"].items()}
+    assert readings["as_sent"] == "2026-08-07"
+    assert readings["promised"] <= "2026-08-07"
+    revisions = client.get("/v1/dossiers/H44.100-260803-0012/timeline", headers=as_key(key)).json()[
+        "revisions"
+    ]
+    assert revisions[0]["new"] == "2026-08-05"
+
+
+@pytest.mark.parametrize(
+    "unit",
+    ["UBND P. Việt Trì", "Uỷ ban nhân dân phường Việt Trì, tỉnh Phú Thọ", "000.00.100.H44"],
+)
+def test_a_unit_is_known_by_its_old_code_and_by_its_name(
+    client: TestClient, key: str, session: str, unit: str
+) -> None:
+    one = an_old_dossier(DonViXuLy=unit, MaTTHC="1.001193.000.00.00.H44")
+    call(client, envelope(session, one))
+
+    found = told_of(client, key)
+
+    assert (found["unit"], found["procedure_told"]) == ("H44.100", "1.001193")
+
+
+def test_a_new_number_with_the_old_one_beside_it_is_the_same_dossier(
+    client: TestClient, key: str, session: str
+) -> None:
+    call(client, envelope(session, an_old_dossier()))
+    renamed = a_new_dossier(MaHoSo="H44.100-260803-10001", MaHoSoKhac="H44.100-260803-0012")
+    call(client, envelope(session, renamed))
+
+    found = told_of(client, key)
+
+    assert found["code"] == "H44.100-260803-10001"
+    assert [one["relation"] for one in found["same_as"]] == ["former_number"]

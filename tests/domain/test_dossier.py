@@ -196,3 +196,16 @@ def test_the_rules_are_those_known_when_the_receipt_was_told() -> None:
 
     assert before.rules_known_at == at(9)
     assert after.rules_known_at == at(12) + timedelta(minutes=1)
+
+
+def test_the_date_before_the_first_supplement_is_the_promise() -> None:
+    moved, before = at(20), at(12)
+    pause = PauseTold("supplement", at(4), at(10), moved, before)
+    later = PauseTold("supplement", at(15), old_due_at=moved)
+    told = record(16, received_at=at(2), due_at=moved, pauses=(later, pause))
+
+    history = gather([told], UNITS)
+
+    assert history.promise is not None
+    assert history.promise.due_at == before
+    assert history.facts.get("due_at") == moved

@@ -65,7 +65,7 @@ def test_a_definition_that_copies_another_system_may_call_nothing_full_and_cut()
     cut = Rate("vendor_truncated@1", 99_999, 100_001, Rounding.TRUNCATE, Empty.FULL)
 
     assert nothing.percent == "100.00"
-    assert cut.percent == "99.99"
+    assert cut.percent == "99.00"
 
 
 def test_a_share_below_none_is_refused() -> None:

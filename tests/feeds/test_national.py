@@ -313,8 +313,13 @@ def test_rows_of_supplements_are_pauses_with_the_new_due_date() -> None:
             datetime(2026, 8, 3, 8, tzinfo=UTC),
             datetime(2026, 8, 4, 1, tzinfo=UTC),
             datetime(2026, 8, 6, 10, tzinfo=UTC),
+            datetime(2026, 8, 5, 10, tzinfo=UTC),
         ),
-        PauseTold("supplement", datetime(2026, 8, 5, 1, tzinfo=UTC)),
+        PauseTold(
+            "supplement",
+            datetime(2026, 8, 5, 1, tzinfo=UTC),
+            old_due_at=datetime(2026, 8, 5, 10, tzinfo=UTC),
+        ),
     )
     assert found.source_updated_at == datetime(2026, 8, 5, 1, tzinfo=UTC)
 

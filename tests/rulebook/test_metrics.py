@@ -95,7 +95,7 @@ def test_a_numerator_never_counts_what_its_denominator_does_not() -> None:
             "75.00",
         ),
         ("vendor_truncated@1", {}, "100.00"),
-        ("vendor_truncated@1", {"finished_on_time": 2, "finished_late": 1}, "66.66"),
+        ("vendor_truncated@1", {"finished_on_time": 2, "finished_late": 1}, "66.00"),
         ("on_time_of_finished@1", {}, None),
     ],
 )
