@@ -19,7 +19,6 @@ from app.deps import Now, Reading, needs
 from app.domain.errors import Invalid
 from app.domain.lateness import MEDIAN, NINETIETH, SMALL_SAMPLE, classes
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
-from app.domain.rate import Rate
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
@@ -77,17 +76,6 @@ class RateOut(Out):
     small_sample: bool = Field(
         description="Mẫu số dưới 5: tỷ lệ nói lên rất ít. / Fewer than five below the line."
     )
-
-    @classmethod
-    def of(cls, rate: Rate) -> "RateOut":
-        """Return a rate as it is shown."""
-        return cls(
-            definition=rate.definition,
-            numerator=rate.numerator,
-            denominator=rate.denominator,
-            percent=rate.percent,
-            small_sample=rate.denominator < SMALL_SAMPLE,
-        )
 
 
 class LatenessOut(Out):
@@ -353,8 +341,7 @@ def get_statistics(
         wanted = reporting.definitions_of(metrics, names, question.period.last)
         figures = reporting.figures(session, question, group_by=by, definitions=wanted, now=now)
         spread = spreads.spreads(session, question, group_by=by, include=beside, now=now)
-    shown = statistics_out(figures, links=links, spread=spread, period=period)
-    body = shown.model_dump(mode="json", exclude_unset=True)
+    body = statistics_body(figures, links=links, spread=spread, period=period)
     return conditions.answered(request, orjson.dumps(body), tag=tag_of(body, as_of, known_at))
 
 
@@ -387,36 +374,38 @@ def asked(text: str) -> frozenset[Include]:
     return frozenset(Include(word) for word in words)
 
 
-def statistics_out(
+def statistics_body(
     figures: Figures,
     *,
     links: bool,
     spread: Spreads | None = None,
     period: UUID | None = None,
-) -> StatisticsOut:
-    """Return a table as it is shown."""
+) -> dict[str, JsonValue]:
+    """Return a table as ``StatisticsOut`` shows it, as plain JSON.
+
+    A table may have thousands of rows, so they are written as they are shown, one by one; that
+    they are what the model says is held by a test.
+    """
     closed = {} if period is None else {"period": period}
-    return StatisticsOut(
+    addresses = _Addresses(figures)
+    beside = None if spread is None else spread.total
+    head = StatisticsOut(
         **closed,
         as_of=figures.as_of,
         known_at=figures.known_at,
         reading=figures.question.reading.value,
         units=figures.question.units.value,
         units_on=figures.units_on,
-        rows=[
-            RowOut(**row.keys, **_cell(figures, row, links=links, beside=_of_row(spread, row)))
-            for row in figures.rows
-            if row.keys
-        ],
-        total=CellOut(
-            **_cell(
-                figures,
-                figures.total,
-                links=True,
-                beside=None if spread is None else spread.total,
-            )
-        ),
+        rows=[],
+        total=CellOut.model_validate(_cell(addresses, figures.total, links=True, beside=beside)),
     )
+    body: dict[str, JsonValue] = head.model_dump(mode="json", exclude_unset=True)
+    body["rows"] = [
+        {**row.keys, **_cell(addresses, row, links=links, beside=_of_row(spread, row))}
+        for row in figures.rows
+        if row.keys
+    ]
+    return body
 
 
 def _of_row(spread: Spreads | None, row: Cell) -> RowSpread | None:
@@ -424,12 +413,21 @@ def _of_row(spread: Spreads | None, row: Cell) -> RowSpread | None:
 
 
 def _cell(
-    figures: Figures, cell: Cell, *, links: bool, beside: RowSpread | None
-) -> dict[str, object]:
-    address = address_of(figures, cell)
-    found: dict[str, object] = {
-        "counts": cell.tally.to_dict(),
-        "rates": [RateOut.of(rate) for rate in cell.rates],
+    addresses: "_Addresses", cell: Cell, *, links: bool, beside: RowSpread | None
+) -> dict[str, JsonValue]:
+    address = addresses.of(cell)
+    found: dict[str, JsonValue] = {
+        "counts": dict(cell.tally.to_dict()),
+        "rates": [
+            {
+                "definition": rate.definition,
+                "numerator": rate.numerator,
+                "denominator": rate.denominator,
+                "percent": rate.percent,
+                "small_sample": rate.denominator < SMALL_SAMPLE,
+            }
+            for rate in cell.rates
+        ],
         "identities": dict(cell.identities),
         "dossiers": address,
     }
@@ -439,7 +437,13 @@ def _cell(
             for count in COUNTS
             if count not in CATALOGUE_COUNTS
         }
-    return found if beside is None else found | _beside(beside)
+    if beside is not None:
+        shown = _beside(beside)
+        found |= {
+            name: one.model_dump(mode="json") if isinstance(one, Out) else None
+            for name, one in shown.items()
+        }
+    return found
 
 
 def _beside(row: RowSpread) -> dict[str, object]:
@@ -472,32 +476,47 @@ NARROWED: Final = (*("procedure", "field", "channel", "applicant_type", "level",
 """Dimensions under which a list is narrowed by the filter of the same name."""
 
 
-def address_of(figures: Figures, cell: Cell) -> str:
-    """Return the address of the list of a row, pinned to what was known for its figures."""
-    question = figures.question
-    keys = cell.keys
-    unit, extent = _place(question, keys)
-    query: dict[str, str] = {
-        "unit": unit,
-        "scope": extent.value,
-        "from": cell.period.first.isoformat(),
-        "to": cell.period.last.isoformat(),
-        "as_of": told(min(figures.as_of, cell.period.ends)),
-        "known_at": told(figures.known_at),
-        "reading": question.reading.value,
-        "units": question.units.value,
-    }
-    if figures.units_on is not None:
-        query["units_on"] = figures.units_on.isoformat()
-    if question.exclude_same_day:
-        query["exclude_same_day"] = "true"
-    for name in NARROWED:
-        value = getattr(question, name)
-        if name in keys:
-            value = UNKNOWN if keys[name] is None else keys[name]
-        if value is not None:
-            query[name] = value
-    return f"/v1/dossiers?{urlencode(query)}"
+class _Addresses:
+    """The lists of the rows of a table, pinned to what was known for its figures."""
+
+    def __init__(self, figures: Figures) -> None:
+        self._figures = figures
+        self._spans: dict[Period, str] = {}
+
+    def of(self, cell: Cell) -> str:
+        """Return the address of the list of a row."""
+        question = self._figures.question
+        unit, extent = _place(question, cell.keys)
+        narrowed = {}
+        for name in NARROWED:
+            value = getattr(question, name)
+            if name in cell.keys:
+                value = UNKNOWN if cell.keys[name] is None else cell.keys[name]
+            if value is not None:
+                narrowed[name] = value
+        last = f"&{urlencode(narrowed)}" if narrowed else ""
+        place = urlencode({"unit": unit, "scope": extent.value})
+        return f"/v1/dossiers?{place}&{self._span(cell.period)}{last}"
+
+    def _span(self, period: Period) -> str:
+        """Return what the rows of one period have in common."""
+        found = self._spans.get(period)
+        if found is None:
+            figures = self._figures
+            query: dict[str, str] = {
+                "from": period.first.isoformat(),
+                "to": period.last.isoformat(),
+                "as_of": told(min(figures.as_of, period.ends)),
+                "known_at": told(figures.known_at),
+                "reading": figures.question.reading.value,
+                "units": figures.question.units.value,
+            }
+            if figures.units_on is not None:
+                query["units_on"] = figures.units_on.isoformat()
+            if figures.question.exclude_same_day:
+                query["exclude_same_day"] = "true"
+            found = self._spans[period] = urlencode(query)
+        return found
 
 
 def _place(question: Question, keys: Mapping[str, str | None]) -> tuple[str, Extent]:

@@ -148,27 +148,62 @@ def _case(of: str, numbers: Mapping[int, str]) -> str:
     return f"CASE {of} {whens} END"
 
 
-_STANDING = f"""
-    ({_case("m.state", _HELD)}, NULL::date, NULL::timestamptz, TRUE),
-    ({NUMBER["open_overdue_with_apology"]}, NULL, m.apology_at,
-     m.state = {State.OPEN_OVERDUE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL),
-    ({NUMBER["open_overdue_apology_exempt"]}, NULL, NULL,
-     m.state = {State.OPEN_OVERDUE:d} AND m.apology_exempt),
-    ({NUMBER["held_766_on_time"]}, NULL, NULL,
-     m.state {_IN_HAND} AND m.state NOT IN ({_NO_DUE}) AND {_ON_TIME_766}),
-    ({NUMBER["due"]}, m.due_on, m.due_on::timestamp AT TIME ZONE '{ZONE.key}',
-     m.due_on IS NOT NULL AND m.state IN ({_JUDGED})),
-    ({NUMBER["due_met"]}, m.due_on, m.due_on::timestamp AT TIME ZONE '{ZONE.key}',
-     m.due_on IS NOT NULL AND m.state IN ({_MET})),
-    (CASE m.return_method WHEN 'post' THEN {NUMBER["returned_by_post"]}
-          WHEN 'counter' THEN {NUMBER["returned_at_counter"]}
-          WHEN 'online' THEN {NUMBER["returned_online"]} END,
-     {day_of("m.returned_at")}, m.returned_at,
-     m.returned_at IS NOT NULL AND m.state NOT IN ({_GONE})),
-    ({NUMBER["left_766"]}, {day_of("m.left_at")}, NULL, m.left_at IS NOT NULL),
-    ({NUMBER["left_766_on_time"]}, {day_of("m.left_at")}, NULL,
-     m.left_at IS NOT NULL AND {_ON_TIME_766})"""
-"""(counter, day, from when at the earliest, whether it counts) of a dossier standing somewhere."""
+_FROM_DUE_DAY = f"m.due_on::timestamp AT TIME ZONE '{ZONE.key}'"
+_RETURNED = (
+    f"CASE m.return_method WHEN 'post' THEN {NUMBER['returned_by_post']}"
+    f" WHEN 'counter' THEN {NUMBER['returned_at_counter']}"
+    f" WHEN 'online' THEN {NUMBER['returned_online']} END"
+)
+_STANDING: Final = (
+    (_case("m.state", _HELD), None, None, "TRUE"),
+    (
+        f"{NUMBER['open_overdue_with_apology']}",
+        None,
+        "m.apology_at",
+        f"m.state = {State.OPEN_OVERDUE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL",
+    ),
+    (
+        f"{NUMBER['open_overdue_apology_exempt']}",
+        None,
+        None,
+        f"m.state = {State.OPEN_OVERDUE:d} AND m.apology_exempt",
+    ),
+    (
+        f"{NUMBER['held_766_on_time']}",
+        None,
+        None,
+        f"m.state {_IN_HAND} AND m.state NOT IN ({_NO_DUE}) AND {_ON_TIME_766}",
+    ),
+    (
+        f"{NUMBER['due']}",
+        "m.due_on",
+        _FROM_DUE_DAY,
+        f"m.due_on IS NOT NULL AND m.state IN ({_JUDGED})",
+    ),
+    (
+        f"{NUMBER['due_met']}",
+        "m.due_on",
+        _FROM_DUE_DAY,
+        f"m.due_on IS NOT NULL AND m.state IN ({_MET})",
+    ),
+    (
+        _RETURNED,
+        day_of("m.returned_at"),
+        "m.returned_at",
+        f"m.returned_at IS NOT NULL AND m.state NOT IN ({_GONE})",
+    ),
+    (f"{NUMBER['left_766']}", day_of("m.left_at"), None, "m.left_at IS NOT NULL"),
+    (
+        f"{NUMBER['left_766_on_time']}",
+        day_of("m.left_at"),
+        None,
+        f"m.left_at IS NOT NULL AND {_ON_TIME_766}",
+    ),
+)
+"""(counter, day, from when at the earliest, whether it counts) of a dossier standing somewhere.
+
+Without a day it is held: the number changes on the day of the edge.
+"""
 
 _PASSING: Final[Mapping[int, str]] = {
     Flow.REOPENED: "reopened",
@@ -186,32 +221,46 @@ _PASSING: Final[Mapping[int, str]] = {
     Flow.SUCCEEDED_OUT: "succeeded_out",
 }
 _CAME = (
-    "CASE c.channel"
+    "CASE e.channel"
     f" WHEN 'online' THEN {NUMBER['received_online']}"
     f" WHEN 'in_person' THEN {NUMBER['received_in_person']}"
     f" WHEN 'post' THEN {NUMBER['received_by_post']}"
     f" ELSE {NUMBER['received_unknown_channel']} END"
 )
 _LEVEL = (
-    "CASE coalesce(c.online_level, 'unknown')"
+    "CASE coalesce(e.online_level, 'unknown')"
     f" WHEN 'full' THEN {NUMBER['submitted_online_full']}"
     f" WHEN 'partial' THEN {NUMBER['submitted_online_partial']}"
     f" WHEN 'information' THEN {NUMBER['submitted_online_information']}"
     f" WHEN 'unknown' THEN {NUMBER['submitted_online_unknown']} END"
 )
-_PASSED = f"""
-    ({_case("e.flow", _PASSING)}, NULL::timestamptz, TRUE),
-    ({_CAME}, NULL, e.flow = {Flow.RECEIVED:d}),
-    ({_LEVEL}, NULL, e.flow = {Flow.RECEIVED:d} AND c.channel = 'online'),
-    ({NUMBER["withdrawn_late"]}, NULL, e.flow = {Flow.WITHDRAWN_LATE:d}),
-    ({NUMBER["finished_late_with_apology"]}, c.apology_at,
-     e.flow = {Flow.FINISHED_LATE:d} AND NOT c.apology_exempt AND c.apology_at IS NOT NULL),
-    ({NUMBER["finished_late_apology_exempt"]}, NULL,
-     e.flow = {Flow.FINISHED_LATE:d} AND c.apology_exempt),
-    ({NUMBER["refused_at_intake"]}, NULL,
-     e.state = {State.REFUSED_AT_INTAKE:d} AND e.flow <> {Flow.MOVED:d}),
-    ({NUMBER["intake_late"]}, NULL,
-     e.state = {State.AWAITING_INTAKE_OVERDUE:d} AND e.flow <> {Flow.MOVED:d})"""
+_PASSED: Final = (
+    (_case("e.flow", _PASSING), None, "TRUE"),
+    (_CAME, None, f"e.flow = {Flow.RECEIVED:d}"),
+    (_LEVEL, None, f"e.flow = {Flow.RECEIVED:d} AND e.channel = 'online'"),
+    (f"{NUMBER['withdrawn_late']}", None, f"e.flow = {Flow.WITHDRAWN_LATE:d}"),
+    (
+        f"{NUMBER['finished_late_with_apology']}",
+        "e.apology_at",
+        f"e.flow = {Flow.FINISHED_LATE:d} AND NOT e.apology_exempt AND e.apology_at IS NOT NULL",
+    ),
+    (
+        f"{NUMBER['finished_late_apology_exempt']}",
+        None,
+        f"e.flow = {Flow.FINISHED_LATE:d} AND e.apology_exempt",
+    ),
+    (
+        f"{NUMBER['refused_at_intake']}",
+        None,
+        f"e.state = {State.REFUSED_AT_INTAKE:d} AND e.flow <> {Flow.MOVED:d}",
+    ),
+    (
+        f"{NUMBER['intake_late']}",
+        None,
+        f"e.state = {State.AWAITING_INTAKE_OVERDUE:d} AND e.flow <> {Flow.MOVED:d}",
+    ),
+)
+"""(counter, from when at the earliest, whether it counts) of an edge."""
 
 _COMMON = "sign, unit_id, procedure_id, slice, reading, recorded_at"
 _CARRIED = (
@@ -221,6 +270,29 @@ _CARRIED = (
 
 def _prefixed(columns: str, alias: str) -> str:
     return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
+
+
+def _standing(prefix: str) -> str:
+    """Return what stands from when until when, each as (counter, day)."""
+    common = _prefixed(_COMMON, "m")
+    return " UNION ALL ".join(
+        f"SELECT {common}, {counter} AS counter, {day or 'NULL::date'} AS day,"
+        f" {f'greatest(m.since, {least})' if least else 'm.since'} AS since, m.until"
+        f" FROM {prefix}moment m WHERE {counts}"
+        f"{f' AND (m.until IS NULL OR m.until > {least})' if least else ''}"
+        for counter, day, least, counts in _STANDING
+    )
+
+
+def _passed(prefix: str) -> str:
+    """Return what passed, each as (counter, day, at, 1)."""
+    common = _prefixed(_COMMON, "e")
+    return " UNION ALL ".join(
+        f"SELECT {common}, {counter}, {day_of('e.at')},"
+        f" {f'greatest(e.at, {least})' if least else 'e.at'}, 1"
+        f" FROM {prefix}edge e WHERE {counts}"
+        for counter, least, counts in _PASSED
+    )
 
 
 def relations(versions: str, prefix: str = "") -> str:
@@ -241,7 +313,7 @@ def relations(versions: str, prefix: str = "") -> str:
         UNION ALL
         SELECT -sign, {EXTENDED}, {rest}, {edges} FROM {prefix}version WHERE x_edge_at IS NOT NULL
     ),
-    {prefix}moment AS (
+    {prefix}moment AS MATERIALIZED (
         SELECT {_prefixed(_COMMON, "g")}, g.since, g.until, g.state, g.flow, g.due_on,
                g.apology_at, g.apology_exempt, g.returned_at, g.return_method,
                {_LEFT_AT} AS left_at,
@@ -266,27 +338,26 @@ def relations(versions: str, prefix: str = "") -> str:
           ) AS g
          WHERE g.edge_at <> '{{}}'
     ),
-    {prefix}emitted AS (
-        SELECT {_prefixed(_COMMON, "m")}, v.counter, v.day, w.at, w.n
-          FROM {prefix}moment m
-         CROSS JOIN LATERAL (VALUES {_STANDING}) AS v(counter, day, since, counts)
-         CROSS JOIN LATERAL (VALUES (greatest(m.since, v.since), 1),
-            (CASE WHEN m.until IS NOT NULL THEN greatest(m.until, v.since) END, -1)) AS w(at, n)
-         WHERE v.counts AND v.counter IS NOT NULL AND w.at IS NOT NULL
-           AND (m.until IS NULL OR v.since IS NULL OR m.until > v.since)
-        UNION ALL
-        SELECT {_prefixed(_COMMON, "c")}, v.counter, {day_of("e.at")}, greatest(e.at, v.since), 1
+    {prefix}edge AS MATERIALIZED (
+        SELECT {_prefixed(_COMMON, "c")}, c.channel, c.online_level, c.apology_at,
+               c.apology_exempt, e.at, e.state, e.flow
           FROM {prefix}course c
          CROSS JOIN LATERAL unnest(c.edge_at, c.edge_state, c.edge_flow) AS e(at, state, flow)
-         CROSS JOIN LATERAL (VALUES {_PASSED}) AS v(counter, since, counts)
-         WHERE v.counts AND v.counter IS NOT NULL
+    ),
+    {prefix}standing AS MATERIALIZED ({_standing(prefix)}),
+    {prefix}emitted AS (
+        SELECT {_COMMON}, counter, day, since AS at, 1 AS n FROM {prefix}standing
+        UNION ALL
+        SELECT {_COMMON}, counter, day, until, -1 FROM {prefix}standing WHERE until IS NOT NULL
+        UNION ALL
+        {_passed(prefix)}
     ),
     {prefix}dated AS (
         SELECT unit_id, reading, slice, procedure_id, counter, n * sign AS n, day,
                {day_of("at")} AS seen_on,
                CASE WHEN at > recorded_at - {MARGIN}
                      AND CAST({_local("at")} AS time) <> '00:00' THEN at END AS ahead_at
-          FROM {prefix}emitted
+          FROM {prefix}emitted WHERE counter IS NOT NULL
     ),
     {prefix}delta AS MATERIALIZED (
         SELECT unit_id, reading, slice, procedure_id, counter, coalesce(day, seen_on) AS day,

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from itertools import pairwise
+from operator import add, itemgetter
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -25,7 +26,6 @@ from app.store.contributions import (
     channel_of,
     of_changes,
     parts,
-    pivoted,
     relations,
     slices,
 )
@@ -38,6 +38,10 @@ ONE_DAY: Final = timedelta(days=1)
 
 STANDING: Final = NUMBER["open_in_time"]
 """The first of the counters that are summed from the beginning of time."""
+
+_IN_HAND: Final = [
+    NUMBER[name] for name in ("open_in_time", "open_overdue", "open_no_due", "paused")
+]
 
 _READINGS: Final = {Reading.PROMISED: PROMISED, Reading.EXTENDED: EXTENDED}
 _BY_PROCEDURE: Final = frozenset({Dimension.FIELD, Dimension.PROCEDURE})
@@ -231,15 +235,18 @@ def _key_list(asked: _Asked) -> str:
     return "".join(f"{_KEYS[dimension]} AS key_{at}, " for at, dimension in enumerate(asked.by))
 
 
-def _group(asked: _Asked) -> str:
-    return ", ".join(str(place + 1) for place in range(len(asked.by) + 1))
+def _group(asked: _Asked, *, without_part: bool = False) -> str:
+    return ", ".join(str(place + 1) for place in range(len(asked.by) + (not without_part)))
 
 
 _PART = "width_bucket(f.day, CAST(:starts AS date[]))"
-_ALL_SUMS = ", ".join(f"sum(f.{name}) AS {name}" for name in COUNTERS)
-_STANDING_SUMS = ", ".join(
-    f"sum(f.{name}) AS {name}" if place >= STANDING else f"NULL::bigint AS {name}"
+_ALL = ", ".join(f"f.{name}" for name in COUNTERS)
+_STANDING_ONLY = ", ".join(
+    f"f.{name}" if place >= STANDING else f"NULL::integer AS {name}"
     for place, name in enumerate(COUNTERS)
+)
+_OF_LONG = ", ".join(
+    f"CASE WHEN f.counter = {number} THEN f.n END" for number in range(len(COUNTERS))
 )
 
 
@@ -248,10 +255,10 @@ def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
     join, where = _procedure(asked)
     return (
         f"SELECT {_key_list(asked)}{'0' if before else _PART} AS part,"
-        f" {_STANDING_SUMS if before else _ALL_SUMS}"
+        f" {_STANDING_ONLY if before else _ALL}"
         f" FROM {one.table} f JOIN place p ON p.unit_id = f.unit_id{join}"
         f" WHERE f.day >= :{name}_since AND f.day < :{name}_until"
-        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{where} GROUP BY {_group(asked)}"
+        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{where}"
     )
 
 
@@ -296,14 +303,13 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
     ]
     join, where = _procedure(asked)
     branches.append(
-        f"SELECT {_key_list(asked)}f.part, {pivoted('f.n')}"
+        f"SELECT {_key_list(asked)}f.part, {_OF_LONG}"
         f" FROM extra f JOIN place p ON p.unit_id = f.unit_id{join} WHERE TRUE{where}"
-        f" GROUP BY {_group(asked)}"
     )
     keys = "".join(f"key_{at}, " for at in range(len(asked.by)))
-    sums = ", ".join(f"CAST(sum({name}) AS bigint) AS {name}" for name in COUNTERS)
+    sums = ", ".join(f"sum({name}) AS {name}" for name in COUNTERS)
     nothing = "NULL, " * len(asked.by)
-    rest = ", NULL" * (len(COUNTERS) - 2)
+    rest = ", NULL" * (len(COUNTERS) - 1)
     early = (
         f"(SELECT greatest((SELECT latest FROM fact_state),"
         f" (SELECT max(recorded_at) FROM dossier_change)) - {MARGIN} > :ends)"
@@ -319,11 +325,20 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
          GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
     {relations(of_changes("tail"))},"""
+    if len(asked.spans) == 1:
+        held = " + ".join(f"coalesce({COUNTERS[place]}, 0)" for place in _IN_HAND)
+        group = f" GROUP BY {_group(asked, without_part=True)}" if asked.by else ""
+        whole = (
+            f"SELECT {keys}1 AS part, {sums}, sum({held}) FILTER (WHERE part = 0) AS carried"
+            f" FROM summed{group}"
+        )
+    else:
+        whole = f"SELECT {keys}part, {sums}, NULL AS carried FROM summed GROUP BY {_group(asked)}"
     return f"""
     WITH place AS MATERIALIZED ({_place(asked)}),{tail}
     extra AS ({_extra(asked, with_tail=with_tail)}),
     summed AS ({" UNION ALL ".join(branches)})
-    SELECT {keys}part, {sums} FROM summed GROUP BY {_group(asked)}
+    {whole}
     UNION ALL
     SELECT {nothing}-1,
            CAST(EXISTS (SELECT 1 FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id)
@@ -394,55 +409,62 @@ def _rows(asked: _Asked, cells: Mapping[_Key, Mapping[int, _Cell]]) -> list[list
     found: list[list[Row]] = [[] for _ in asked.spans]
     lines = sorted(cells.items(), key=lambda item: tuple(key or "" for key in item[0]))
     for keys, line in lines or ([((), {})] if not asked.by else []):
-        held = [0] * len(COUNTERS)
-        before = line.get(0, _NOTHING)
-        for place in range(STANDING, len(COUNTERS)):
-            held[place] = before[place] or 0
-        for at in range(len(asked.spans)):
-            sums = line.get(at + 1, _NOTHING)
-            carried = sum(held[place] for place in _IN_HAND)
-            for place in range(STANDING, len(COUNTERS)):
-                held[place] += sums[place] or 0
-            tally = _tally(carried, sums, held, asked.scope.units)
+        tallies = _one(asked, line) if len(asked.spans) == 1 else _several(asked, line)
+        for at, tally in enumerate(tallies):
             if not asked.by or any(tally.values):
                 found[at].append(Row(keys, tally))
     return found
 
 
-_IN_HAND: Final = [
-    NUMBER[name] for name in ("open_in_time", "open_overdue", "open_no_due", "paused")
-]
-_CAME: Final = [NUMBER[count.value] for count in COUNTS if count.value.startswith("received_")]
-_PLAIN: Final = [
-    (seat, NUMBER[count.value]) for seat, count in enumerate(COUNTS) if count.value in NUMBER
-]
+def _one(asked: _Asked, line: Mapping[int, _Cell]) -> list[Tally]:
+    """Return the counts of a single period, whose stock the statement has summed already."""
+    *sums, carried = [number or 0 for number in line.get(1, (*_NOTHING, 0))]
+    return [_tally(carried, sums, asked.scope.units)]
+
+
+def _several(asked: _Asked, line: Mapping[int, _Cell]) -> list[Tally]:
+    """Return the counts of each period: one hands over to the next what it holds."""
+    found = []
+    held = [number or 0 for number in line.get(0, _NOTHING)[STANDING : len(COUNTERS)]]
+    for at in range(len(asked.spans)):
+        sums = [number or 0 for number in line.get(at + 1, _NOTHING)[: len(COUNTERS)]]
+        carried = sum(held[place - STANDING] for place in _IN_HAND)
+        held = list(map(add, held, sums[STANDING:]))
+        sums[STANDING:] = held
+        found.append(_tally(carried, sums, asked.scope.units))
+    return found
+
+
+_CAME: Final = slice(NUMBER["received_online"], NUMBER["received_unknown_channel"] + 1)
+_NO_COUNTER: Final = len(COUNTERS)
+_SEATS: Final = itemgetter(*(NUMBER.get(count.value, _NO_COUNTER) for count in COUNTS))
 _SEAT: Final = {count: seat for seat, count in enumerate(COUNTS)}
+(_CARRIED, _RECEIVED, _LATE_WITHOUT, _OVERDUE_WITHOUT, _TAKEN, _ON_TIME, _IN, _OUT) = (
+    _SEAT[count]
+    for count in (
+        *(Count.CARRIED_OVER, Count.RECEIVED, Count.FINISHED_LATE_WITHOUT_APOLOGY),
+        *(Count.OPEN_OVERDUE_WITHOUT_APOLOGY, Count.PROGRESS_766_RECEIVED),
+        *(Count.PROGRESS_766_ON_TIME, Count.TRANSFERRED_IN, Count.TRANSFERRED_OUT),
+    )
+)
 
 
-def _tally(carried: int, sums: _Cell, held: Sequence[int], units: Units) -> Tally:
+def _tally(carried: int, whole: list[int], units: Units) -> Tally:
     """Return the counts of a period from what passed in it and what stands at its end.
 
     What passed to a successor is a transfer by the units of the time, and none by those of today.
     """
-    whole = [*(number or 0 for number in sums[:STANDING]), *held[STANDING:]]
-    values = [0] * len(COUNTS)
-    for seat, number in _PLAIN:
-        values[seat] = whole[number]
-    for count, value in (
-        (Count.CARRIED_OVER, carried),
-        (Count.RECEIVED, sum(whole[number] for number in _CAME)),
-        (Count.FINISHED_LATE_WITHOUT_APOLOGY, _without(whole, "finished_late")),
-        (Count.OPEN_OVERDUE_WITHOUT_APOLOGY, _without(whole, "open_overdue")),
-        (Count.PROGRESS_766_RECEIVED, _taken_766(whole)),
-        (
-            Count.PROGRESS_766_ON_TIME,
-            whole[NUMBER["left_766_on_time"]] + whole[NUMBER["held_766_on_time"]],
-        ),
-    ):
-        values[_SEAT[count]] = value
+    whole.append(0)
+    values = list(_SEATS(whole))
+    values[_CARRIED] = carried
+    values[_RECEIVED] = sum(whole[_CAME])
+    values[_LATE_WITHOUT] = _without(whole, "finished_late")
+    values[_OVERDUE_WITHOUT] = _without(whole, "open_overdue")
+    values[_TAKEN] = _taken_766(whole)
+    values[_ON_TIME] = whole[NUMBER["left_766_on_time"]] + whole[NUMBER["held_766_on_time"]]
     if units is Units.AS_WAS:
-        values[_SEAT[Count.TRANSFERRED_IN]] += whole[NUMBER["succeeded_in"]]
-        values[_SEAT[Count.TRANSFERRED_OUT]] += whole[NUMBER["succeeded_out"]]
+        values[_IN] += whole[NUMBER["succeeded_in"]]
+        values[_OUT] += whole[NUMBER["succeeded_out"]]
     return Tally(tuple(values))
 
 

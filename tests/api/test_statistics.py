@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.statistics import StatisticsOut
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, FINISHED, IN_HAND, Count
 from app.rulebook.metrics import load_metrics
 from tests.api.conftest import HandClock, MakeKey, as_key
@@ -193,6 +194,16 @@ def test_the_answer_has_every_count_and_the_rates_asked_for(client: TestClient, 
         "small_sample": False,
     }
     assert second["definition"] == "on_time_of_received@1"
+
+
+@pytest.mark.parametrize("group_by", ["", "child,month", "procedure"])
+def test_the_answer_is_what_its_model_says(client: TestClient, key: str, group_by: str) -> None:
+    include = "lateness,durations,oldest"
+    body = ask(client, key, group_by=group_by, include=include, links="true")
+
+    model = StatisticsOut.model_validate(body, strict=False, extra="forbid")
+
+    assert model.model_dump(mode="json", exclude_unset=True) == body
 
 
 def test_the_dossiers_of_the_test_reach_every_count(client: TestClient, key: str) -> None:
