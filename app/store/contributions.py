@@ -8,8 +8,8 @@ that instant on. What is held at T is the sum of all changes before T. So facts 
 version of a dossier can be taken out again, and day, month and year hold the same numbers summed:
 a corner whose two days lie in one month is one number of that month.
 
-The relation ``delta`` has a row for each (unit, reading, slice, procedure, counter, day, seen_on,
-ahead_at) with its number ``n``. ``slice`` tells channel and same-day limit; the reading
+The relation ``delta`` has rows of (unit, reading, slice, procedure, counter, day, seen_on,
+ahead_at) whose numbers ``n`` are to be added. ``slice`` tells channel and same-day limit; reading
 ``EXTENDED`` holds only what differs from the promised one. The conditions are those of
 ``store.tallies``, which counts the same by looking at every dossier.
 """
@@ -352,25 +352,32 @@ def relations(versions: str, prefix: str = "") -> str:
         UNION ALL
         {_passed(prefix)}
     ),
-    {prefix}dated AS (
-        SELECT unit_id, reading, slice, procedure_id, counter, n * sign AS n, day,
-               {day_of("at")} AS seen_on,
-               CASE WHEN at > recorded_at - {MARGIN}
-                     AND CAST({_local("at")} AS time) <> '00:00' THEN at END AS ahead_at
-          FROM {prefix}emitted WHERE counter IS NOT NULL
-    ),
     {prefix}delta AS MATERIALIZED (
         SELECT unit_id, reading, slice, procedure_id, counter, coalesce(day, seen_on) AS day,
-               seen_on, ahead_at, CAST(sum(n) AS integer) AS n
-          FROM {prefix}dated
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-        HAVING sum(n) <> 0
+               seen_on, ahead_at, n
+          FROM (SELECT unit_id, reading, slice, procedure_id, counter, n * sign AS n, day,
+                       {day_of("at")} AS seen_on,
+                       CASE WHEN at > recorded_at - {MARGIN}
+                             AND CAST({_local("at")} AS time) <> '00:00' THEN at END AS ahead_at
+                  FROM {prefix}emitted WHERE counter IS NOT NULL) AS dated
     )"""
 
 
-def pivoted(amount: str = "n") -> str:
+def pivoted() -> str:
     """Return the sums of a relation of (counter, n) as one column for each counter."""
     return ", ".join(
-        f"CAST(sum({amount}) FILTER (WHERE counter = {number}) AS integer) AS {name}"
+        f"CAST(nullif(sum(n) FILTER (WHERE counter = {number}), 0) AS integer) AS {name}"
         for number, name in enumerate(COUNTERS)
     )
+
+
+def spread() -> str:
+    """Return a row of (counter, n) as a row of counters, without a sum."""
+    return ", ".join(
+        f"CASE WHEN counter = {number} THEN n END AS {name}" for number, name in enumerate(COUNTERS)
+    )
+
+
+def added() -> str:
+    """Return the sums of rows of counters."""
+    return ", ".join(f"CAST(nullif(sum({name}), 0) AS integer) AS {name}" for name in COUNTERS)

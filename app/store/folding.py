@@ -12,44 +12,78 @@ from typing import Final
 
 from sqlalchemy import text
 
-from app.store.contributions import WHOLE, of_changes, of_units, pivoted, relations
+from app.store.contributions import (
+    WHOLE,
+    added,
+    of_changes,
+    of_units,
+    pivoted,
+    relations,
+    spread,
+)
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import COUNTERS
 
 _LOCK: Final = 0x64_68_66_63
 
 _LONG_KEYS = "unit_id, day, counter, reading, slice, procedure_id"
-_WIDE: Final[Mapping[str, tuple[str, str]]] = {
-    "fact_day": ("day", "unit_id, {day} AS day, reading, slice"),
-    "fact_month": ("month", "unit_id, {day} AS day, reading, whole.slice"),
-    "fact_year": ("year", "unit_id, {day} AS day, reading, whole.slice"),
-    "fact_procedure_month": ("month", "unit_id, procedure_id, {day} AS day, reading, slice"),
+_WIDE: Final[Mapping[str, str]] = {
+    "fact_day": "unit_id, day, reading, slice",
+    "fact_month": "unit_id, day, reading, slice",
+    "fact_year": "unit_id, day, reading, slice",
+    "fact_procedure_month": "unit_id, procedure_id, day, reading, slice",
 }
-"""Each table of counters with its step of time and what makes a row of it."""
+"""Each table of counters with the key of its rows."""
 
 
-def _day(grain: str, column: str = "day") -> str:
-    return column if grain == "day" else f"CAST(date_trunc('{grain}', {column}) AS date)"
+def _first_of(grain: str, column: str = "day") -> str:
+    return f"CAST(date_trunc('{grain}', CAST({column} AS timestamp)) AS date)"
 
 
-def _keys(chosen: str) -> str:
-    return ", ".join(part.split()[-1].rpartition(".")[2] for part in chosen.split(","))
+_IN_ONE_MONTH = f"{_first_of('month')} = {_first_of('month', 'seen_on')}"
+_IN_ONE_YEAR = f"{_first_of('year')} = {_first_of('year', 'seen_on')}"
+
+
+def _summed(grain: str, parts: str, corners: str) -> str:
+    """Return the rows of a coarser step of time: of a finer one, and of corners within it."""
+    return f"""
+        SELECT unit_id, {_first_of(grain)} AS day, reading, slice, {added()}
+          FROM (SELECT unit_id, day, reading, slice, {", ".join(COUNTERS)} FROM {parts}
+                UNION ALL
+                SELECT unit_id, day, reading, slice, {spread()} FROM delta WHERE {corners}) AS parts
+         GROUP BY 1, 2, 3, 4"""
+
+
+_ROWS = f"""
+    day_rows AS MATERIALIZED (
+        SELECT unit_id, day, reading, slice, {pivoted()} FROM delta WHERE day = seen_on
+         GROUP BY unit_id, day, reading, slice
+    ),
+    month_rows AS MATERIALIZED (
+        {_summed("month", "day_rows", f"day <> seen_on AND {_IN_ONE_MONTH}")}
+    ),
+    year_rows AS MATERIALIZED (
+        {_summed("year", "month_rows", f"NOT {_IN_ONE_MONTH} AND {_IN_ONE_YEAR}")}
+    )"""
+"""The rows of days, months and years that ``delta`` makes, each from the finer ones."""
 
 
 def _wide_rows(table: str) -> str:
-    """Return what ``delta`` makes of a table of counters."""
-    grain, chosen = _WIDE[table]
-    source = "delta"
-    if "whole." in chosen:
-        source = (
-            f"(SELECT unit_id, reading, slice AS part, counter, day, seen_on, n FROM delta) d"
-            f" CROSS JOIN LATERAL (VALUES (part), ({WHOLE})) AS whole(slice)"
+    """Return what ``delta`` makes of a table of counters; needs ``_ROWS``."""
+    columns = ", ".join(COUNTERS)
+    if table == "fact_procedure_month":
+        return (
+            f"SELECT unit_id, procedure_id, {_first_of('month')} AS day, reading, slice,"
+            f" {pivoted()} FROM delta WHERE {_IN_ONE_MONTH}"
+            " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
         )
-    keys = chosen.format(day=_day(grain))
-    places = ", ".join(str(place + 1) for place in range(len(chosen.split(","))))
+    rows = f"{table.removeprefix('fact_')}_rows"
+    if table == "fact_day":
+        return f"SELECT unit_id, day, reading, slice, {columns} FROM {rows} ORDER BY 1, 2, 3, 4"
     return (
-        f"SELECT {keys}, {pivoted()} FROM {source}"
-        f" WHERE {_day(grain)} = {_day(grain, 'seen_on')} GROUP BY {places} ORDER BY {places}"
+        f"SELECT unit_id, day, reading, slice, {columns} FROM {rows} UNION ALL"
+        f" SELECT unit_id, day, reading, {WHOLE}, {added()} FROM {rows} GROUP BY 1, 2, 3"
+        " ORDER BY 1, 2, 3, 4"
     )
 
 
@@ -75,7 +109,7 @@ _LONG: Final = {"fact_corner": "seen_on", "fact_ahead": "at"}
 def _writing(table: str, *, adding: bool) -> str:
     """Return the part of a WITH that adds ``delta`` to one table, or makes its rows of it."""
     if table in _WIDE:
-        keys = _keys(_WIDE[table][1])
+        keys = _WIDE[table]
         columns = f"{keys}, {', '.join(COUNTERS)}"
         rows = _wide_rows(table)
         sums = ", ".join(
@@ -104,7 +138,7 @@ _FOLD = text(
         SELECT unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
           FROM taken GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
-    {relations(of_changes("change"))},
+    {relations(of_changes("change"))},{_ROWS},
     {", ".join(_writing(table, adding=True) for table in TABLES)},
     told AS (
         INSERT INTO fact_state (latest) SELECT max(recorded_at) FROM taken
@@ -187,7 +221,7 @@ _SHOULD = f"""
           FROM dossier_change WHERE unit_id = ANY(:units)
          GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
-    {relations(of_units() + " UNION ALL " + of_changes("tail"))}"""
+    {relations(of_units() + " UNION ALL " + of_changes("tail"))},{_ROWS}"""
 """What the facts should hold: what holds now, without what is still in the log."""
 
 
@@ -201,7 +235,7 @@ def _unpivoted(rows: str, keys: str) -> str:
 
 def _compared(table: str) -> str:
     if table in _WIDE:
-        keys = _keys(_WIDE[table][1])
+        keys = _WIDE[table]
         stored = _unpivoted(f"SELECT * FROM {table} WHERE unit_id = ANY(:units)", keys)
         expected = _unpivoted(_wide_rows(table), keys)
         keys = f"{keys}, counter"
@@ -250,6 +284,7 @@ def compare(session: ReadSession, units: Sequence[int]) -> list[Difference]:
 def build(session: WriteSession, units: Iterable[int]) -> None:
     """Make the facts of some units anew from their dossiers, while no folder is at work."""
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    session.execute(text("SET LOCAL work_mem = '256MB'"))
     wanted = {"units": list(units)}
     for statement in _CLEAR:
         session.execute(statement, wanted)

@@ -23,7 +23,11 @@ def _delta(session: WriteSession, finished: str, **more: Any) -> dict[tuple[str,
     add_dossier(session, unit, make_source(session), "HS-1", course=course, **more)
     relations = contributions.relations(contributions.of_units())
     rows = session.execute(
-        text(f"WITH {relations} SELECT * FROM delta"), {"units": [unit.id]}
+        text(
+            f"WITH {relations} SELECT counter, day, seen_on, sum(n) AS n FROM delta"
+            " GROUP BY 1, 2, 3 HAVING sum(n) <> 0"
+        ),
+        {"units": [unit.id]},
     ).all()
     return {
         (COUNTERS[row.counter], f"{row.day:%m-%d}", f"{row.seen_on:%m-%d}"): row.n for row in rows
