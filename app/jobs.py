@@ -31,6 +31,7 @@ from app.settings import Settings, variable_of
 from app.store.runs import Claim, RunLost
 from app.store.session import Database, StorageUnavailable, WriteSession
 from app.usecases import (
+    editions,
     idempotency,
     intake,
     mails,
@@ -139,6 +140,7 @@ class Worker:
             while not self._stopping.is_set() and self._do_one_night():
                 pass
             self._do_hour()
+            self._do_editions()
         except StorageUnavailable as error:
             log.warning("nights wait for the database", extra={"trouble": error.trouble.value})
         except Exception:
@@ -164,11 +166,21 @@ class Worker:
         if claim is not None:
             self._work(claim)
 
-    def _work(self, claim: Claim) -> bool:
+    def _do_editions(self) -> None:
+        """Make the editions of the index feed once after each night."""
+        with self._database.begin() as session:
+            now = self._duty.clock()
+            claim = editions.claim_due(session, owner=self.owner, now=now)
+        if claim is not None:
+            self._work(claim, editions.work)
+
+    def _work(
+        self, claim: Claim, work: Callable[[Database, Claim, Duty], None] = runs.work
+    ) -> bool:
         """Work a run through; tell whether it is done."""
         told = {"job": claim.job, "slot": claim.slot}
         try:
-            runs.work(self._database, claim, self._duty)
+            work(self._database, claim, self._duty)
         except RunLost:
             log.info("run taken over by another process", extra=told)
         except StorageUnavailable:

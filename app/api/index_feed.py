@@ -1,22 +1,28 @@
 """``/v1/index-feed``: the procedure-reform sub-index of each unit, criterion by criterion."""
 
+from datetime import datetime
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import Path, Query, Request
 from pydantic import AwareDatetime, BaseModel, Field
 from starlette.responses import Response
 
-from app.api.conditions import document
+from app.api.conditions import answered, document, etag_of
 from app.api.doors import doors
+from app.api.pages import link_next
 from app.api.problems import problems
-from app.deps import Now, Reading, needs
-from app.rulebook.metrics import load_metrics
-from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet, load_rule_sets
+from app.deps import CursorInvalid, Now, Page, Reading, needs
+from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
+from app.store.editions import Edition, Series
 from app.store.units import UnitUnknown
-from app.usecases import index
+from app.usecases import editions, feed, index
 from app.usecases.access import Principal
+from app.usecases.editions import EditionUnknown
 from app.usecases.index import KnowledgeToCome, MomentOutsideYear, YearToCome
-from app.usecases.subtree import subtree_of
+from app.usecases.rule_sets import PeriodAcrossChange
+from app.usecases.scorecards import PeriodNotAssessed
+from app.usecases.subtree import unit_of
 
 router = doors("/v1/index-feed", tag="index")
 
@@ -133,6 +139,111 @@ class IndexFeedOut(BaseModel):
     )
 
 
+class EditionLinksOut(BaseModel):
+    """Where an edition is read."""
+
+    edition: str
+
+
+class EditionOut(BaseModel):
+    """One edition: a document that was given out and is kept byte for byte."""
+
+    number: int = Field(examples=[3])
+    known_at: datetime = Field(description="Số liệu như đã biết lúc này. / As known then.")
+    as_of: datetime
+    hash: str
+    is_final: bool = Field(description="Năm đã khóa: không có bản sau. / The year is closed.")
+    period: UUID | None = Field(description="Kỳ đã khóa. / The closed period behind a final one.")
+    issued_at: datetime
+    links: EditionLinksOut
+
+    @classmethod
+    def of(cls, edition: Edition, unit: str) -> "EditionOut":
+        """Return an edition as it is shown."""
+        return cls(
+            number=edition.number,
+            known_at=edition.known_at,
+            as_of=edition.as_of,
+            hash=edition.hash,
+            is_final=edition.is_final,
+            period=edition.period_id,
+            issued_at=edition.recorded_at,
+            links=EditionLinksOut(edition=editions.address_of(unit, edition)),
+        )
+
+
+class EditionsOut(BaseModel):
+    """A page of editions, newest first."""
+
+    editions: list[EditionOut]
+    next_cursor: str | None
+
+
+RuleSetName = Annotated[str, Query(max_length=100, description="Bộ tiêu chí. / The rule set.")]
+RootUnit = Annotated[str, Query(max_length=100, description="Đơn vị gốc. / The root unit.")]
+Year = Annotated[int, Path(ge=2000, le=2100, description="Năm đánh giá. / The year assessed.")]
+
+
+@router.get(
+    "/{year}/editions",
+    operation_id="listIndexFeedEditions",
+    summary="List the editions of the index feed",
+    responses=problems(UnitUnknown, CursorInvalid),
+)
+def list_editions(
+    request: Request,
+    response: Response,
+    session: Reading,
+    who: Reader,
+    page: Page,
+    year: Year,
+    unit: RootUnit,
+    rule_set: RuleSetName = index.DEFAULT_RULE_SET,
+) -> EditionsOut:
+    """Các bản đã phát hành của một gốc đơn vị, mới nhất trước; chỉ phát hành khi có điều mới.
+
+    One is given out when it says something that the one before did not; the last when the year is
+    closed.
+    """
+    filters = {"unit": unit, "rule_set": rule_set}
+    root = unit_of(session, who, unit)
+    found = editions.listed(
+        session,
+        Series(root.id, rule_set, year),
+        below=page.position(**filters),
+        limit=page.limit + 1,
+    )
+    shown = found[: page.limit]
+    more = page.cursor_after(shown[-1].number, **filters) if len(found) > page.limit else None
+    link_next(request, response, more)
+    return EditionsOut(editions=[EditionOut.of(one, unit) for one in shown], next_cursor=more)
+
+
+@router.get(
+    "/{year}/editions/{number}",
+    operation_id="getIndexFeedEdition",
+    summary="Read an edition of the index feed, byte for byte",
+    response_model=IndexFeedOut,
+    responses=problems(UnitUnknown, EditionUnknown),
+)
+def get_edition(
+    request: Request,
+    session: Reading,
+    who: Reader,
+    year: Year,
+    number: Annotated[int, Path(ge=1, le=1_000_000, description="Số bản. / Its number.")],
+    unit: RootUnit,
+    rule_set: RuleSetName = index.DEFAULT_RULE_SET,
+) -> Response:
+    """Đọc đúng văn bản đã phát hành, không đổi một ký tự.
+
+    The document as it was given out; no later knowledge changes it.
+    """
+    root = unit_of(session, who, unit)
+    body = editions.document_of(session, Series(root.id, rule_set, year), number)
+    return answered(request, body, tag=etag_of(body))
+
+
 @router.get(
     "/{year}",
     operation_id="getIndexFeed",
@@ -142,6 +253,8 @@ class IndexFeedOut(BaseModel):
         UnitUnknown,
         UnknownRuleSet,
         RuleSetNotInForce,
+        PeriodAcrossChange,
+        PeriodNotAssessed,
         YearToCome,
         MomentOutsideYear,
         KnowledgeToCome,
@@ -152,10 +265,8 @@ def get_index_feed(
     session: Reading,
     who: Reader,
     now: Now,
-    year: Annotated[int, Path(ge=2000, le=2100, description="Năm đánh giá. / The year assessed.")],
-    rule_set: Annotated[
-        str, Query(max_length=100, description="Bộ tiêu chí. / The rule set.")
-    ] = index.DEFAULT_RULE_SET,
+    year: Year,
+    rule_set: RuleSetName = index.DEFAULT_RULE_SET,
     unit: Annotated[
         str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
     ] = None,
@@ -176,15 +287,15 @@ def get_index_feed(
 
     The same question gives the same bytes; `hash` changes only when a figure or a rule does.
     """
-    asked = index.ask(year, now=now, as_of=as_of, known_at=known_at)
-    within = subtree_of(session, who, unit)
-    body = index.feed(
+    root = None if unit is None else unit_of(session, who, unit)
+    if known_at is None and root is not None:
+        known_at = editions.closed_at(session, root, year)
+    body = feed.feed(
         session,
-        rule_set=load_rule_sets().get(rule_set, asked.period.last),
-        metrics=load_metrics(),
-        asked=asked,
-        lft=within.lft,
-        rgt=within.rgt,
+        rule_set,
+        index.ask(year, now=now, as_of=as_of, known_at=known_at),
+        root=root,
+        who=who,
         since=since,
     )
     return document(request, IndexFeedOut.model_validate(body))

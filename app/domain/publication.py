@@ -89,6 +89,8 @@ class PublicationCount(StrEnum):
     APPLICABLE = "procedures_applicable"
     POSTED = "procedures_posted"
     """Public in both forms, as Circular 01/2018/TT-VPCP, Article 13, indicator 6 asks."""
+    NOT_POSTED = "procedures_not_posted"
+    """Applicable and not public in both forms."""
     AT_OFFICE = "procedures_posted_at_office"
     ONLINE = "procedures_posted_online"
     COMPLETE = "procedures_posted_complete"
@@ -131,3 +133,5 @@ def _counted(publication: Publication, first: date, last: date) -> Iterable[Publ
         yield PublicationCount.POSTED
         if publication.is_complete:
             yield PublicationCount.COMPLETE
+    else:
+        yield PublicationCount.NOT_POSTED

@@ -1067,6 +1067,24 @@ score_entry = sa.Table(
     comment="What people put on the score sheet of a unit for a period. Append-only.",
 )
 
+feed_edition = sa.Table(
+    "feed_edition",
+    metadata,
+    sa.Column("unit_id", sa.Integer, primary_key=True, comment="the root whose units it scores"),
+    sa.Column("rule_set", sa.Text, primary_key=True),
+    sa.Column("year", sa.SmallInteger, primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("known_at", Instant, nullable=False),
+    sa.Column("as_of", Instant, nullable=False),
+    sa.Column("hash", sa.Text, nullable=False, comment="of what it says, not of when"),
+    sa.Column("is_final", sa.Boolean, nullable=False),
+    sa.Column("period_id", UUID(as_uuid=True), comment="the closed period behind a final one"),
+    sa.Column("body", sa.LargeBinary, nullable=False, comment="the document, byte for byte"),
+    _now(),
+    sa.CheckConstraint("is_final = (period_id IS NOT NULL)", name="final"),
+    comment="Editions of the index feed: one whenever it says something new. Append-only.",
+)
+
 install = sa.Table(
     "install",
     metadata,

@@ -138,6 +138,21 @@ class Principal:
             raise ScopeMissing(scope=scope.value)
 
 
+OPERATOR: Final = Principal(
+    key_id=0,
+    prefix="operator",
+    name="operator",
+    source_id=0,
+    source_code="",
+    unit_id=None,
+    unit_code=None,
+    lft=access.WHOLE[0],
+    rgt=access.WHOLE[1],
+    scopes=frozenset(Scope),
+)
+"""Who works at the machine itself, or the service on its own account: everything, without a key."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewKey:
     """A key just made; ``key`` is shown once and kept nowhere."""

@@ -354,36 +354,6 @@ def _is_ranked(rule_set: RuleSet, one: Assessed, env: Environment) -> bool:
 # ---------------------------------------------------------------- the feed
 
 
-def feed(
-    session: ReadSession,
-    *,
-    rule_set: RuleSet,
-    metrics: Metrics,
-    asked: Asked,
-    lft: int,
-    rgt: int,
-    since: datetime | None = None,
-    declared: Declared = _NOTHING_DECLARED,
-) -> dict[str, object]:
-    """Return the index feed of a year: every unit's sub-index, criterion by criterion.
-
-    ``since`` is the ``known_at`` of an earlier feed; each unit then carries the difference from
-    what that feed said.
-
-    :raises KnowledgeToCome: ``since`` is later than ``known_at``.
-    """
-    known = figures(session, asked, lft=lft, rgt=rgt, declared=declared)
-    assessed = score_units(rule_set, metrics, known)
-    before: Mapping[str, Assessed] = {}
-    if since is not None:
-        if since > asked.known_at:
-            raise KnowledgeToCome(known_at=since)
-        earlier = ask(asked.year, now=asked.known_at, known_at=since)
-        known = figures(session, earlier, lft=lft, rgt=rgt, declared=declared)
-        before = {one.unit: one for one in score_units(rule_set, metrics, known)}
-    return document(rule_set, metrics, asked, assessed, since=since, before=before)
-
-
 def document(
     rule_set: RuleSet,
     metrics: Metrics,
@@ -391,9 +361,13 @@ def document(
     assessed: Iterable[Assessed],
     *,
     since: datetime | None = None,
-    before: Mapping[str, Assessed] | None = None,
+    before: Mapping[str, str | None] | None = None,
 ) -> dict[str, object]:
-    """Return the feed as plain JSON values, with its hash."""
+    """Return the feed as plain JSON values, with its hash.
+
+    ``since`` is the ``known_at`` of an earlier feed and ``before`` what that one printed as the
+    sub-index of each unit; each unit then carries the difference.
+    """
     shown = _Shown(rule_set, metrics, asked)
     entries = [shown.unit(one) for one in assessed]
     body: dict[str, object] = {
@@ -456,10 +430,7 @@ def _told(instant: datetime) -> str:
     return instant.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _delta(
-    since: datetime, entry: Mapping[str, object], earlier: Assessed | None
-) -> dict[str, object]:
-    then = None if earlier is None else earlier.card.printed
+def _delta(since: datetime, entry: Mapping[str, object], then: str | None) -> dict[str, object]:
     current = entry["sub_index"]
     points = None
     if then is not None and isinstance(current, str):

@@ -36,8 +36,9 @@ OVERDUE: Final = "dossier.overdue"
 DUE_SOON: Final = "dossier.due_soon"
 SUMMARY: Final = "alerts.summary"
 SOURCE_SILENT: Final = "source.silent"
+INDEX_FEED: Final = "index.feed"
 TEST: Final = "webhook.test"
-EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY, SOURCE_SILENT)
+EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY, SOURCE_SILENT, INDEX_FEED)
 """Kinds of events that a receiver may ask for; ``webhook.test`` comes only when asked."""
 
 RECEIVERS_AT_ONCE: Final = 16

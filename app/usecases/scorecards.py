@@ -63,12 +63,16 @@ class UnitNotAssessed(Conflict):
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """One question: a version of a rule set, a period, and what was known when."""
+    """One question: a version of a rule set, a period, and what was known when.
+
+    ``at`` is T where the asker names it.
+    """
 
     version: Version
     period: Period
     known_at: datetime
     is_present: bool
+    at: datetime | None = None
 
     @property
     def rule_set(self) -> RuleSet:
@@ -77,8 +81,8 @@ class Asked:
 
     @property
     def as_of(self) -> datetime:
-        """Return T: the end of the period, or the moment of knowledge if that is earlier."""
-        return min(self.period.ends, self.known_at)
+        """Return T: as named, else the end of the period or the moment of knowledge before it."""
+        return min(self.period.ends, self.known_at) if self.at is None else self.at
 
 
 def ask(
@@ -161,7 +165,7 @@ def load(session: ReadSession, asked: Asked, *, root: UnitRow | None, who: Princ
     own: dict[str, Tally] = {}
     known_at = None if asked.is_present else asked.known_at
     for top in tops:
-        question = Question(top, asked.period, known_at=known_at)
+        question = Question(top, asked.period, as_of=asked.at, known_at=known_at)
         own |= reporting.by_unit(session, question, now=asked.known_at)[1]
     entries = sheets.entries(
         session, asked.rule_set.id, asked.period, lft=lft, rgt=rgt, above=above, known_at=known_at

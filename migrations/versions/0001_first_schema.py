@@ -28,6 +28,7 @@ APPEND_ONLY = (
     "mail_attempt",
     "alert_setting",
     "register_entry",
+    "feed_edition",
     "late_cause",
     "late_cause_own",
     "rule_set_version",
@@ -689,6 +690,36 @@ def upgrade() -> None:
         sa.Column("held_766_on_time", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("unit_id", "day", "reading", "slice", name=op.f("pk_fact_year")),
         comment="The same of a year; slice 0 is everything.",
+    )
+    op.create_table(
+        "feed_edition",
+        sa.Column(
+            "unit_id", sa.Integer(), nullable=False, comment="the root whose units it scores"
+        ),
+        sa.Column("rule_set", sa.Text(), nullable=False),
+        sa.Column("year", sa.SmallInteger(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("known_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("as_of", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hash", sa.Text(), nullable=False, comment="of what it says, not of when"),
+        sa.Column("is_final", sa.Boolean(), nullable=False),
+        sa.Column(
+            "period_id", sa.UUID(), nullable=True, comment="the closed period behind a final one"
+        ),
+        sa.Column("body", sa.LargeBinary(), nullable=False, comment="the document, byte for byte"),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint(
+            "is_final = (period_id IS NOT NULL)", name=op.f("ck_feed_edition_final")
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "rule_set", "year", "number", name=op.f("pk_feed_edition")
+        ),
+        comment="Editions of the index feed: one whenever it says something new. Append-only.",
     )
     op.create_table(
         "import_job",
@@ -1826,6 +1857,7 @@ def downgrade() -> None:
     op.drop_table("install")
     op.drop_table("import_refusal")
     op.drop_table("import_job")
+    op.drop_table("feed_edition")
     op.drop_table("fact_year")
     op.drop_table("fact_state")
     op.drop_index("ix_fact_procedure_month_procedure_id_day", table_name="fact_procedure_month")

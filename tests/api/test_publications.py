@@ -71,6 +71,7 @@ def test_counts_by_unit_add_up_to_the_total(client: TestClient, key: dict[str, s
     assert one == {
         "procedures_applicable": 3,
         "procedures_posted": 2,
+        "procedures_not_posted": 1,
         "procedures_posted_at_office": 2,
         "procedures_posted_online": 3,
         "procedures_posted_complete": 2,

@@ -116,6 +116,11 @@ PROBES: dict[str, Probe | str] = {
     "listSources": query("/v1/sources"),
     "listSilences": query("/v1/sources/silences"),
     "listPublications": query("/v1/publications"),
+    "fillScorecards": Probe(
+        "/v1/scorecards/qd766.profile-2026/fill?period=2026-07&unit={unit}", nothing
+    ),
+    "listIndexFeedEditions": query("/v1/index-feed/2026/editions"),
+    "getIndexFeedEdition": "an edition is read by its number under a root, found as in the list",
     "countPublications": query("/v1/publications/counts", SPAN),
     "putPublications": Probe("/v1/publications", a_posting, 422),
     "listPetitions": query("/v1/petitions"),

@@ -91,6 +91,9 @@ def test_counts_agree_with_the_states(told: list[Publication], start: int, lengt
     applicable = [one for one in states if one is not PublicationState.NOT_APPLICABLE]
     assert found[PublicationCount.APPLICABLE] == len(applicable)
     assert found[PublicationCount.POSTED] == states.count(PublicationState.FULL)
+    assert found[PublicationCount.NOT_POSTED] == len(applicable) - states.count(
+        PublicationState.FULL
+    )
     both = found[PublicationCount.AT_OFFICE] + found[PublicationCount.ONLINE]
     missing = states.count(PublicationState.MISSING)
     assert both - found[PublicationCount.POSTED] + missing == len(applicable)
