@@ -25,6 +25,10 @@ LOOK_BACK_DAYS: Final = 14
 WITHOUT_CALENDAR: Final = time(8)
 """When a digest is sent on weekdays of a year whose calendar is missing: no figure rests on it."""
 WEEKEND: Final = 5
+LONG_DAY: Final = timedelta(hours=9)
+"""How long an office is taken to be open on a day whose calendar is missing."""
+AFTERWARDS: Final = timedelta(hours=1)
+"""For so long a digest may follow a time that the office has set up after it has closed."""
 SETTLING: Final = timedelta(minutes=5)
 """Alerts younger than this wait for the next digest: their transaction may still be open."""
 
@@ -147,6 +151,35 @@ def look_again_at(
     if to_come:
         return to_come[0]
     return datetime.combine(today + timedelta(days=1), time(), ZoneInfo(calendar.zone))
+
+
+def closes_at(
+    calendar: WorkCalendar, *, now: datetime, digest_at: Sequence[time] = ()
+) -> datetime | None:
+    """Return until when digests may go out on the day of ``now``, None on a day off.
+
+    That is the closing of the office, or an hour after the last time that it has set up.
+    """
+    today = calendar.local_date(now)
+    slots = _slots(calendar, today, digest_at)
+    if not slots:
+        return None
+    begins = _begins(calendar, today) or slots[0].at
+    try:
+        closes = calendar.sessions_on(today)[-1][1]
+    except (CalendarYearMissing, IndexError):
+        closes = begins + LONG_DAY
+    return max(closes, slots[-1].at + AFTERWARDS)
+
+
+def is_open_for_mail(
+    calendar: WorkCalendar, *, now: datetime, digest_at: Sequence[time] = ()
+) -> bool:
+    """Tell whether a digest may go out now: on a working day, from its first slot to closing."""
+    closes = closes_at(calendar, now=now, digest_at=digest_at)
+    if closes is None or now >= closes:
+        return False
+    return _slots(calendar, calendar.local_date(now), digest_at)[0].at <= now
 
 
 def _slots(calendar: WorkCalendar, day: date, digest_at: Sequence[time]) -> list[Slot]:

@@ -199,6 +199,19 @@ def settle(
     return settled.one_or_none() is not None
 
 
+def put_back(session: WriteSession, claimed: Claimed, *, next_at: datetime) -> None:
+    """Give a claimed mail back as if it had not been claimed, to be looked at later."""
+    session.execute(
+        sa.update(mail)
+        .where(
+            mail.c.unit_id == claimed.unit_id,
+            mail.c.id == claimed.id,
+            mail.c.attempts == claimed.attempt,
+        )
+        .values(attempts=claimed.attempt - 1, next_at=next_at, claimed_until=None)
+    )
+
+
 def bury(
     session: WriteSession, unit_id: int, subscription_id: UUID, *, failure: Failure, now: datetime
 ) -> int:

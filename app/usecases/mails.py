@@ -20,7 +20,9 @@ from app.domain.mail import (
     Mail,
     MailKind,
     MailState,
+    Slot,
     Topic,
+    is_open_for_mail,
     look_again_at,
     mail_id,
     message_id,
@@ -87,7 +89,8 @@ def plan_digests(session: WriteSession, *, now: datetime, limit: int = AT_ONCE) 
     """Write down the digests that are due, one for each subscription, and count what was looked at.
 
     After missed slots there is one digest, which tells everything since the last one; a digest
-    that still waits is taken over by the next.
+    that still waits is taken over by the next. Outside of office hours nothing is planned, however
+    much was missed.
     """
     due = subscriptions.take_due(session, now=now, limit=limit)
     if not due:
@@ -100,14 +103,16 @@ def plan_digests(session: WriteSession, *, now: datetime, limit: int = AT_ONCE) 
         slot = opened(calendar, now=now, digest_at=times)
         next_look = look_again_at(calendar, now=now, digest_at=times)
         changes: dict[str, object] = {"look_at": next_look}
-        if slot is not None and slot.key > (one.last_slot or "") and _is_new(one, slot.at):
+        is_open = is_open_for_mail(calendar, now=now, digest_at=times)
+        if is_open and slot is not None and _is_due(one, slot):
             changes |= _plan(session, one, slot.key, now=now)
         subscriptions.change(session, one.id, changes)
     return len(due)
 
 
-def _is_new(one: SubscriptionRow, at: datetime) -> bool:
-    return one.confirmed_at is not None and at > one.confirmed_at
+def _is_due(one: SubscriptionRow, slot: Slot) -> bool:
+    is_new = one.confirmed_at is not None and slot.at > one.confirmed_at
+    return is_new and slot.key > (one.last_slot or "")
 
 
 def _plan(
@@ -185,6 +190,8 @@ def _written(
             language=language,
             confirm_url=postman.mailing.url(owner.id, Purpose.CONFIRM),
         )
+    elif not _is_open(session, owner.unit_id, claimed, now=now):
+        return Sent()
     else:
         told = digest_of(session, owner, claimed, as_of=now)
         found = told.found()
@@ -209,6 +216,17 @@ def _written(
         leave_url=leave_url if claimed.kind is MailKind.DIGEST else None,
     )
     return mail, found
+
+
+def _is_open(session: WriteSession, unit_id: int, claimed: Claimed, *, now: datetime) -> bool:
+    """Tell whether a digest may go out now; if not, it is given back until it may."""
+    calendar = calendars_of(session, {unit_id})[unit_id]
+    times = settings_of(session, [unit_id])[unit_id].digest_at
+    if is_open_for_mail(calendar, now=now, digest_at=times):
+        return True
+    next_at = look_again_at(calendar, now=now, digest_at=times)
+    mails.put_back(session, claimed, next_at=next_at)
+    return False
 
 
 def _give_up(session: WriteSession, claimed: Claimed, failure: Failure, *, now: datetime) -> Sent:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from app.domain.mail import (
     AddressInvalid,
     MailKind,
+    is_open_for_mail,
     look_again_at,
     mail_id,
     masked,
@@ -92,6 +93,39 @@ def test_no_slot_is_missed_by_looking_when_told(now: datetime) -> None:
     first, last = date.fromisoformat(min(seen)), date.fromisoformat(max(seen))
     days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
     assert seen == {day.isoformat() for day in days if STATE.is_working_day(day)}
+
+
+@pytest.mark.parametrize(
+    ("day", "hour", "minute", "is_open"),
+    [
+        (7, 7, 29, False),
+        (7, 7, 30, True),
+        (7, 12, 30, True),
+        (7, 16, 59, True),
+        (7, 20, 0, False),
+        (8, 9, 0, False),
+        (10, 0, 0, False),
+    ],
+)
+def test_digests_go_out_between_opening_and_closing(
+    day: int, hour: int, minute: int, is_open: bool
+) -> None:
+    now = local(date(2026, 8, day), hour, minute)
+
+    assert is_open_for_mail(STATE, now=now) is is_open
+
+
+def test_an_hour_that_the_office_set_up_after_closing_is_kept() -> None:
+    times = (time(19),)
+    moments = [local("2026-08-07", hour) for hour in (18, 19, 20)]
+
+    assert [is_open_for_mail(STATE, now=now, digest_at=times) for now in moments] == [
+        False,
+        True,
+        False,
+    ]
+    assert is_open_for_mail(STATE, now=local("2040-08-10", 9))
+    assert not is_open_for_mail(STATE, now=local("2040-08-11", 9))
 
 
 def test_an_office_may_set_up_times_of_its_own_on_working_days() -> None:

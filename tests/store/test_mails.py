@@ -48,6 +48,19 @@ def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
     assert third.attempt == 2
 
 
+def test_a_claim_that_is_given_back_was_no_attempt(session: WriteSession) -> None:
+    plan(session, make_unit(session))
+    claimed = mails.claim(session, now=NOW)
+    assert claimed is not None
+
+    mails.put_back(session, claimed, next_at=NOW + DAY)
+
+    assert mails.claim(session, now=NOW + CLAIM) is None
+    again = mails.claim(session, now=NOW + DAY)
+    assert again is not None
+    assert again.attempt == 1
+
+
 def test_one_who_was_overtaken_can_only_say_that_it_was_sent(session: WriteSession) -> None:
     plan(session, make_unit(session))
     slow = mails.claim(session, now=NOW)

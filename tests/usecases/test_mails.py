@@ -120,6 +120,50 @@ def test_missed_days_and_nights_give_one_mail_that_tells_everything(
     assert states(database) == [("2026-08-12", "sent")]
 
 
+def test_what_was_missed_waits_for_office_hours(
+    database: Database, postman: Postman, post: RecordingPost, clock: HandClock
+) -> None:
+    with database.begin() as session:
+        unit = make_unit(session)
+        subscribed(session, unit, clock())
+        late(session, unit, "A")
+    moments = [
+        local("2026-08-07", 22),  # Friday night
+        local("2026-08-09", 10),  # Sunday
+        local("2026-08-10", 3),
+        local("2026-08-10", 7, 30),
+    ]
+
+    told = []
+    for clock.now in moments:
+        go(database, postman)
+        told.append(len(post.mails))
+
+    assert told == [0, 0, 0, 1]
+    assert states(database) == [("2026-08-10", "sent")]
+
+
+def test_a_retry_waits_for_office_hours_too(
+    database: Database, postman: Postman, post: RecordingPost, clock: HandClock
+) -> None:
+    with database.begin() as session:
+        unit = make_unit(session)
+        subscribed(session, unit, clock())
+        late(session, unit, "A")
+    post.reply = lambda _: Answer(451, Failure.STATUS, 1)
+    clock.now = local("2026-08-07", 16, 55)
+    go(database, postman)
+    post.reply = delivered
+
+    for clock.now in (local("2026-08-07", 20), local("2026-08-08", 9), local("2026-08-10", 2)):
+        assert go(database, postman) == Sent()
+    clock.now = local("2026-08-10", 8)
+    go(database, postman)
+
+    assert len(post.mails) == 2
+    assert states(database) == [("2026-08-07", "superseded"), ("2026-08-10", "sent")]
+
+
 def test_a_mail_server_that_is_away_for_days_leaves_one_mail_to_be_sent(
     database: Database, postman: Postman, post: RecordingPost, clock: HandClock
 ) -> None:
