@@ -15,6 +15,7 @@ from typing import ClassVar, Final
 from zoneinfo import ZoneInfo
 
 from app.domain.calendar import CalendarNeverOpens, CalendarYearMissing, WorkCalendar
+from app.domain.delivery import Failure
 from app.domain.errors import Invalid
 
 NAMESPACE: Final = uuid.UUID("0a4f8f0e-6b6e-5c55-9b0e-2f6d0d2f3c77")
@@ -36,6 +37,12 @@ _ADDRESS = re.compile(
     r"[A-Za-z0-9._%+-]{1,64}@(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.)+[A-Za-z]{2,63}"
 )
 LONGEST_ADDRESS: Final = 254
+
+
+REST: Final = timedelta(seconds=30)
+"""For so long a mail server that is away is left alone."""
+AWAY: Final = frozenset({Failure.CONNECTION, Failure.TIMEOUT, Failure.TLS, Failure.NAME_UNKNOWN})
+"""Failures of the server and not of the mail: they use up none of its tries."""
 
 
 class MailKind(StrEnum):

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.delivery import CLAIM, Answer, Failure
-from app.domain.mail import MailKind, MailState
+from app.domain.mail import AWAY, MailKind, MailState
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import mail, mail_attempt
 
@@ -44,6 +44,7 @@ class Claimed:
     since: datetime | None
     until: datetime | None
     attempt: int
+    tries: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +151,7 @@ def claim(session: WriteSession, *, now: datetime) -> Claimed | None:
         row.since,
         row.until,
         row.attempts + 1,
+        row.tries,
     )
 
 
@@ -175,6 +177,7 @@ def settle(
     *,
     answer: Answer | None = None,
     next_at: datetime | None = None,
+    tries: int | None = None,
     found: Mapping[str, object] | None = None,
     now: datetime,
 ) -> bool:
@@ -190,6 +193,8 @@ def settle(
         values["settled_at"] = now
     if next_at is not None:
         values["next_at"] = next_at
+    if tries is not None:
+        values["tries"] = tries
     if found is not None:
         values["found"] = dict(found)
     if answer is not None:
@@ -197,6 +202,22 @@ def settle(
         values["last_error"] = None if answer.failure is None else answer.failure.value
     settled = session.execute(sa.update(mail).where(*mine).values(**values).returning(mail.c.id))
     return settled.one_or_none() is not None
+
+
+def hurry(session: WriteSession, *, now: datetime) -> int:
+    """Let what waits for a server that was away go out now, since it is well again; count it."""
+    hurried = session.execute(
+        sa.update(mail)
+        .where(
+            mail.c.state == MailState.PENDING.value,
+            mail.c.next_at > now,
+            mail.c.claimed_until.is_(None),
+            mail.c.last_error.in_([failure.value for failure in AWAY]),
+        )
+        .values(next_at=now)
+        .returning(mail.c.id)
+    )
+    return len(hurried.all())
 
 
 def put_back(session: WriteSession, claimed: Claimed, *, next_at: datetime) -> None:

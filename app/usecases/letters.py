@@ -5,7 +5,7 @@ dossier cannot disagree.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar, Final
 
@@ -17,6 +17,7 @@ from app.domain.letter import Letter, LetterState, Timing, letters_of, timing_of
 from app.domain.period import Period
 from app.domain.record import MessageKind
 from app.domain.timeliness import State
+from app.feeds.masking import mask
 from app.rulebook.late_causes import load_late_causes
 from app.rulebook.letter_exemptions import load_exemptions
 from app.store import dossiers, letters, procedures, units
@@ -315,6 +316,8 @@ def put_apology(
     :raises ScopeMissing: another system's dossier is named by one who is no superior.
     """
     _check(told)
+    if told.document is not None:
+        told = replace(told, document=mask(" ".join(told.document.split())))
     within = Subtree(who.lft, who.rgt)
     own = who.source_code if source is None else source
     found = _found(session, code, own, within)

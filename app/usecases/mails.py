@@ -16,6 +16,8 @@ from app.domain.calendar import CalendarYearMissing
 from app.domain.delivery import Answer, Failure, next_try_at
 from app.domain.digest import Digest, DigestLine, Silent, is_overdue
 from app.domain.mail import (
+    AWAY,
+    REST,
     SETTLING,
     Mail,
     MailKind,
@@ -38,7 +40,7 @@ from app.store.session import Database, ReadSession, WriteSession
 from app.store.subscriptions import SubscriptionRow
 from app.usecases.alert_settings import settings_of
 from app.usecases.calendars import calendars_of
-from app.usecases.subscriptions import Mailing, Purpose
+from app.usecases.subscriptions import CONFIRM_WITHIN, Mailing, Purpose
 
 AT_ONCE: Final = 100
 """How many subscriptions are looked at in one transaction."""
@@ -176,6 +178,9 @@ def _written(
     owner = subscriptions.find(session, claimed.subscription_id)
     if owner is None or owner.disabled_at is not None:
         return _give_up(session, claimed, Failure.REMOVED, now=now)
+    is_question = claimed.kind is MailKind.CONFIRMATION
+    if is_question and now > owner.created_at + CONFIRM_WITHIN:
+        return _give_up(session, claimed, Failure.GIVEN_UP, now=now)
     try:
         to = postman.mailing.sealer.open(owner.address, owner=str(owner.id))
     except SealBroken:
@@ -183,7 +188,7 @@ def _written(
     leave_url = postman.mailing.url(owner.id, Purpose.LEAVE)
     language = Language(owner.language)
     found: dict[str, object] = {}
-    if claimed.kind is MailKind.CONFIRMATION:
+    if is_question:
         words = digest_mail.confirmation(
             unit_name=owner.unit_name,
             topics=owner.topics,
@@ -287,8 +292,14 @@ def settle(
     mails.log(session, claimed, answer, now=now)
     if answer.is_acknowledged:
         mails.settle(session, claimed, MailState.SENT, answer=answer, found=found, now=now)
+        mails.hurry(session, now=now)
         return Sent(sent=1)
-    next_at = next_try_at(tries=claimed.attempt, event_id=claimed.id, answer=answer, now=now)
+    if answer.failure in AWAY:
+        later = now + REST
+        mails.settle(session, claimed, MailState.PENDING, answer=answer, next_at=later, now=now)
+        return Sent(failed=1)
+    tries = claimed.tries + 1
+    next_at = next_try_at(tries=tries, event_id=claimed.id, answer=answer, now=now)
     if answer.failure is Failure.RECIPIENT_REFUSED:
         next_at = None
         subscriptions.change(
@@ -297,5 +308,7 @@ def settle(
             {"disabled_at": now, "disabled_reason": answer.failure.value},
         )
     state = MailState.DEAD if next_at is None else MailState.PENDING
-    ours = mails.settle(session, claimed, state, answer=answer, next_at=next_at, now=now)
+    ours = mails.settle(
+        session, claimed, state, answer=answer, next_at=next_at, tries=tries, now=now
+    )
     return Sent(failed=1, dead=int(ours and next_at is None))

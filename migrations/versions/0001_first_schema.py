@@ -859,7 +859,10 @@ def upgrade() -> None:
             "until", sa.DateTime(timezone=True), nullable=True, comment="… until here, exclusive"
         ),
         sa.Column("state", sa.Text(), server_default="pending", nullable=False),
-        sa.Column("attempts", sa.SmallInteger(), server_default="0", nullable=False),
+        sa.Column("attempts", sa.Integer(), server_default="0", nullable=False),
+        sa.Column(
+            "tries", sa.SmallInteger(), server_default="0", nullable=False, comment="answered"
+        ),
         sa.Column("next_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("claimed_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("last_status", sa.SmallInteger(), nullable=True),
@@ -914,7 +917,7 @@ def upgrade() -> None:
         "mail_attempt",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("mail_id", sa.UUID(), nullable=False),
-        sa.Column("attempt", sa.SmallInteger(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column(
             "at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False
         ),

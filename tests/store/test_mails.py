@@ -48,6 +48,26 @@ def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
     assert third.attempt == 2
 
 
+def test_what_waits_for_a_server_that_was_away_is_hurried_and_nothing_else(
+    session: WriteSession,
+) -> None:
+    unit = make_unit(session)
+    for n, failure in enumerate((Failure.TIMEOUT, Failure.STATUS)):
+        plan(session, unit, f"2026-08-1{n}")
+        claimed = mails.claim(session, now=NOW)
+        assert claimed is not None
+        answer = Answer(None, failure, 1)
+        mails.settle(
+            session, claimed, MailState.PENDING, answer=answer, next_at=NOW + DAY, tries=n, now=NOW
+        )
+
+    assert mails.hurry(session, now=NOW) == 1
+    hurried = mails.claim(session, now=NOW)
+    assert hurried is not None
+    assert (hurried.slot, hurried.tries) == ("2026-08-10", 0)
+    assert mails.claim(session, now=NOW) is None
+
+
 def test_a_claim_that_is_given_back_was_no_attempt(session: WriteSession) -> None:
     plan(session, make_unit(session))
     claimed = mails.claim(session, now=NOW)

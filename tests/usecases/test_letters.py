@@ -114,6 +114,19 @@ def test_the_same_letter_again_changes_nothing_and_a_number_is_added(
     assert (listed.letter.document, listed.letter.sequence) == ("16/TXL", 1)
 
 
+def test_a_number_of_a_person_in_the_number_of_a_letter_is_kept_masked_and_told_once(
+    session: WriteSession, sender: Principal
+) -> None:
+    tell(session, sender, "A")
+    told = replace(LETTER, document="15/001987654321")
+
+    found = put(session, sender, told)
+
+    assert found.letters[0].letter.document == "15/***"
+    again = letters.put_apology(session, "A", told, source=None, who=sender, now=NOW)
+    assert again is None
+
+
 def test_a_second_new_date_is_flagged_and_a_late_letter_is_told_from_one_in_time(
     session: WriteSession, sender: Principal
 ) -> None:

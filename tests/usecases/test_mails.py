@@ -190,6 +190,53 @@ def test_a_mail_server_that_is_away_for_days_leaves_one_mail_to_be_sent(
     ]
 
 
+def test_after_an_outage_everything_goes_out_within_a_minute(
+    database: Database, postman: Postman, post: RecordingPost, clock: HandClock
+) -> None:
+    with database.begin() as session:
+        province = make_unit(session)
+        for n in range(6):
+            unit = make_unit(session, f"H44.{n}", parent=province)
+            subscribed(session, unit, clock())
+            late(session, unit, f"A{n}")
+    post.reply = lambda _: Answer(None, Failure.TIMEOUT, 1)
+    clock.now = MONDAY
+    for _ in range(480):  # two hours of ticks
+        go(database, postman)
+        clock.advance(timedelta(seconds=15))
+    post.mails.clear()
+    post.reply = delivered
+    healed = clock()
+
+    while len(post.mails) < 6 and clock() - healed < timedelta(minutes=1):
+        go(database, postman)
+        clock.advance(timedelta(seconds=15))
+
+    assert len({one.message_id for one in post.mails}) == len(post.mails) == 6
+
+
+def test_a_question_that_nobody_could_be_asked_is_given_up_in_the_end(
+    database: Database, postman: Postman, post: RecordingPost, clock: HandClock
+) -> None:
+    with database.begin() as session:
+        unit = make_unit(session)
+        subscriptions.subscribe(
+            session,
+            MAILING,
+            address=ADDRESS,
+            unit="H44",
+            level=Level.UNIT,
+            language=Language.VI,
+            topics=[Topic.OVERDUE],
+            who=holder_of(unit),
+            now=clock(),
+        )
+    clock.advance(timedelta(days=15))
+
+    assert mails.send_due(database, postman) == Sent(dead=1)
+    assert post.mails == []
+
+
 def test_a_repeated_attempt_is_recognisable_and_tells_what_is_true_by_then(
     database: Database, postman: Postman, post: RecordingPost, clock: HandClock
 ) -> None:
