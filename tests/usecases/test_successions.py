@@ -1,6 +1,7 @@
 """Successions: nothing is lost or counted twice, whenever they are told and taken back."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import count
@@ -17,7 +18,7 @@ from app.domain.timeliness import Reading
 from app.rulebook.metrics import load_metrics
 from app.store import facts, tallies, units
 from app.store import successions as register
-from app.store.session import WriteSession
+from app.store.session import Database, WriteSession
 from app.store.tallies import Dimension
 from app.store.trees import Units
 from app.store.units import UnitRow, UnitUnknown
@@ -313,6 +314,25 @@ def test_dossiers_that_slipped_past_are_settled(world: World) -> None:
     assert world.by_unit(Units.AS_WAS)["B"].sum(IN_HAND) == 1
 
 
+def test_a_successor_of_the_same_name_takes_nothing_from_the_time_before(world: World) -> None:
+    code = f"{world.root.code}.N"
+    named = UnitSpec(code=code, name="A", level=UnitLevel.COMMUNE, parent=world.root.code)
+    received(world, "1")
+    catalogue.put_unit(world.session, named, actor="test", now=world.now)
+    received(world, "2")
+    world.codes = {**world.codes, "N": code}
+
+    world.succeed("A", "N")
+    received(world, "3", finished_at=local("2026-03-25"), status=Status.FINISHED)
+    world.dossier("4", "A", AFTER, status=Status.PROCESSING, received_at=AFTER)
+
+    was, now = world.by_unit(Units.AS_WAS), world.by_unit(Units.AS_NOW)
+    assert was.keys() == {"A", "N"}
+    assert (was["A"][Count.RECEIVED], was["N"][Count.RECEIVED]) == (3, 1)
+    assert (was["N"][Count.TRANSFERRED_IN], was["N"].sum(IN_HAND)) == (2, 3)
+    assert now.keys() == {"N"}
+
+
 # ---------------------------------------------------------------- chains, splits, abolition
 
 
@@ -474,6 +494,50 @@ def test_successors_fit_the_kind(
             continuing=continuing,
             document="1/NQ",
         )
+
+
+# ---------------------------------------------------------------- while dossiers arrive
+
+
+def test_what_arrives_while_a_succession_is_told_is_moved_by_the_next_night(
+    fresh_database: Database,
+) -> None:
+    with fresh_database.begin() as session:
+        world = World.of(session)
+        old, new = world.codes["A"], world.codes["B"]
+
+    def send(number: int) -> None:
+        told = Told(unit="A", status=Status.PROCESSING, received_at=RECEIVED)
+        one = Incoming(
+            index=0,
+            code=f"D-{number}",
+            kind=MessageKind.RECORD,
+            at=RECEIVED,
+            source_updated_at=RECEIVED,
+            stamped=True,
+            told=told,
+        )
+        with fresh_database.begin() as session:
+            ingest.accept(session, [one], by=world.by, door="native", now=AFTER)
+
+    spec = SuccessionSpec(
+        kind=SuccessionKind.MERGER, effective_on=DAY, successors=(new,), document="1/NQ"
+    )
+    with ThreadPoolExecutor(3) as pool:
+        sending = [pool.submit(send, number) for number in range(60)]
+        with fresh_database.begin() as session:
+            successions.apply(session, old, spec, actor="test", now=AFTER)
+        for one in sending:
+            one.result()
+
+    with fresh_database.begin() as session:
+        successions.settle_stranded(session, now=AFTER)
+        assert rebuild.compare(session).differ == 0
+        root = units.get(session, world.root.code)
+        asked = Question(root, PERIOD, units=Units.AS_WAS)
+        _, counts = reporting.by_unit(session, asked, now=LATER)
+        assert counts[old][Count.RECEIVED] == counts[new][Count.TRANSFERRED_IN] == 60
+        assert counts[new].sum(IN_HAND) == 60
 
 
 # ---------------------------------------------------------------- Thạch Hà: 15 communes, then 6
