@@ -46,6 +46,8 @@ UNITS = 214
 TOLD_BEFORE = 10
 """One in so many open dossiers is late already, and was told of."""
 RECEIVERS = 3
+WARM_UP = 10.0
+"""Seconds that the process that sends needs to start and to get going."""
 PACE = 0.1
 """Seconds from one batch to the next."""
 
@@ -288,13 +290,13 @@ def main() -> int:
 def show(url: str, ground: Ground, share: float, rounds: int) -> None:
     """Measure one share and print its row."""
     with feeding(url, ground.sender, 0) as end:
-        time.sleep(8)
+        time.sleep(WARM_UP + 10)
         alone = end()[5:]
     wholes, longest, beside = [], [], []
     for number in range(rounds):
         forget(ground)
         with feeding(url, ground.sender, number + 1) as end:
-            time.sleep(5)
+            time.sleep(WARM_UP)
             whole, parts = night(ground)
             times = end()
         check(ground)

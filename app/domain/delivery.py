@@ -25,10 +25,13 @@ WAITS: Final = (
 
 JITTER: Final = 0.1
 CLAIM: Final = timedelta(seconds=60)
-"""For so long a claimed event is left to whoever claimed it."""
+"""For so long a claimed mail is left to whoever claimed it."""
+CLAIM_OF_EVENT: Final = timedelta(seconds=30)
+"""The same for an event, of which an attempt ends within 15 seconds."""
 LONGEST_RETRY_AFTER: Final = timedelta(hours=24)
 FAILURES_FORGIVEN: Final = 2
 """So many failures in a row are a receiver's bad moment; from the next on it rests."""
+BREATH: Final = timedelta(seconds=1)
 SHORTEST_REST: Final = timedelta(seconds=5)
 LONGEST_REST: Final = timedelta(seconds=30)
 LONG_FAILING: Final = 120
@@ -125,7 +128,7 @@ def rest_until(*, failures: int, answer: Answer, now: datetime) -> datetime:
     asked = min(answer.retry_after or timedelta(), LONGEST_RETRY_AFTER)
     in_earnest = failures - FAILURES_FORGIVEN
     if in_earnest < 1:
-        return now + asked
+        return now + max(BREATH, asked)
     doubled = SHORTEST_REST * (1 << min(in_earnest - 1, 10))
     longest = REST_OF_LONG_FAILING if failures > LONG_FAILING else LONGEST_REST
     return now + max(min(doubled, longest), asked)

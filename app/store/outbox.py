@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from app.domain.delivery import CLAIM, Answer, Failure
+from app.domain.delivery import CLAIM_OF_EVENT, Answer, Failure
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import delivery, outbox
 
@@ -126,7 +126,7 @@ def claim(
     ).all()
     for n in range(len(offered)):
         unit_id, event_id, _, attempts = offered[(start + n) % len(offered)]
-        taken = _take(session, Event(unit_id, event_id, webhook_id), attempts, now + CLAIM)
+        taken = _take(session, Event(unit_id, event_id, webhook_id), attempts, now + CLAIM_OF_EVENT)
         if taken is not None:
             return taken
     return None
@@ -143,7 +143,7 @@ def claim_early(session: WriteSession, webhook_id: UUID, *, now: datetime) -> Cl
         .where(
             outbox.c.webhook_id == webhook_id,
             outbox.c.state == "pending",
-            outbox.c.next_at > now + CLAIM,  # what is nearer is due soon, or being sent
+            outbox.c.next_at > now + CLAIM_OF_EVENT,  # what is nearer is due soon, or being sent
         )
         .order_by(outbox.c.next_at, outbox.c.event_id)
         .limit(1)
@@ -152,7 +152,7 @@ def claim_early(session: WriteSession, webhook_id: UUID, *, now: datetime) -> Cl
         return None
     unit_id, event_id, attempts, next_at = waiting
     event = Event(unit_id, event_id, webhook_id)
-    return _take(session, event, attempts, now + CLAIM, waits_until=next_at)
+    return _take(session, event, attempts, now + CLAIM_OF_EVENT, waits_until=next_at)
 
 
 def _take(
@@ -264,7 +264,7 @@ def hurry(session: WriteSession, webhook_id: UUID, *, now: datetime) -> int:
         .where(
             outbox.c.webhook_id == webhook_id,
             outbox.c.state == "pending",
-            outbox.c.next_at > now + CLAIM,  # what is nearer is due soon, or being sent
+            outbox.c.next_at > now + CLAIM_OF_EVENT,  # what is nearer is due soon, or being sent
         )
         .values(next_at=now)
         .returning(outbox.c.event_id)

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import sqlalchemy as sa
 
-from app.domain.delivery import CLAIM
+from app.domain.delivery import CLAIM_OF_EVENT
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import outbox, unit, webhook
 
@@ -70,7 +70,7 @@ def with_post(session: ReadSession, *, now: datetime, limit: int) -> list[UUID]:
             outbox.c.state == "pending",
             sa.or_(
                 outbox.c.next_at <= now,
-                sa.and_(webhook.c.failures > 0, outbox.c.next_at > now + CLAIM),
+                sa.and_(webhook.c.failures > 0, outbox.c.next_at > now + CLAIM_OF_EVENT),
             ),
         )
         .order_by(outbox.c.next_at)

@@ -85,7 +85,7 @@ def test_retry_after_lengthens_the_wait_within_a_day(
 def test_a_failing_receiver_rests_longer_and_longer_but_not_long() -> None:
     rests = [rest_until(failures=n, answer=FAILED, now=NOW) - NOW for n in range(1, 100)]
 
-    assert rests[:6] == [timedelta(seconds=s) for s in (0, 0, 5, 10, 20, 30)]
+    assert rests[:6] == [timedelta(seconds=s) for s in (1, 1, 5, 10, 20, 30)]
     assert max(rests) == LONGEST_REST
     assert rest_until(failures=121, answer=FAILED, now=NOW) - NOW == timedelta(minutes=5)
 

@@ -7,7 +7,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
-from app.domain.delivery import CLAIM, Failure, answered
+from app.domain.delivery import CLAIM_OF_EVENT, Failure, answered
 from app.store import outbox
 from app.store.outbox import Event, Post
 from app.store.session import WriteSession
@@ -43,7 +43,7 @@ def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
 
     first = outbox.claim(session, RECEIVER, now=NOW)
     second = outbox.claim(session, RECEIVER, now=NOW)
-    after = outbox.claim(session, RECEIVER, now=NOW + CLAIM)
+    after = outbox.claim(session, RECEIVER, now=NOW + CLAIM_OF_EVENT)
 
     assert first is not None
     assert (first.event, first.attempt, first.payload) == (event, 1, {"a": 1})
@@ -55,7 +55,7 @@ def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
 def test_one_who_was_overtaken_cannot_put_the_event_back(session: WriteSession) -> None:
     event = queue(session)
     slow = outbox.claim(session, RECEIVER, now=NOW)
-    quick = outbox.claim(session, RECEIVER, now=NOW + CLAIM)
+    quick = outbox.claim(session, RECEIVER, now=NOW + CLAIM_OF_EVENT)
     assert slow is not None
     assert quick is not None
 
@@ -81,9 +81,9 @@ def test_the_log_cannot_be_changed(session: WriteSession) -> None:
 def test_the_log_is_read_newest_first_in_pages(session: WriteSession) -> None:
     queue(session)
     for n in range(3):
-        claimed = outbox.claim(session, RECEIVER, now=NOW + n * CLAIM)
+        claimed = outbox.claim(session, RECEIVER, now=NOW + n * CLAIM_OF_EVENT)
         assert claimed is not None
-        outbox.log(session, claimed, BAD, now=NOW + n * CLAIM)
+        outbox.log(session, claimed, BAD, now=NOW + n * CLAIM_OF_EVENT)
 
     first = outbox.deliveries(session, RECEIVER, after=None, limit=2)
     last = first[-1]
