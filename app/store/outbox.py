@@ -79,13 +79,17 @@ def append(session: WriteSession, posts: Sequence[Post], *, now: datetime) -> in
     """Queue events, once each, in the transaction of the change that they tell."""
     if not posts:
         return 0
+    spelled: dict[int, orjson.Fragment] = {}  # receivers share the payload of an event
+    for post in posts:
+        if id(post.payload) not in spelled:
+            spelled[id(post.payload)] = orjson.Fragment(orjson.dumps(post.payload))
     rows = [
         {
             "unit_id": post.event.unit_id,
             "event_id": post.event.event_id,
             "webhook_id": post.event.webhook_id,
             "event_type": post.event_type,
-            "payload": post.payload,
+            "payload": spelled[id(post.payload)],
             "now": now,
         }
         for post in posts

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.types import TypeEngine
 
 from app.domain.alert import DossierKey, InHand, overdue_since, running_since
+from app.domain.attribution import Hold
 from app.domain.timeliness import JUST, Reading, State
 from app.store.base import Instant
 from app.store.session import ReadSession
@@ -254,6 +255,24 @@ def open_legs(
         .order_by(dossier.c.received_at.nulls_first(), dossier.c.code)
     )
     return {(source_id, parent): (held_by, leg) for source_id, parent, held_by, leg in found}
+
+
+def legs_of(session: ReadSession, source_id: int, parent: str) -> list[Hold]:
+    """Return who held the legs of a joint dossier from when to when, in order of beginning."""
+    ended = sa.func.coalesce(dossier.c.finished_at, dossier.c.ended_at, dossier.c.source_updated_at)
+    found = session.execute(
+        sa.select(
+            dossier.c.received_at,
+            sa.case((dossier.c.is_open, None), else_=ended),
+            unit.c.code,
+            dossier.c.leg,
+        )
+        .join_from(dossier, unit, unit.c.id == dossier.c.unit_id)
+        .where(dossier.c.is_leg, dossier.c.is_current, dossier.c.received_at.is_not(None))
+        .where(dossier.c.source_id == source_id, dossier.c.parent == parent)
+        .order_by(dossier.c.received_at, dossier.c.code)
+    )
+    return [Hold(*row) for row in found]
 
 
 def _listed(

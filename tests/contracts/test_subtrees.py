@@ -109,6 +109,7 @@ PROBES: dict[str, Probe | str] = {
     "listLateCauses": query("/v1/late-causes"),
     "countLateCauses": query("/v1/late-causes/counts", SPAN),
     "putDossierLateCause": Probe("/v1/dossiers/D-{unit}/late-cause", lambda _: {"cause": "other"}),
+    "getDossierDelay": Probe("/v1/dossiers/D-{unit}/delay"),
     "getDossierTimeline": Probe("/v1/dossiers/D-{unit}/timeline"),
     "listDossiers": query("/v1/dossiers", SPAN),
     "getStatistics": query("/v1/statistics", SPAN),
