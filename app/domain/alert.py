@@ -303,10 +303,7 @@ def alerts_of(
     """
     known = frozenset(told)
     new = [each for each in ladder.reached(dossier, as_of=as_of) if each[0].name not in known]
-    if new and not dossier.is_late and now > as_of:
-        still = {stage.name for stage, _ in ladder.reached(dossier, as_of=now)}
-        new = [each for each in new if each[0].name in still]
-    if not new:
+    if not new or (not dossier.is_late and _is_overtaken(ladder, dossier.due_on, as_of, now)):
         return []
     episode = episode_of(dossier.due_at, former)
     heard_at = max(dossier.first_recorded_at, as_of)
@@ -329,6 +326,11 @@ def alerts_of(
         )
         for stage, at in new
     ]
+
+
+def _is_overtaken(ladder: Ladder, due_on: date, as_of: datetime, now: datetime) -> bool:
+    """Tell whether another warning came between a look and the making up for it."""
+    return any(stage.is_warning and as_of <= at < now for stage, at in ladder.beginnings(due_on))
 
 
 @dataclass(frozen=True, slots=True)

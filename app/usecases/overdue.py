@@ -188,32 +188,25 @@ def _deserved(
 ) -> tuple[list[Addressed], int]:
     """Return the alerts that the dossiers deserve, and how many no calendar can judge."""
     _look_up(session, lookout, {each.dossier.key.unit_id for each in found})
-    worth: list[Candidate] = []
+    former = alerts.former(session, [each.dossier.key for each in found])
+    deserved: list[Addressed] = []
     not_computable = 0
-    as_of = lookout.look.as_of
     for each in found:
+        unit_id = each.dossier.key.unit_id
         try:
-            reached = lookout.ladders[each.dossier.key.unit_id].reached(each.dossier, as_of=as_of)
+            deserved += [
+                Addressed(alert, recipient_of(alert.stage.level, lookout.ways_up[unit_id]))
+                for alert in alerts_of(
+                    lookout.ladders[unit_id],
+                    each.dossier,
+                    as_of=lookout.look.as_of,
+                    now=now,
+                    former=former.get(each.dossier.key, {}),
+                    told=each.told,
+                )
+            ]
         except (CalendarYearMissing, CalendarNeverOpens):
             not_computable += 1
-            continue
-        if any(stage.name not in each.told for stage, _ in reached):
-            worth.append(each)
-    former = alerts.former(session, [each.dossier.key for each in worth])
-    deserved = []
-    for each in worth:
-        unit_id = each.dossier.key.unit_id
-        deserved += [
-            Addressed(alert, recipient_of(alert.stage.level, lookout.ways_up[unit_id]))
-            for alert in alerts_of(
-                lookout.ladders[unit_id],
-                each.dossier,
-                as_of=as_of,
-                now=now,
-                former=former.get(each.dossier.key, {}),
-                told=each.told,
-            )
-        ]
     return deserved, not_computable
 
 
