@@ -6,6 +6,7 @@ dossier under a new number. Across sources, dossiers that share a number are one
 systems. What could be read in two ways is shown and not guessed: nothing is linked then.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ Key = tuple[int, str]
 """A dossier as its sender knows it: (source, number)."""
 
 T = TypeVar("T")
+
+_DIGIT = re.compile(r"[1-9]")
 
 MOST_NUMBERS: Final = 16
 """So many numbers may one dossier have; more that hang together are no one dossier's."""
@@ -75,6 +78,11 @@ class Kinship:
         """Return the numbers of the dossier's own source, the newest first."""
         return self.lines[0]
 
+    @property
+    def is_alone(self) -> bool:
+        """Tell whether no other dossier is the same, or may be."""
+        return len(self.lines) == 1 == len(self.lines[0]) and not self.unclear
+
     def relations(self, key: Key) -> tuple[tuple[Key, Relation], ...]:
         """Return what each other dossier is to one of the own line."""
         place = self.line.index(key)
@@ -99,12 +107,12 @@ class Candidate:
 
 def is_number(word: str) -> bool:
     """Tell whether a word can be the number of a dossier: it has a digit other than zero."""
-    return any(char.isdigit() and char != "0" for char in word)
+    return _DIGIT.search(word) is not None
 
 
 def is_distinctive(word: str) -> bool:
     """Tell whether a number names a dossier beyond its own source."""
-    return is_number(word) and (not word.isdigit() or len(word) >= SHORTEST_RUNNING)
+    return (not word.isdigit() or len(word) >= SHORTEST_RUNNING) and is_number(word)
 
 
 def signs(source: int, words: Iterable[str]) -> frozenset[str]:
@@ -112,9 +120,12 @@ def signs(source: int, words: Iterable[str]) -> frozenset[str]:
 
     A number that is not distinctive is a sign within its own source only.
     """
-    return frozenset(
-        word if is_distinctive(word) else f"{source}/{word}" for word in words if is_number(word)
-    )
+    return frozenset(sign(source, word) for word in words if is_number(word))
+
+
+def sign(source: int, word: str) -> str:
+    """Return the sign of one number that a source told."""
+    return word if is_distinctive(word) else f"{source}/{word}"
 
 
 def numbered(

@@ -21,15 +21,19 @@ MOST_HOLDERS = MOST_NUMBERS + 1
 
 _ENTER = text(
     """
-    INSERT INTO number (sign, holders)
-    SELECT r.sign, r.holders
-      FROM json_to_recordset(CAST(:rows AS json)) AS r(sign text, holders text[])
-     ORDER BY r.sign
-    ON CONFLICT (sign) DO UPDATE
-       SET holders = ARRAY(SELECT DISTINCT h
-                             FROM unnest(number.holders || EXCLUDED.holders) AS u(h) ORDER BY h)
-     WHERE cardinality(number.holders) < :most
-    RETURNING sign, holders
+    WITH entered AS (
+        INSERT INTO number (sign, holders)
+        SELECT r.sign, r.holders
+          FROM json_to_recordset(CAST(:rows AS json)) AS r(sign text, holders text[])
+         ORDER BY r.sign
+        ON CONFLICT (sign) DO UPDATE
+           SET holders = ARRAY(SELECT DISTINCT h
+                                 FROM unnest(number.holders || EXCLUDED.holders) AS u(h)
+                                ORDER BY h)
+         WHERE cardinality(number.holders) < :most
+        RETURNING sign, holders
+    )
+    SELECT sign, holders FROM entered WHERE cardinality(holders) > 1
     """
 )
 
@@ -46,7 +50,7 @@ def holders(session: ReadSession, signs: Iterable[str]) -> dict[str, frozenset[K
 
 
 def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[str, frozenset[Key]]:
-    """Enter dossiers under signs and return all that are behind these signs then.
+    """Enter dossiers under signs and return all that are behind those signs that several share.
 
     The signs stay locked until the transaction ends, in one order for all writers. A sign that
     has ``MOST_HOLDERS`` already takes none.

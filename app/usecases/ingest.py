@@ -686,6 +686,8 @@ class _Folded:
     @property
     def same_as(self) -> tuple[tuple[int, str, str], ...]:
         """Return the other dossiers that are this one, or may be, and how."""
+        if self.kinship.is_alone:
+            return ()
         return tuple(
             (*other, relation.value) for other, relation in self.kinship.relations(self.key)
         )

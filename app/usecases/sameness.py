@@ -38,7 +38,7 @@ def near(
     the same dossier the later one finds it.
     """
     entries = _entries(told)
-    own = {sign for key in told.keys() - known for sign in sameness.signs(key[0], [key[1]])}
+    own = {sameness.sign(*key) for key in told.keys() - known}
     found = numbers.holders(session, entries.keys() - own)
     missing = {
         sign: keys - found.get(sign, frozenset())

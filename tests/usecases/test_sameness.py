@@ -199,8 +199,12 @@ def test_two_systems_that_bring_a_dossier_at_the_same_moment_find_each_other(
 
     def bring(number: int) -> None:
         with fresh_database.begin() as session:
-            for code in (f"H44-{number // 4}", f"H44-{number // 4 + 100}"):
-                send(session, senders[number % 2], code, contacts=number)
+            told = Told(unit="A", procedure="P", received_at=FIRST, contacts=number)
+            news = [
+                Incoming(index, code, MessageKind.RECORD, NOW, NOW, True, told)
+                for index, code in enumerate((f"H44-{number // 4}", f"H44-{number // 4 + 100}"))
+            ]
+            ingest.accept(session, news, by=senders[number % 2], door="test", now=NOW)
 
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(bring, range(80)))
