@@ -5,6 +5,7 @@ sentences on standard error and as an exit code by kind.
 """
 
 import contextlib
+import gc
 import importlib
 import os
 import pkgutil
@@ -52,7 +53,9 @@ def build() -> typer.Typer:
 def run() -> int:
     """Run the command line and return the exit code; a mistake in its use exits by itself."""
     try:
-        build()()
+        whole = build()
+        collect_rarely()
+        whole()
     except SettingsInvalid as error:
         tell("settings.invalid", faults=str(error))
         return MISCONFIGURED
@@ -60,6 +63,17 @@ def run() -> int:
         tell(error.code, **error.params)
         return exit_code(error)
     return 0
+
+
+def collect_rarely() -> None:
+    """Look for cycles of garbage less often, and not in what the program is made of.
+
+    Records are folded into thousands of small values that hold no cycle: looking through them
+    again and again took a quarter of the time of ingest.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(25_000, 20, 20)
 
 
 def exit_code(error: AppError) -> int:

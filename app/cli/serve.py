@@ -18,7 +18,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from app import logs
-from app.cli import database_of, tell
+from app.cli import collect_rarely, database_of, tell
 from app.clock import system_clock
 from app.i18n import ZONE, Language, phrase
 from app.jobs import worker_of
@@ -159,6 +159,7 @@ def asgi() -> FastAPI:
     """Return the application of one of several server processes."""
     settings = load()
     logs.configure(settings.log_level.value)
+    collect_rarely()
     stack = ExitStack()
     return _application(settings, stack.enter_context(database_of(settings, is_empty_allowed=True)))
 

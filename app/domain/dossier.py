@@ -480,6 +480,8 @@ def gather(
     closings = reader.closings()
     explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
     promise, corrections = _promises(messages)
+    heard = [message.recorded_at for message in messages]
+    applied = [one for one in messages if one.kind is MessageKind.CALENDAR_CHANGE]
     stays = _stays(reader.stays, nowhere)
     if any(stay.unit in heirs for stay in stays):
         lulls = reader.lulls(closings)
@@ -491,9 +493,11 @@ def gather(
         closings=closings,
         pauses=explicit,
         inferred=tuple(
-            pause
-            for pause in reader.inferred_pauses()
-            if not any(_overlap(pause, other) for other in explicit if other.kind == pause.kind)
+            [
+                pause
+                for pause in reader.inferred_pauses()
+                if not any(_overlap(pause, other) for other in explicit if other.kind == pause.kind)
+            ]
         ),
         extensions=tuple(sorted(reader.extensions, key=lambda one: one.issued_at)),
         promise=promise,
@@ -502,12 +506,12 @@ def gather(
         status_at=reader.statuses[-1][0] if reader.statuses else None,
         apology_at=reader.apology_at,
         apology_exempt=reader.apology_exempt,
-        first_recorded_at=min(message.recorded_at for message in messages),
-        last_recorded_at=max(message.recorded_at for message in messages),
+        first_recorded_at=min(heard),
+        last_recorded_at=max(heard),
         source_updated_at=news[-1].source_updated_at,
         root=next((one.root for one in reversed(news) if "procedure" in one.told), news[0].root),
-        rules_known_at=_rules_known_at(messages),
-        calendar_changes=_calendar_changes(messages),
+        rules_known_at=_rules_known_at(messages, applied),
+        calendar_changes=_calendar_changes(applied) if applied else (),
         issues=frozenset(reader.issues),
     )
 
@@ -520,25 +524,23 @@ def _stays(told: list[Stay], nowhere: int | None) -> tuple[Stay, ...]:
     return (Stay(nowhere, None),)
 
 
-def _rules_known_at(messages: Sequence[Message]) -> datetime:
+def _rules_known_at(messages: Sequence[Message], applied: Sequence[Message]) -> datetime:
     """Return the moment whose calendars hold for the dossier.
 
     They are those that were known when its receipt was first told, so that a later change of a
     calendar moves nothing by itself; applying the change to the dossier moves the moment.
     """
-    applied = [one.recorded_at for one in messages if one.kind is MessageKind.CALENDAR_CHANGE]
     if applied:
-        return max(applied)
+        return max([one.recorded_at for one in applied])
     receipts = [one.recorded_at for one in messages if one.told.get("received_at") is not None]
     return min(receipts or [one.recorded_at for one in messages])
 
 
-def _calendar_changes(messages: Sequence[Message]) -> tuple[CalendarChange, ...]:
+def _calendar_changes(applied: Sequence[Message]) -> tuple[CalendarChange, ...]:
     return tuple(
         CalendarChange(old, new, one.told.get("document"), one.recorded_at)
-        for one in messages
-        if one.kind is MessageKind.CALENDAR_CHANGE
-        and (old := one.told.get("old_due_at")) is not None
+        for one in applied
+        if (old := one.told.get("old_due_at")) is not None
         and (new := one.told.get("due_at")) is not None
     )
 

@@ -103,7 +103,14 @@ def find(code: str, messages: Sequence[Message], clocked: Clocked) -> frozenset[
     """
     news = in_order(messages) if len(messages) > 1 else messages
     case = Case(code, news, clocked)
-    return frozenset([issue for issue, rule in RULES.items() if _holds(rule, case)])
+    found = []
+    for issue, rule in RULES.items():
+        try:
+            if rule(case):
+                found.append(issue)
+        except _NOT_COMPUTABLE:
+            continue
+    return frozenset(found)
 
 
 def overlong_at(clocked: Clocked) -> datetime | None:
@@ -121,13 +128,6 @@ def overlong_at(clocked: Clocked) -> datetime | None:
 
 
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
-
-
-def _holds(rule: Callable[[Case], bool], case: Case) -> bool:
-    try:
-        return rule(case)
-    except _NOT_COMPUTABLE:
-        return False
 
 
 # ---------------------------------------------------------------- dates

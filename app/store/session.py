@@ -6,11 +6,13 @@ given either, one that takes a ``WriteSession`` only a writer.
 """
 
 import contextlib
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Self, TypeVar, TypeVarTuple, overload
 
+import orjson
 import psycopg
 from sqlalchemy import (
     Connection,
@@ -19,9 +21,12 @@ from sqlalchemy import (
     Executable,
     ScalarResult,
     create_engine,
+    event,
     text,
 )
 from sqlalchemy import exc as sa_exc
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from app.domain.errors import AppError
@@ -166,12 +171,13 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=10,
-            pool_pre_ping=True,
             pool_recycle=1800,
             hide_parameters=True,
             isolation_level="READ COMMITTED",
             connect_args=self._connect_args(),
+            json_deserializer=orjson.loads,
         )
+        _ask_after_a_rest(self._engine)
         self._snapshots = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
         )
@@ -241,6 +247,31 @@ class Database:
                 ),
                 {"timeout": str(self._statement_timeout_ms)},
             )
+
+
+RESTED_SECONDS: Final = 1.0
+"""A connection that rested longer is asked for a sign of life before it is used again."""
+
+
+def _ask_after_a_rest(engine: Engine) -> None:
+    """Replace connections that died while they rested in the pool.
+
+    Asking each time costs three round trips, as many as a small transaction has by itself.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _(_driver: Any, record: ConnectionPoolEntry) -> None:
+        record.info["rests_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _(driver: DBAPIConnection, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        rests_since = record.info.get("rests_since")
+        if rests_since is None or time.monotonic() - rests_since < RESTED_SECONDS:
+            return
+        try:
+            engine.dialect.do_ping(driver)
+        except psycopg.Error as error:
+            raise sa_exc.DisconnectionError from error
 
 
 @contextlib.contextmanager
