@@ -117,11 +117,11 @@ def run(
 
 
 def register(report: Report, call: Call, *, under: str | None) -> None:
-    """Register the unit and the procedures of a report."""
-    unit: dict[str, object] = {"name": report.unit_name, "level": report.unit_level}
+    """Register the units and the procedures of a report."""
+    own, *below = published.units(report)
     if under is not None:
-        unit["parent"] = under
-    call("PUT", f"/v1/units/{report.unit_code}", unit)
+        own["parent"] = under
+    call("POST", "/v1/units/batch", {"units": [own, *below]})
     call("POST", "/v1/procedures/batch", {"procedures": published.procedures()})
 
 
@@ -143,7 +143,7 @@ def read_back(report: Report, call: Call) -> Comparison:
     known = call("GET", "/v1/definitions", None)["definitions"]
     query = "&".join(
         (
-            f"unit={report.unit_code}&from={report.first}&to={report.last}",
+            f"unit={report.unit_code}&from={report.first}&to={report.last}&group_by=child",
             "definitions=" + ",".join(one["name"] for one in known),
         )
     )

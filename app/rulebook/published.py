@@ -88,7 +88,10 @@ class PrintedRate:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """A report as it was printed, and what dossiers with its totals look like."""
+    """A report as it was printed, and what dossiers with its totals look like.
+
+    ``below`` is among how many units below its own they are spread; 0 for none.
+    """
 
     id: str
     title: Title
@@ -100,6 +103,7 @@ class Report:
     source: str
     note: Title
     carried_over: int
+    below: int
     groups: tuple[Group, ...]
     ways: tuple[Way, ...]
     figures: tuple[Figure, ...]
@@ -154,6 +158,7 @@ def parse_report(text: str, *, file: str) -> Report:
         source=root.text("source"),
         note=_title(root.entry("note")),
         carried_over=root.whole("carried_over"),
+        below=unit.whole("below") if unit.has("below") else 0,
         groups=tuple(_group(entry) for entry in root.entries("group")),
         ways=tuple(_way(entry) for entry in root.entries("way")),
         figures=tuple(_figure(entry) for entry in root.entries("figure")),

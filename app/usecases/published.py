@@ -78,6 +78,31 @@ def procedures() -> list[dict[str, object]]:
     ]
 
 
+def units(report: Report) -> list[dict[str, object]]:
+    """Return the units of a report, its own first, as they are told to the catalogue."""
+    own: dict[str, object] = {
+        "code": report.unit_code,
+        "name": report.unit_name,
+        "level": report.unit_level,
+    }
+    below: list[dict[str, object]] = [
+        {
+            "code": _unit_code(report, number),
+            "name": f"{report.unit_name}, đơn vị {number + 1}",
+            "level": "commune",
+            "parent": report.unit_code,
+        }
+        for number in range(report.below)
+    ]
+    return [own, *below]
+
+
+def _unit_code(report: Report, number: int) -> str:
+    if not report.below:
+        return report.unit_code
+    return f"{report.unit_code}.{number % report.below + 1:03}"
+
+
 def size_of(report: Report) -> int:
     """Return how many dossiers a report has."""
     return sum(group.size for group in report.groups)
@@ -125,7 +150,7 @@ def records(report: Report, calendar: WorkCalendar) -> Iterator[dict[str, object
             end = _at(finished, FINISHED_BY, number)
             yield {
                 "code": f"{report.id}-{number:06}",
-                "unit": report.unit_code,
+                "unit": _unit_code(report, number),
                 "procedure": PROCEDURES[way.online_level],
                 "channel": way.channel.value,
                 "status": "finished",

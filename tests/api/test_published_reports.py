@@ -1,6 +1,6 @@
-"""Three printed reports through the doors: sent as dossiers, read back as figures.
+"""Printed reports through the doors: sent as dossiers, read back as figures.
 
-Vĩnh Phúc is sent whole, the other two with one dossier for a hundred;
+Vĩnh Phúc is sent whole, the others with one dossier for a hundred or a thousand;
 ``run.py published send <report>`` sends them whole.
 """
 
@@ -14,7 +14,7 @@ from app.cli import published as command
 from app.rulebook.published import get_report
 from app.usecases import published
 from app.usecases.published import Comparison
-from tests.api.conftest import MakeKey, as_key
+from tests.api.conftest import HandClock, MakeKey, as_key
 
 
 def _sent(client: TestClient, make_key: MakeKey, name: str, scale: int = 1) -> Comparison:
@@ -96,3 +96,35 @@ def test_sending_a_report_twice_changes_nothing(client: TestClient, make_key: Ma
 
     assert first == again
     assert again.is_equal
+
+
+def test_a_quarter_that_began_in_december_gives_its_printed_shares(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    """One dossier for a thousand; 98.81 % and 1.19 % are those of the whole."""
+    found = _sent(client, make_key, "lam-dong-2020-q1", scale=1_000)
+
+    assert found.is_equal
+    assert {one.figure.title.en: one.read for one in found.figures} == {
+        "Received": None,
+        "Finished": None,
+        "On time": 635,
+        "Late": 8,
+        "In hand": 7,
+        "Open in time": 6,
+        "Open overdue": 1,
+    }
+
+
+def test_a_province_of_many_units_adds_up(
+    client: TestClient, make_key: MakeKey, clock: HandClock
+) -> None:
+    """One dossier for a thousand, over 163 units; I4 is among the identities read back."""
+    clock.now = clock.now.replace(month=10)
+
+    found = _sent(client, make_key, "phu-tho-2026-08", scale=1_000)
+
+    assert found.is_equal
+    assert found.identities["I4"] == 0
+    shares = _rates(found)
+    assert shares["progress_766"] == shares["on_time_of_received"]

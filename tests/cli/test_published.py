@@ -17,6 +17,8 @@ def test_the_reports_are_listed() -> None:
 
     assert shown.exit_code == 0
     assert [line.split()[0] for line in shown.output.splitlines()] == [
+        "lam-dong-2020-q1",
+        "phu-tho-2026-08",
         "quan-1-2018",
         "thach-ha-2019",
         "vinh-phuc-2021-09",

@@ -112,3 +112,11 @@ def test_a_merged_rate_lies_between_its_parts(a: int, b: int, c: int, d: int) ->
     assert merged is not None
     assert min(p for p in parts if p is not None) <= merged
     assert merged <= max(p for p in parts if p is not None)
+
+
+def test_the_communes_of_phu_tho_are_pooled_and_not_averaged() -> None:
+    """Source: published figures of August 2026; the mean of the rates, 85.90 %, is no rate."""
+    small, large = finished(1, 0), finished(125_366, 23_096)
+    pooled = ON_TIME.of(small + large)
+
+    assert (pooled.numerator, pooled.denominator, pooled.percent) == (125_367, 148_463, "84.44")

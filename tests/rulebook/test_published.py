@@ -18,7 +18,13 @@ TEXT = (FOLDER / "thach-ha-2019.toml").read_text(encoding="utf-8")
 
 
 def test_each_report_is_found_by_its_name() -> None:
-    assert sorted(load_reports()) == ["quan-1-2018", "thach-ha-2019", "vinh-phuc-2021-09"]
+    assert sorted(load_reports()) == [
+        "lam-dong-2020-q1",
+        "phu-tho-2026-08",
+        "quan-1-2018",
+        "thach-ha-2019",
+        "vinh-phuc-2021-09",
+    ]
     with pytest.raises(ReportUnknown, match="thach-ha-2019"):
         get_report("thach-ha")
 
