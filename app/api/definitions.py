@@ -49,6 +49,7 @@ class DefinitionOut(Out):
     valid_from: Day
     valid_to: Day | None
     rounding: str
+    better: str = Field(description="Which way ranks go: `higher` or `lower`.")
     empty: str = Field(description="Worth of an empty denominator: `null` or `full`.")
     note: BothOut | None
 
@@ -70,6 +71,7 @@ class DefinitionOut(Out):
             valid_from=definition.valid_from,
             valid_to=definition.valid_to,
             rounding=definition.rounding.value,
+            better=definition.better.value,
             empty=definition.empty.value,
             note=BothOut(vi=note_vi, en=note_en) if note_vi and note_en else None,
         )

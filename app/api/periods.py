@@ -168,7 +168,7 @@ class PeriodsOut(Out):
     next_cursor: str | None
 
 
-class MovedOut(Out):
+class RestatedDossierOut(Out):
     """A dossier behind a difference."""
 
     source: str
@@ -187,7 +187,7 @@ class RestatementOut(Out):
     difference: int
     causes: dict[str, int] = Field(description="Số hồ sơ theo từng lý do. / Dossiers by cause.")
     reasons: list[str] = Field(description="Lý do bằng lời. / The causes in words.")
-    dossiers: list[MovedOut]
+    dossiers: list[RestatedDossierOut]
     dossiers_total: int
     unexplained: int = Field(
         description="Phần không do hồ sơ nào: cây đơn vị đổi, hay đang ghi lúc chốt. / The rest."
@@ -205,7 +205,7 @@ class RestatementOut(Out):
             causes={cause.value: number for cause, number in one.by_cause.items()},
             reasons=[phrase(language, f"restatement.{cause}") for cause in one.by_cause],
             dossiers=[
-                MovedOut(
+                RestatedDossierOut(
                     source=moved.source,
                     code=moved.code,
                     difference=moved.difference,

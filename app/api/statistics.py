@@ -17,8 +17,10 @@ from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.errors import Invalid
+from app.domain.frozen import Gap
 from app.domain.lateness import MEDIAN, NINETIETH, SMALL_SAMPLE, classes
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
+from app.domain.rate import Rate
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
@@ -26,8 +28,9 @@ from app.store.periods import PeriodRow
 from app.store.tallies import UNKNOWN
 from app.store.trees import Units
 from app.store.units import UnitUnknown
-from app.usecases import periods, reporting, spreads
+from app.usecases import freshness, periods, reporting, spreads
 from app.usecases.access import Principal
+from app.usecases.freshness import Marks
 from app.usecases.periods import NotFrozen, PeriodUnknown, UnitNotFrozen
 from app.usecases.reporting import (
     Cell,
@@ -77,6 +80,17 @@ class RateOut(Out):
         description="Mẫu số dưới 5: tỷ lệ nói lên rất ít. / Fewer than five below the line."
     )
 
+    @classmethod
+    def of(cls, rate: Rate) -> "RateOut":
+        """Return a rate as it is shown."""
+        return cls(
+            definition=rate.definition,
+            numerator=rate.numerator,
+            denominator=rate.denominator,
+            percent=rate.percent,
+            small_sample=rate.denominator < SMALL_SAMPLE,
+        )
+
 
 class LatenessOut(Out):
     """Late dossiers by how many working days late they were; adds up to the count, exactly."""
@@ -107,6 +121,25 @@ class OldestOpenOut(Out):
     working_days: int | None = Field(description="Kể cả lúc tạm dừng. / Pauses included.")
 
 
+class DataOut(Out):
+    """Whether the data reach to the end of the period (dữ liệu đã đủ hay chưa)."""
+
+    sufficient: bool = Field(description="Sai: dữ liệu chưa đủ. / False: a sender fell silent.")
+    since: Day | None = Field(None, description="Nghe lần cuối ngày này. / Last heard on that day.")
+    sources: list[str] = Field(description="Nguồn đã im lặng. / The sources that fell silent.")
+
+
+def data_out(gap: Gap | None) -> DataOut:
+    """Return what is missing as it is shown."""
+    if gap is None:
+        return DataOut(sufficient=True, since=None, sources=[])
+    return DataOut(sufficient=False, since=gap.since, sources=list(gap.sources))
+
+
+COMPLETE: Final = data_out(None).model_dump(mode="json")
+NO_MARKS: Final = Marks({}, {})
+
+
 class CellOut(Out):
     """The figures of one set of dossiers."""
 
@@ -123,6 +156,9 @@ class CellOut(Out):
     )
     links: dict[str, str] | None = Field(
         None, description="Danh sách sau từng số liệu. / The list behind each count."
+    )
+    data: DataOut | None = Field(
+        None, description="Ở dòng theo đơn vị và ở tổng. / In rows of units, and in the total."
     )
     lateness: LatenessOut | None = Field(None, description="`include=lateness`.")
     durations: DurationsOut | None = Field(None, description="`include=durations`.")
@@ -173,6 +209,7 @@ class StatisticsOut(Out):
                                 }
                             ],
                             "identities": {"I1": 0, "I2": 0},
+                            "data": {"sufficient": True, "since": None, "sources": []},
                             "dossiers": "/v1/dossiers?unit=H44.100&from=2026-08-01&to=2026-08-31",
                         }
                     ],
@@ -341,7 +378,12 @@ def get_statistics(
         wanted = reporting.definitions_of(metrics, names, question.period.last)
         figures = reporting.figures(session, question, group_by=by, definitions=wanted, now=now)
         spread = spreads.spreads(session, question, group_by=by, include=beside, now=now)
-    body = statistics_body(figures, links=links, spread=spread, period=period)
+    marks = (
+        freshness.marks(session, question.unit, until=figures.last_day, now=now)
+        if frozen is None
+        else periods.marks(frozen)
+    )
+    body = statistics_body(figures, links=links, spread=spread, period=period, marks=marks)
     return conditions.answered(request, orjson.dumps(body), tag=tag_of(body, as_of, known_at))
 
 
@@ -380,6 +422,7 @@ def statistics_body(
     links: bool,
     spread: Spreads | None = None,
     period: UUID | None = None,
+    marks: Marks = NO_MARKS,
 ) -> dict[str, JsonValue]:
     """Return a table as ``StatisticsOut`` shows it, as plain JSON.
 
@@ -397,15 +440,40 @@ def statistics_body(
         units=figures.question.units.value,
         units_on=figures.units_on,
         rows=[],
-        total=CellOut.model_validate(_cell(addresses, figures.total, links=True, beside=beside)),
+        total=CellOut.model_validate(
+            _cell(addresses, figures.total, links=True, beside=beside)
+            | {"data": _data(figures, figures.total, marks)}
+        ),
     )
     body: dict[str, JsonValue] = head.model_dump(mode="json", exclude_unset=True)
     body["rows"] = [
-        {**row.keys, **_cell(addresses, row, links=links, beside=_of_row(spread, row))}
+        {
+            **row.keys,
+            **_cell(addresses, row, links=links, beside=_of_row(spread, row)),
+            "data": _data(figures, row, marks),
+        }
         for row in figures.rows
         if row.keys
     ]
     return body
+
+
+def _data(figures: Figures, cell: Cell, marks: Marks) -> dict[str, JsonValue]:
+    """Return whether the data of a row are complete up to its end."""
+    if not marks.gaps:
+        return COMPLETE
+    question, keys = figures.question, cell.keys
+    until = min(cell.period.last, figures.last_day)
+    root = question.unit.code
+    if keys.get("unit") is not None:
+        gap = marks.own(str(keys["unit"]), until=until)
+    elif keys.get("child") is not None:
+        gap = marks.below(str(keys["child"]), until=until)
+    elif "child" in keys or question.extent is Extent.OWN:
+        gap = marks.own(root, until=until)
+    else:
+        gap = marks.below(root, until=until)
+    return data_out(gap).model_dump(mode="json")
 
 
 def _of_row(spread: Spreads | None, row: Cell) -> RowSpread | None:

@@ -21,6 +21,18 @@ class Empty(StrEnum):
     FULL = "full"
 
 
+class Better(StrEnum):
+    """Which way a rate is better when units are ranked by it."""
+
+    HIGHER = "higher"
+    LOWER = "lower"
+
+    @property
+    def is_higher(self) -> bool:
+        """Tell whether more is better."""
+        return self is Better.HIGHER
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """A share of counts: its definition with version, and both numbers as they were counted."""
@@ -63,6 +75,7 @@ class RateDefinition:
     empty: Empty = Empty.NULL
     note_vi: str | None = None
     note_en: str | None = None
+    better: Better = Better.HIGHER
 
     @property
     def name(self) -> str:

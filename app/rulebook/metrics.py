@@ -12,7 +12,7 @@ from typing import ClassVar
 
 from app.domain.errors import NotFound
 from app.domain.lint import Finding
-from app.domain.rate import Empty, RateDefinition
+from app.domain.rate import Better, Empty, RateDefinition
 from app.domain.rounding import Rounding
 from app.domain.tally import Count
 from app.rulebook.entry import Entry, refuse
@@ -139,6 +139,7 @@ def _definition(entry: Entry) -> RateDefinition:
         empty=entry.choice_or_none("empty", Empty) or Empty.NULL,
         note_vi=notes.text("vi") if notes else None,
         note_en=notes.text("en") if notes else None,
+        better=entry.choice_or_none("better", Better) or Better.HIGHER,
     )
     for part in (title, notes):
         if part is not None:

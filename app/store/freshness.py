@@ -77,6 +77,45 @@ def of_units(session: ReadSession, *, lft: int, rgt: int, today: date, most: int
     return _rows(session, _BY_UNIT, {"lft": lft, "rgt": rgt, "today": today, "most": most})
 
 
+_QUIET = text(
+    """
+    WITH RECURSIVE heard AS (
+        (SELECT u.id AS unit_id, first.source_id, first.heard_on
+           FROM unit u CROSS JOIN LATERAL (
+                SELECT source_id, heard_on FROM source_heard WHERE unit_id = u.id
+                 ORDER BY source_id, heard_on DESC LIMIT 1) AS first
+          WHERE u.lft BETWEEN :lft AND :rgt AND u.heir_id IS NULL
+            AND (u.valid_to IS NULL OR u.valid_to >= :today))
+        UNION ALL
+        SELECT heard.unit_id, next.source_id, next.heard_on
+          FROM heard CROSS JOIN LATERAL (
+               SELECT source_id, heard_on FROM source_heard
+                WHERE unit_id = heard.unit_id AND source_id > heard.source_id
+                ORDER BY source_id, heard_on DESC LIMIT 1) AS next
+    )
+    SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, h.days
+      FROM heard JOIN source s ON s.id = heard.source_id JOIN unit u ON u.id = heard.unit_id
+     CROSS JOIN LATERAL (
+           SELECT array_agg(newest.heard_on ORDER BY newest.heard_on DESC) AS days
+             FROM (SELECT heard_on FROM source_heard
+                    WHERE source_id = s.id AND unit_id = u.id AND heard_on <= :today
+                    ORDER BY heard_on DESC LIMIT :most) AS newest) AS h
+     WHERE heard.heard_on < :before AND h.days IS NOT NULL
+     ORDER BY s.code, u.code"""
+)
+
+
+def quiet_units(
+    session: ReadSession, *, lft: int, rgt: int, before: date, today: date, most: int
+) -> list[HeardRow]:
+    """Return the units of a part of the tree of which a source has told nothing since a day.
+
+    Units that have ceased are left out: nobody sends for them any more.
+    """
+    asked = {"lft": lft, "rgt": rgt, "before": before, "today": today, "most": most}
+    return _rows(session, _QUIET, asked)
+
+
 def _rows(session: ReadSession, statement: TextClause, asked: dict[str, Any]) -> list[HeardRow]:
     return [
         HeardRow(row.source, row.name, row.unit_id, row.unit, tuple(row.days))

@@ -616,6 +616,12 @@ source_heard = sa.Table(
     sa.Column("source_id", sa.Integer, primary_key=True),
     sa.Column("unit_id", sa.Integer, primary_key=True, comment="the home unit; 0 is any unit"),
     sa.Column("heard_on", sa.Date, primary_key=True),
+    sa.Index(
+        "ix_source_heard_unit_id_source_id_heard_on",
+        "unit_id",
+        "source_id",
+        sa.text("heard_on DESC"),
+    ),
     comment="The local days on which a source told anything of a unit's dossiers.",
 )
 

@@ -1,6 +1,6 @@
 """Which sources were heard when, and which have fallen silent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from itertools import groupby
@@ -9,8 +9,10 @@ from app.domain.freshness import DAYS, Freshness, freshness
 from app.domain.frozen import Gap
 from app.i18n import ZONE
 from app.store import freshness as heard
+from app.store import units
 from app.store.freshness import HeardRow
 from app.store.session import ReadSession
+from app.store.units import UnitRow
 from app.usecases import calendars
 from app.usecases.subtree import Subtree
 
@@ -82,27 +84,71 @@ def fallen_silent(session: ReadSession, *, now: datetime) -> list[SourceHeard]:
 def gaps(session: ReadSession, *, within: Subtree, until: date, now: datetime) -> dict[str, Gap]:
     """Return the units whose data do not reach to a day, because a sender fell silent before it.
 
-    A day that has not come counts as today: data of yesterday are all that there can be.
+    Only units that were quiet for more than a day are looked at, so that it costs little to ask.
     """
+    today = _today(now)
+    before = min(until, today)
+    rows = heard.quiet_units(
+        session, lft=within.lft, rgt=within.rgt, before=before, today=today, most=_MOST
+    )
+    own = calendars.calendars_of(session, {row.unit_id for row in rows if row.unit_id is not None})
     found: dict[str, Gap] = {}
-    for source in sources(session, within=within, now=now):
-        for one in source.units:
-            last = one.freshness.last_heard_on
-            if one.freshness.is_silent and last < until:
-                former = found.get(one.unit)
-                named = (source.source,) if former is None else (*former.sources, source.source)
-                since = last if former is None else min(last, former.since)
-                found[one.unit] = Gap(since, named)
+    for row in rows:
+        if row.unit is None or row.unit_id is None:
+            continue
+        judged = freshness(row.days, own[row.unit_id], today=today)
+        if judged.is_silent:
+            one = Gap(judged.last_heard_on, (row.source,))
+            former = found.get(row.unit)
+            found[row.unit] = one if former is None else _joined((former, one))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Where data are missing in a part of the tree: ``gaps`` by unit, ``parents`` of its units."""
+
+    gaps: Mapping[str, Gap]
+    parents: Mapping[str, str | None]
+
+    def own(self, unit: str, *, until: date) -> Gap | None:
+        """Return what is missing of a unit alone up to a day."""
+        gap = self.gaps.get(unit)
+        return gap if gap is not None and gap.since < until else None
+
+    def below(self, unit: str, *, until: date) -> Gap | None:
+        """Return what is missing of a unit and all below it up to a day."""
+        return together(
+            gap
+            for code in self.gaps
+            if unit in self._lineage(code) and (gap := self.own(code, until=until)) is not None
+        )
+
+    def _lineage(self, code: str) -> list[str]:
+        found = [code]
+        while (above := self.parents.get(found[-1])) is not None:
+            found.append(above)
+        return found
+
+
+def marks(session: ReadSession, root: UnitRow, *, until: date, now: datetime) -> Marks:
+    """Return where data are missing below a unit up to a day."""
+    found = gaps(session, within=Subtree(root.lft, root.rgt), until=until, now=now)
+    if not found:
+        return Marks({}, {})
+    tree = units.subtree(session, root.lft, root.rgt)
+    return Marks(found, {one.code: one.parent_code for one in tree})
 
 
 def together(found: Iterable[Gap]) -> Gap | None:
     """Return the gaps of several units as one, None when there is none."""
-    known = list(found)
-    if not known:
-        return None
-    named = sorted({source for gap in known for source in gap.sources})
-    return Gap(min(gap.since for gap in known), tuple(named))
+    known = tuple(found)
+    return _joined(known) if known else None
+
+
+def _joined(found: Sequence[Gap]) -> Gap:
+    named = sorted({source for gap in found for source in gap.sources})
+    return Gap(min(gap.since for gap in found), tuple(named))
 
 
 def _newest(rows: Iterable[HeardRow]) -> list[date]:

@@ -27,6 +27,7 @@ from app.store.trees import Units
 from app.store.units import UnitRow
 from app.usecases import freshness, reporting
 from app.usecases.access import Principal
+from app.usecases.freshness import Marks
 from app.usecases.reporting import Cell, Extent, Figures, Question
 from app.usecases.subtree import Subtree
 
@@ -249,6 +250,11 @@ def concerns(one: PeriodRow, *, lft: int, rgt: int) -> bool:
 def verify(session: ReadSession, one: PeriodRow) -> bool:
     """Take the digest of the kept rows again and tell whether it is the one of the closing."""
     return digest(one.closing, periods.rows_of(session, one)) == one.digest
+
+
+def marks(one: PeriodRow) -> Marks:
+    """Return where data were missing when a period was closed."""
+    return Marks(one.closing.gaps, {unit.code: unit.parent for unit in one.closing.units})
 
 
 # ---------------------------------------------------------------- answering

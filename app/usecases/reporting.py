@@ -155,6 +155,11 @@ class Figures:
     total: Cell
     units_on: date | None = None
 
+    @property
+    def last_day(self) -> date:
+        """Return the local day of the last instant before T."""
+        return _last_day(self.question.period, self.as_of)
+
 
 def figures(
     session: ReadSession,

@@ -1222,6 +1222,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("source_id", "unit_id", "heard_on", name=op.f("pk_source_heard")),
         comment="The local days on which a source told anything of a unit's dossiers.",
     )
+    op.create_index(
+        "ix_source_heard_unit_id_source_id_heard_on",
+        "source_heard",
+        ["unit_id", "source_id", sa.literal_column("heard_on DESC")],
+        unique=False,
+    )
     op.create_table(
         "unit",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
@@ -1828,6 +1834,7 @@ def downgrade() -> None:
         "ix_unit_heir_id", table_name="unit", postgresql_where=sa.text("heir_id IS NOT NULL")
     )
     op.drop_table("unit")
+    op.drop_index("ix_source_heard_unit_id_source_id_heard_on", table_name="source_heard")
     op.drop_table("source_heard")
     op.drop_table("source")
     op.drop_table("silence")

@@ -8,14 +8,13 @@ from fastapi.testclient import TestClient
 
 from tests.api.conftest import HandClock, MakeKey, as_key
 from tests.api.test_statistics import (
-    DOSSIERS,
-    EVENTS,
     PROCEDURES,
     UNITS,
     at,
     dossier,
     finished,
     listed,
+    tell_every_kind,
 )
 
 SETTLED = dossier(11, unit="H44.101", due_at=at(5, 17, month=8), **finished(20))
@@ -32,12 +31,7 @@ def key(client: TestClient, make_key: MakeKey, clock: HandClock) -> str:
     ):
         assert client.post(path, json={name: told}, headers=whole).status_code == 200
     province = make_key(unit="H44")
-    for path, name, entries in (
-        ("/v1/dossiers/batch", "dossiers", DOSSIERS),
-        ("/v1/events/batch", "events", EVENTS),
-    ):
-        answer = client.post(path, json={name: entries}, headers=as_key(province))
-        assert answer.json()["accepted"] == len(entries)
+    tell_every_kind(client, province, make_key())
     clock.advance(timedelta(minutes=1))
     return province
 

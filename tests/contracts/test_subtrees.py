@@ -128,6 +128,8 @@ PROBES: dict[str, Probe | str] = {
     "countPetitions": query("/v1/petitions/counts", SPAN),
     "putPetitions": Probe("/v1/petitions", a_petition, 422),
     "listPeriods": query("/v1/periods"),
+    "getRanking": query("/v1/rankings", SPAN),
+    "getTrends": query("/v1/trends", SPAN),
     "listOverdue": query("/v1/overdue"),
     "listDueSoon": query("/v1/due-soon"),
     "listAlerts": query("/v1/alerts"),

@@ -74,3 +74,26 @@ def test_writers_of_one_unit_do_not_wait_for_each_other(fresh_database: Database
         freshness.hear(session, source, {unit}, on=DAY)
 
         assert pool.submit(write).result(timeout=10) is None
+
+
+def test_only_quiet_units_that_still_exist_are_found(session: WriteSession) -> None:
+    first, second = make_source(session), make_source(session, "mot-cua-cu")
+    root = make_unit(session, "H44")
+    busy, quiet, gone = (make_unit(session, f"H44.{number}", parent=root) for number in range(1, 4))
+    for unit in (busy, quiet, gone):
+        freshness.hear(session, first, {unit.id}, on=DAY)
+    freshness.hear(session, second, {quiet.id}, on=DAY - timedelta(days=3))
+    freshness.hear(session, first, {busy.id}, on=NEXT)
+    session.execute(
+        text("UPDATE unit SET valid_from = :day, valid_to = :day WHERE id = :id"),
+        {"day": DAY, "id": gone.id},
+    )
+
+    found = freshness.quiet_units(
+        session, lft=root.lft, rgt=root.rgt, before=NEXT, today=NEXT, most=5
+    )
+
+    assert [(row.source, row.unit, row.days) for row in found] == [
+        ("mot-cua", "H44.2", (DAY,)),
+        ("mot-cua-cu", "H44.2", (DAY - timedelta(days=3),)),
+    ]

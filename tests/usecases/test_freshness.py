@@ -5,10 +5,12 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
+from app.domain.frozen import Gap
 from app.domain.record import Channel, MessageKind, Told
 from app.store.access import WHOLE
 from app.store.session import WriteSession
 from app.usecases import freshness, ingest
+from app.usecases.freshness import Marks
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.subtree import Subtree
 from tests.usecases.test_ingest import settled
@@ -81,3 +83,36 @@ def test_a_source_is_silent_when_no_unit_hears_it(session: WriteSession, sender:
 
     assert early == {}
     assert late == {"s": date(2026, 3, 4)}
+
+
+def test_data_are_missing_from_the_day_on_which_a_sender_fell_silent(
+    session: WriteSession, sender: Sender
+) -> None:
+    for day in range(5):
+        tell(session, sender, MONDAY + timedelta(days=day), "A")
+    for day in (0, 1, 14):
+        tell(session, sender, MONDAY + timedelta(days=day), "B")
+    now = MONDAY + timedelta(days=14)
+    silent = Gap(date(2026, 3, 6), ("s",))
+
+    def gaps(until: date) -> dict[str, Gap]:
+        return freshness.gaps(session, within=EVERYWHERE, until=until, now=now)
+
+    assert gaps(date(2026, 3, 31)) == gaps(date(2026, 3, 7)) == {"A": silent}
+    assert gaps(date(2026, 3, 6)) == {}
+
+
+def test_marks_reach_from_a_unit_to_those_above_it() -> None:
+    older, newer = Gap(date(2026, 3, 2), ("a", "b")), Gap(date(2026, 3, 6), ("c",))
+    marks = Marks(
+        {"P.1": newer, "P.2.1": older}, {"P": None, "P.1": "P", "P.2": "P", "P.2.1": "P.2"}
+    )
+    until = date(2026, 3, 31)
+
+    assert marks.own("P", until=until) is None
+    assert marks.own("P.1", until=until) == newer
+    assert marks.own("P.1", until=date(2026, 3, 6)) is None
+    assert marks.below("P.2", until=until) == older
+    assert marks.below("P", until=until) == Gap(date(2026, 3, 2), ("a", "b", "c"))
+    assert marks.below("P", until=date(2026, 3, 4)) == older
+    assert marks.below("P.1", until=date(2026, 3, 4)) is None

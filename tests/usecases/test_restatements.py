@@ -13,10 +13,11 @@ from app.domain.restatement import Cause
 from app.domain.tally import COUNTS, IN_HAND, Count
 from app.domain.timeliness import Reading
 from app.store.session import WriteSession
-from app.usecases import calendars, reporting, restatements, rule_change
+from app.usecases import calendars, reporting, restatements, rule_change, successions
 from app.usecases.calendars import CalendarSpec
 from app.usecases.reporting import Question
 from app.usecases.restatements import Restated
+from app.usecases.successions import SuccessionKind, SuccessionSpec
 from tests.factories import make_unit
 from tests.strategies import histories, message
 from tests.usecases.test_periods import MARCH, at, close, record, tell, world_of
@@ -211,3 +212,27 @@ def test_one_count_and_few_names_can_be_asked_for(session: WriteSession) -> None
 
     (row,) = found.rows
     assert (row.difference, len(row.dossiers), row.dossiers_total) == (3, 2, 3)
+
+
+def test_a_succession_moves_figures_and_nothing_else_explains_them(session: WriteSession) -> None:
+    world = world_of(session, [record()], [record(finished_at=at(6), status=Status.FINISHED)])
+    one = close(session, world)
+    old, new = f"{world.root.code}.A", f"{world.root.code}.B"
+    spec = SuccessionSpec(
+        kind=SuccessionKind.MERGER, effective_on=at(20).date(), successors=(new,), document="1/NQ"
+    )
+    successions.apply(session, old, spec, actor="test", now=THEN)
+
+    found = restated(session, world, one)
+
+    rows = {(row.unit, row.count): row for row in found.rows}
+    assert rows[old, Count.RECEIVED].difference == -2
+    assert rows[new, Count.RECEIVED].difference == 2
+    assert {cause for row in found.rows for cause in row.by_cause} <= {
+        Cause.SUCCESSION,
+        Cause.TREE,
+    }
+    for row in found.rows:
+        moved = sum(one.difference for one in row.dossiers)
+        assert row.difference == moved + row.unexplained
+    assert found.in_hand == (1, 1)

@@ -1,0 +1,344 @@
+"""Rankings: units by one definition, with reasons, marks and what changed since another period."""
+
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, ClassVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+import orjson
+from fastapi import Query, Request, Response
+from pydantic import ConfigDict, Field
+
+from app.api import conditions
+from app.api.doors import doors
+from app.api.fields import Day, Instant, Out
+from app.api.problems import problems
+from app.api.statistics import DataOut, RateOut, StatisticsReader, data_out, told
+from app.deps import Now, Reading
+from app.domain.errors import Invalid
+from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
+from app.domain.ranking import Delta
+from app.domain.timeliness import Reading as DueReading
+from app.rulebook.metrics import UnknownDefinition, load_metrics
+from app.store.session import ReadSession
+from app.store.units import UnitUnknown
+from app.usecases import periods, rankings
+from app.usecases.access import Principal
+from app.usecases.periods import NotFrozen, PeriodUnknown, UnitNotFrozen
+from app.usecases.rankings import Asked, Ranked, Ranking, Side, Within
+from app.usecases.reporting import KnownInFuture, Question
+from app.usecases.subtree import unit_of
+
+router = doors("/v1/rankings", tag="statistics")
+
+
+@dataclass(eq=False, kw_only=True)
+class SideUnclear(Invalid):
+    """A period is named by both its days, or by a closed one, not by both nor by half."""
+
+    code: ClassVar[str] = "ranking.side_unclear"
+    names: str
+
+
+class RankDeltaOut(Out):
+    """How a unit stands against the other period."""
+
+    points: str | None = Field(
+        description="Điểm phần trăm tăng hoặc giảm. / Percentage points gained or lost.",
+        examples=["1.25"],
+    )
+    places: int | None = Field(description="Số bậc tăng; âm là tụt. / Places risen.")
+    comparable: bool
+    reason: str | None = Field(
+        description="`definition`: khác phiên bản; `not_ranked`: một kỳ không xếp hạng. / Why not."
+    )
+    place_before: int | None
+    rate_before: RateOut | None
+
+
+class RankReasonOut(Out):
+    """A count that keeps the unit from the best, with its list."""
+
+    count: str = Field(examples=["finished_late"])
+    number: int
+    dossiers: str
+
+
+class UnitRankedOut(Out):
+    """One unit of a ranking."""
+
+    unit: str = Field(examples=["H44.100"])
+    name: str
+    parent: str | None
+    place: int | None = Field(description="1, 2, 2, 4; null khi không xếp hạng. / Null if hidden.")
+    tied: bool
+    rate: RateOut
+    hidden: str | None = Field(
+        None, description="Vì sao không xếp hạng: `empty` không có hồ sơ, `below_minimum` quá ít."
+    )
+    data: DataOut
+    reasons: list[RankReasonOut]
+    delta: RankDeltaOut | None = None
+    dossiers: str = Field(description="Danh sách hồ sơ. / The list of its dossiers.")
+
+
+class UnitsRankedOut(Out):
+    """Units in the order of their places, and apart from them those without a place."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "as_of": "2026-07-31T17:00:00Z",
+                    "known_at": "2026-08-05T02:00:00Z",
+                    "reading": "promised",
+                    "definition": "on_time_of_finished@1",
+                    "better": "higher",
+                    "within": "all",
+                    "minimum": 5,
+                    "rows": [
+                        {
+                            "unit": "H44.100",
+                            "name": "Phường Việt Trì",
+                            "parent": "H44",
+                            "place": 1,
+                            "tied": False,
+                            "rate": {
+                                "definition": "on_time_of_finished@1",
+                                "numerator": 144,
+                                "denominator": 147,
+                                "percent": "97.96",
+                                "small_sample": False,
+                            },
+                            "hidden": None,
+                            "data": {"sufficient": True, "since": None, "sources": []},
+                            "reasons": [
+                                {
+                                    "count": "finished_late",
+                                    "number": 3,
+                                    "dossiers": "/v1/dossiers?unit=H44.100&count=finished_late",
+                                }
+                            ],
+                            "delta": None,
+                            "dossiers": "/v1/dossiers?unit=H44.100&from=2026-07-01&to=2026-07-31",
+                        }
+                    ],
+                    "hidden": [],
+                }
+            ]
+        }
+    )
+
+    as_of: Instant
+    known_at: Instant
+    reading: str
+    definition: str
+    better: str = Field(description="`higher` càng cao càng tốt, `lower` càng thấp càng tốt.")
+    within: str
+    minimum: int
+    period: UUID | None = Field(None, description="Kỳ đã chốt. / The closed period, if asked.")
+    rows: list[UnitRankedOut]
+    hidden: list[UnitRankedOut] = Field(
+        description="Không xếp hạng, kèm lý do. / Not ranked, and why."
+    )
+
+
+@router.get(
+    "",
+    operation_id="getRanking",
+    summary="Rank units by a definition, against another period if asked",
+    response_model=UnitsRankedOut,
+    responses={
+        304: {"description": "The ranking is the one that the caller has."},
+        **problems(
+            UnitUnknown,
+            UnknownDefinition,
+            PeriodReversed,
+            ObservedAfterEnd,
+            ObservedBeforeBegin,
+            KnownInFuture,
+            SideUnclear,
+            PeriodUnknown,
+            UnitNotFrozen,
+            NotFrozen,
+        ),
+    },
+)
+def get_ranking(
+    request: Request,
+    session: Reading,
+    who: StatisticsReader,
+    now: Now,
+    unit: Annotated[
+        str, Query(max_length=100, description="Đơn vị cấp trên. / The unit above those ranked.")
+    ],
+    level: Annotated[
+        str | None,
+        Query(max_length=40, description="Mọi đơn vị cấp này; mặc định: đơn vị trực thuộc."),
+    ] = None,
+    within: Annotated[
+        Within, Query(description="Xếp chung, hay riêng theo từng đơn vị cấp trên. / Among whom.")
+    ] = Within.ALL,
+    first: Annotated[Day | None, Query(alias="from", description="Ngày đầu kỳ.")] = None,
+    last: Annotated[Day | None, Query(alias="to", description="Ngày cuối kỳ.")] = None,
+    period: Annotated[
+        UUID | None, Query(description="Kỳ đã chốt, thay cho hai ngày. / A closed period instead.")
+    ] = None,
+    against_first: Annotated[
+        Day | None, Query(alias="against_from", description="Kỳ so sánh. / The other period.")
+    ] = None,
+    against_last: Annotated[Day | None, Query(alias="against_to")] = None,
+    against: Annotated[
+        UUID | None, Query(description="Kỳ đã chốt để so sánh. / A closed one to compare with.")
+    ] = None,
+    definition: Annotated[
+        str | None,
+        Query(max_length=200, description="Một định nghĩa tỷ lệ. / One rate; see /v1/definitions."),
+    ] = None,
+    reading: Annotated[DueReading, Query(description="Cách đọc hạn trả.")] = DueReading.PROMISED,
+    minimum: Annotated[
+        int, Query(ge=1, le=1_000_000, description="Mẫu số ít nhất để xếp hạng. / At least.")
+    ] = 1,
+    exclude_same_day: Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày.")] = False,
+    procedure: Annotated[str | None, Query(max_length=100)] = None,
+    field: Annotated[str | None, Query(max_length=100)] = None,
+    as_of: Annotated[Instant | None, Query(description="Thời điểm xem, trong kỳ.")] = None,
+    known_at: Annotated[Instant | None, Query(description="Như đã biết lúc đó.")] = None,
+) -> Response:
+    """Xếp hạng đơn vị theo một tỷ lệ: đồng hạng cùng bậc (1, 2, 2, 4), so bằng phân số đúng.
+
+    Units by one rate, ties sharing a place; each with what keeps it from the best, a mark where
+    data are not complete, and points and places against another period. Versions of a definition
+    are not compared with each other.
+    """
+    asked = Asked(
+        question=Question(
+            unit=unit_of(session, who, unit),
+            period=Period(date.min, date.min),
+            reading=reading,
+            as_of=as_of,
+            known_at=known_at,
+            exclude_same_day=exclude_same_day,
+            procedure=procedure,
+            field=field,
+        ),
+        definition=definition,
+        level=level,
+        within=within,
+        minimum=minimum,
+    )
+    side = _side(session, who, period, first, last, "from, to, period")
+    if side is None:
+        raise SideUnclear(names="from, to, period")
+    other = _side(
+        session, who, against, against_first, against_last, "against_from, against_to, against"
+    )
+    found = rankings.ranking(session, asked, side, against=other, metrics=load_metrics(), now=now)
+    body = ranking_out(found, asked, period, compared=other is not None).model_dump(
+        mode="json", exclude_unset=True
+    )
+    return conditions.answered(request, orjson.dumps(body), tag=_tag(body, as_of, known_at))
+
+
+def _side(
+    session: ReadSession,
+    who: Principal,
+    closed: UUID | None,
+    first: date | None,
+    last: date | None,
+    names: str,
+) -> Side | None:
+    if closed is not None and first is None and last is None:
+        frozen = periods.get_period(session, closed, who=who)
+        return Side(Period(frozen.closing.first, frozen.closing.last), frozen)
+    if closed is None and first is not None and last is not None:
+        return Side(Period(first, last))
+    if closed is None and first is None and last is None:
+        return None
+    raise SideUnclear(names=names)
+
+
+def ranking_out(
+    found: Ranking, asked: Asked, period: UUID | None, *, compared: bool
+) -> UnitsRankedOut:
+    """Return a ranking as it is shown."""
+    closed = {} if period is None else {"period": period}
+    return UnitsRankedOut(
+        as_of=found.as_of,
+        known_at=found.known_at,
+        reading=found.question.reading.value,
+        definition=found.definition.name,
+        better=found.definition.better.value,
+        within=asked.within.value,
+        minimum=asked.minimum,
+        rows=[_row(one, found, compared=compared) for one in found.rows],
+        hidden=[_row(one, found, compared=compared) for one in found.hidden],
+        **closed,
+    )
+
+
+def _row(one: Ranked, found: Ranking, *, compared: bool) -> UnitRankedOut:
+    address = address_of(one.standing.unit, found)
+    return UnitRankedOut(
+        unit=one.standing.unit,
+        name=one.name,
+        parent=one.parent,
+        place=one.standing.place,
+        tied=one.standing.is_tied,
+        rate=RateOut.of(one.standing.rate),
+        hidden=None if one.standing.hidden is None else one.standing.hidden.value,
+        data=data_out(one.gap),
+        reasons=[
+            RankReasonOut(
+                count=count.value, number=number, dossiers=f"{address}&count={count.value}"
+            )
+            for count, number in one.reasons
+        ],
+        delta=_delta(one, one.delta) if compared else None,
+        dossiers=address,
+    )
+
+
+def _delta(one: Ranked, delta: Delta | None) -> RankDeltaOut | None:
+    if delta is None:
+        return None
+    return RankDeltaOut(
+        points=delta.points_text,
+        places=delta.places,
+        comparable=delta.incomparable is None,
+        reason=None if delta.incomparable is None else delta.incomparable.value,
+        place_before=None if one.before is None else one.before.place,
+        rate_before=None if one.before is None else RateOut.of(one.before.rate),
+    )
+
+
+def address_of(unit: str, found: Ranking) -> str:
+    """Return the address of the list of a unit's dossiers, pinned to what was known."""
+    question = found.question
+    query: dict[str, str] = {
+        "unit": unit,
+        "scope": "subtree",
+        "from": question.period.first.isoformat(),
+        "to": question.period.last.isoformat(),
+        "as_of": told(found.as_of),
+        "known_at": told(found.known_at),
+        "reading": question.reading.value,
+    }
+    if question.exclude_same_day:
+        query["exclude_same_day"] = "true"
+    for name in ("procedure", "field"):
+        value = getattr(question, name)
+        if value is not None:
+            query[name] = value
+    return f"/v1/dossiers?{urlencode(query)}"
+
+
+def _tag(body: dict[str, Any], *pinned: object) -> str:
+    """Return a weak tag of the places: not of the moment at which the same were seen again."""
+    kept = [
+        {name: value for name, value in row.items() if name not in {"dossiers", "reasons"}}
+        for row in (*body["rows"], *body["hidden"])
+    ]
+    head = [body[name] for name in ("reading", "definition", "within", "minimum")]
+    return f"W/{conditions.etag_of(orjson.dumps([head, [str(one) for one in pinned], kept]))}"
