@@ -21,6 +21,7 @@ from app.domain.errors import AppError, Forbidden, Invalid, NotFound
 from app.store import access, audit, units
 from app.store.access import KeyRow
 from app.store.session import ReadSession, WriteSession
+from app.store.units import UnitRow
 
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 ID_LETTERS: Final = 8
@@ -151,6 +152,13 @@ OPERATOR: Final = Principal(
     scopes=frozenset(Scope),
 )
 """Who works at the machine itself, or the service on its own account: everything, without a key."""
+
+
+def operator(root: UnitRow | None) -> Principal:
+    """Return the operator of the installation, for commands: every scope, within a unit or all."""
+    if root is None:
+        return OPERATOR
+    return replace(OPERATOR, unit_id=root.id, unit_code=root.code, lft=root.lft, rgt=root.rgt)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
