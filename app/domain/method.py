@@ -54,7 +54,14 @@ class Share:
     value: Fraction
 
 
-Told = Number | str | Share
+@dataclass(frozen=True, slots=True)
+class ExactShare:
+    """A share that people read in percent, with every digit: a threshold of the rule."""
+
+    value: Fraction
+
+
+Told = Number | str | Share | ExactShare
 """A number of an explanation; it is written out only when somebody reads it."""
 
 
@@ -77,6 +84,8 @@ def _written(value: Told) -> str:
             return value
         case Share(share):
             return percent(max(Fraction(0), share)) or ""
+        case ExactShare(share):
+            return plain(share * 100)
         case _:
             return plain(Fraction(value))
 
@@ -368,7 +377,7 @@ def _linear(method: Linear, most: Fraction, env: Environment) -> Earned:
 
 
 def _against(share: Fraction, threshold: Fraction) -> dict[str, Told]:
-    return {"share": Share(share), "threshold": threshold * 100}
+    return {"share": Share(share), "threshold": ExactShare(threshold)}
 
 
 def _full(method: Linear, most: Fraction) -> Fraction:

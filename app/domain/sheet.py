@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from fractions import Fraction
-from typing import ClassVar, Final
+from typing import ClassVar, Final, NamedTuple
 
 from app.domain.errors import Conflict, Invalid
 from app.domain.rule_set import Level, Round
@@ -66,9 +66,11 @@ class Entry:
     author: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Told:
-    """One input as it was told: its value as plain JSON, who said so, when and why."""
+class Told(NamedTuple):
+    """One input as it was told: its value as plain JSON, who said so, when and why.
+
+    A tuple, for a country's board makes a hundred thousand of them.
+    """
 
     value: object
     source: str
