@@ -149,7 +149,9 @@ class WayOut(Out):
 class ListOut(Out):
     """The list of the dossiers behind a figure."""
 
-    rel: str = Field(description="`lost`: làm mất điểm / cost points; `counted`: được tính.")
+    rel: str = Field(
+        description="`lost`: làm mất điểm / cost points; `whole`: mẫu số / all; `counted`."
+    )
     count: str
     dossiers: int
     href: str

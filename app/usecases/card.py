@@ -370,8 +370,10 @@ class _Shown:
             if isinstance(binding, Measure):
                 counts = counts_of(binding, self._metrics)
                 (above if binding.part is Part.NUMERATOR else whole).extend(counts)
-        lost = [count for count in whole if count not in above]
-        links = [self._link("lost", count) for count in dict.fromkeys(lost)]
+        against = [count for count in whole if count not in above]
+        # a count that holds the numerator within it cannot tell apart what cost points
+        rel = "lost" if len(against) < len(whole) else "whole"
+        links = [self._link(rel, count) for count in dict.fromkeys(against)]
         return links + [self._link("counted", count) for count in dict.fromkeys(above)]
 
     def _link(self, rel: str, count: Count) -> Json:

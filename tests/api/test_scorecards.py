@@ -89,6 +89,10 @@ class TestVanCanh:
         assert (line["score"], found["value"], found["source"]) == ("19.41", "2541", "measure")
         assert (found["definition"], found["part"]) == ("progress_766@1", "numerator")
         assert found["counts"] == {"progress_766_on_time": 2541}
+        assert [(one["rel"], one["dossiers"]) for one in line["links"]] == [
+            ("whole", RECEIVED),
+            ("counted", ON_TIME),
+        ]
         for link in line["links"]:
             listed = client.get(link["href"] + "&limit=1", headers=filled)
             assert listed.status_code == 200, listed.text
