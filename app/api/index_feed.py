@@ -289,7 +289,7 @@ def get_index_feed(
     """
     root = None if unit is None else unit_of(session, who, unit)
     if known_at is None and root is not None:
-        known_at = editions.closed_at(session, root, year)
+        known_at = editions.closed_at(session, root, year, now=now)
     body = feed.feed(
         session,
         rule_set,

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
+from uuid import UUID
 
 import orjson
 from fastapi import Query, Request, Response
@@ -263,6 +264,9 @@ class ScorecardOut(Out):
     round: str | None
     as_of: str
     known_at: str
+    closed_period: UUID | None = Field(
+        None, description="Kỳ đã khóa mà số liệu lấy từ đó. / The closing the figures are of."
+    )
     status: str = Field(description="`complete`, `pending`, `failed`.")
     total: str | None = Field(examples=["75.34"])
     max: str = Field(examples=["100"])

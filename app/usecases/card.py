@@ -50,6 +50,7 @@ def document(
     rule_set = asked.rule_set
     printed = rule_set.numbers.printed
     above = next_label(card)
+    closed = loaded.frozen_for(row)
     body: Json = {
         "rule_set": rule_set.id,
         "version": asked.version.number,
@@ -68,6 +69,7 @@ def document(
         "round": round_,
         "as_of": told(asked.as_of),
         "known_at": told(asked.known_at),
+        "closed_period": None if closed is None else str(closed.id),
         "status": card.standing.value,
         "total": card.printed,
         "max": plain(card.max),

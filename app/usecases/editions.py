@@ -22,13 +22,13 @@ from app.domain.period import Period
 from app.i18n import ZONE
 from app.rulebook.metrics import load_metrics
 from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
-from app.store import editions, outbox, periods, runs, units, webhooks
+from app.store import editions, outbox, runs, units, webhooks
 from app.store.editions import Edition, Series
 from app.store.outbox import Event, Post
 from app.store.runs import Claim
 from app.store.session import Database, ReadSession, WriteSession
 from app.store.units import UnitRow
-from app.usecases import feed, index
+from app.usecases import feed, index, periods
 from app.usecases.access import OPERATOR
 from app.usecases.outbox import INDEX_FEED, above, told
 from app.usecases.rule_sets import PeriodAcrossChange
@@ -81,7 +81,7 @@ def issue(session: WriteSession, root: UnitRow, series: Series, *, now: datetime
     if before is not None and before.is_final:
         return None
     period = year_of(series.year)
-    closed = periods.find_closed(session, root.id, period.first, period.last)
+    closed = periods.closing_of(session, root, period, known_at=now)
     known_at = now if closed is None else closed.closing.known_at
     asked = index.Asked(series.year, min(period.ends, known_at), known_at, closed is None)
     body = _document(session, root, series, before, asked)
@@ -110,16 +110,17 @@ def _document(
     asked: index.Asked,
 ) -> dict[str, Any] | None:
     try:
-        rule_set, assessed = feed.scored(session, series.rule_set, asked, root=root, who=OPERATOR)
+        found = feed.scored(session, series.rule_set, asked, root=root, who=OPERATOR)
     except (UnknownRuleSet, RuleSetNotInForce, PeriodAcrossChange, PeriodNotAssessed):
         return None
-    if not assessed:
+    if not found.assessed:
         return None
     return index.document(
-        rule_set,
+        found.rule_set,
         load_metrics(),
         asked,
-        assessed,
+        found.assessed,
+        is_confirmed=found.is_confirmed,
         since=None if before is None else before.known_at,
         before={} if before is None else _sub_indices(session, before),
     )
@@ -238,11 +239,7 @@ def document_of(session: ReadSession, series: Series, number: int) -> bytes:
     return found
 
 
-def closed_at(session: ReadSession, unit: UnitRow, year: int) -> datetime | None:
+def closed_at(session: ReadSession, unit: UnitRow, year: int, *, now: datetime) -> datetime | None:
     """Return the moment of knowledge of the closed year of a unit or of one above it."""
-    period = year_of(year)
-    for row in reversed(units.ancestors(session, unit)):
-        closed = periods.find_closed(session, row.id, period.first, period.last)
-        if closed is not None:
-            return closed.closing.known_at
-    return None
+    closed = periods.closing_of(session, unit, year_of(year), known_at=now)
+    return None if closed is None else closed.closing.known_at

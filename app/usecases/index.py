@@ -360,6 +360,7 @@ def document(
     asked: Asked,
     assessed: Iterable[Assessed],
     *,
+    is_confirmed: bool,
     since: datetime | None = None,
     before: Mapping[str, str | None] | None = None,
 ) -> dict[str, object]:
@@ -380,7 +381,7 @@ def document(
             "definitions": shown.definitions,
             "rule_set_digest": f"sha256:{rule_set.digest}",
             "provenance": rule_set.provenance.value,
-            "confirmed": rule_set.provenance.confirmed,
+            "confirmed": is_confirmed,
         },
         "units": entries,
     }

@@ -360,6 +360,35 @@ def figures(
     )
 
 
+def by_unit(session: ReadSession, one: PeriodRow, unit: UnitRow) -> dict[str, Tally]:
+    """Return the frozen counts of each unit of a subtree by itself, as promised.
+
+    :raises UnitNotFrozen: the unit was not below the one that was closed.
+    :raises NotFrozen: the closing does not hold the promised reading.
+    """
+    question = Question(unit, Period(one.closing.first, one.closing.last))
+    found = figures(session, one, question, group_by=[Dimension.UNIT.value], definitions=())
+    return {row.keys[Dimension.UNIT.value] or "": row.tally for row in found.rows}
+
+
+def closing_of(
+    session: ReadSession, unit: UnitRow, span: Period, *, known_at: datetime
+) -> PeriodRow | None:
+    """Return the closing of some days for a unit, of its own or of the nearest unit above it.
+
+    One that was made after ``known_at``, did not hold the unit, or did not count by the promised
+    date is none.
+    """
+    for row in units.ancestors(session, unit):
+        found = periods.find_closed(session, row.id, span.first, span.last)
+        if found is None or found.closing.closed_at > known_at:
+            continue
+        holds = any(one.code == unit.code for one in found.closing.units)
+        if holds and Reading.PROMISED.value in found.closing.readings:
+            return found
+    return None
+
+
 def _cell(
     keys: Mapping[str, str | None],
     span: Period,

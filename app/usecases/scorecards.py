@@ -22,9 +22,10 @@ from app.domain.tally import Tally
 from app.domain.wanted import Value, Wanted, from_plain, wanted
 from app.rulebook.metrics import load_metrics
 from app.store import sheets, units
+from app.store.periods import PeriodRow
 from app.store.session import ReadSession
 from app.store.units import UnitRow
-from app.usecases import index, reporting, rule_sets
+from app.usecases import index, periods, reporting, rule_sets
 from app.usecases.access import Principal
 from app.usecases.index import Assessed, Figures, KnowledgeToCome
 from app.usecases.reporting import Question
@@ -136,6 +137,11 @@ class Loaded:
     sheets: Mapping[str, Sheet]
     wanted: Mapping[str, Wanted] = field(default_factory=dict)
     by_id: Mapping[int, UnitRow] = field(default_factory=dict)
+    frozen: tuple[PeriodRow, ...] = ()
+
+    def frozen_for(self, row: UnitRow) -> PeriodRow | None:
+        """Return the closed period from which the figures of a unit were taken, if one was."""
+        return next((one for one in self.frozen if one.unit_lft <= row.lft <= one.unit_rgt), None)
 
     def sheet(self, code: str) -> Sheet:
         """Return the sheet of a unit, empty while nobody wrote on it."""
@@ -164,9 +170,15 @@ def load(session: ReadSession, asked: Asked, *, root: UnitRow | None, who: Princ
     above = {row.id: row for top in tops for row in units.ancestors(session, top)[1:]}
     own: dict[str, Tally] = {}
     known_at = None if asked.is_present else asked.known_at
+    frozen: list[PeriodRow] = []
     for top in tops:
-        question = Question(top, asked.period, as_of=asked.at, known_at=known_at)
-        own |= reporting.by_unit(session, question, now=asked.known_at)[1]
+        closed = _closed(session, asked, top)
+        if closed is None:
+            question = Question(top, asked.period, as_of=asked.at, known_at=known_at)
+            own |= reporting.by_unit(session, question, now=asked.known_at)[1]
+        else:
+            frozen.append(closed)
+            own |= periods.by_unit(session, closed, top)
     entries = sheets.entries(
         session, asked.rule_set.id, asked.period, lft=lft, rgt=rgt, above=above, known_at=known_at
     )
@@ -178,7 +190,18 @@ def load(session: ReadSession, asked: Asked, *, root: UnitRow | None, who: Princ
         sheets={code: fold(found) for code, found in entries.items()},
         wanted=wanted(asked.rule_set),
         by_id={row.id: row for row in (*above.values(), *within)},
+        frozen=tuple(frozen),
     )
+
+
+def _closed(session: ReadSession, asked: Asked, top: UnitRow) -> PeriodRow | None:
+    """Return the closing of the days asked about that was known, of a unit or of one above it.
+
+    What was closed is scored from its frozen figures, whatever was learned later.
+    """
+    if asked.as_of != asked.period.ends:
+        return None
+    return periods.closing_of(session, top, asked.period, known_at=asked.known_at)
 
 
 def _tops(within: Sequence[UnitRow]) -> list[UnitRow]:

@@ -12,7 +12,8 @@ from app.store import editions as stored
 from app.store import outbox, runs, webhooks
 from app.store.editions import Edition, Series
 from app.store.session import Database
-from app.usecases import editions, index, periods
+from app.usecases import editions, index, periods, scorecards
+from app.usecases.access import OPERATOR
 from app.usecases.editions import EditionUnknown
 from app.usecases.outbox import INDEX_FEED
 from app.usecases.periods import Wanted
@@ -128,12 +129,43 @@ def test_a_closed_year_has_one_final_edition_which_nothing_follows(world: World)
     assert {line["denominator"] for line in unit["criteria"]} == {20}
 
 
+def test_a_sheet_of_a_closed_year_is_scored_from_what_was_frozen(world: World) -> None:
+    close_year(world, AFTER)
+    finish_late(world, "told after the closing", AFTER + timedelta(hours=1))
+    later = AFTER + timedelta(days=1)
+
+    with world.database.read() as session:
+        asked = scorecards.ask(
+            session,
+            index.DEFAULT_RULE_SET,
+            editions.year_of(2026),
+            who=OPERATOR,
+            now=later,
+        )
+        found = scorecards.one(session, asked, "H44.100", who=OPERATOR)
+        before = scorecards.ask(
+            session,
+            index.DEFAULT_RULE_SET,
+            editions.year_of(2026),
+            who=OPERATOR,
+            now=later,
+            known_at=AFTER - timedelta(seconds=1),
+        )
+        live = scorecards.one(session, before, "H44.100", who=OPERATOR)
+
+    assert found.assessed.tally == live.assessed.tally
+    closed = found.loaded.frozen_for(found.row)
+    assert closed is not None
+    assert closed.closing.known_at == AFTER
+    assert live.loaded.frozen_for(live.row) is None
+
+
 def test_a_feed_of_a_closed_year_is_asked_as_it_was_known(world: World) -> None:
     close_year(world, AFTER)
 
     with world.database.read() as session:
-        assert editions.closed_at(session, world.good, 2026) == AFTER
-        assert editions.closed_at(session, world.good, 2025) is None
+        assert editions.closed_at(session, world.good, 2026, now=AFTER) == AFTER
+        assert editions.closed_at(session, world.good, 2025, now=AFTER) is None
 
 
 def test_the_morning_run_makes_each_due_edition_once(world: World) -> None:
