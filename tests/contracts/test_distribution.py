@@ -18,11 +18,12 @@ COPIED = {
     "catalogue_stamp",
     *("import_job", "import_refusal", "pull_state"),
     *("rule_set_version", "rule_set_confirmation"),
+    *("succession", "subscription", "mute", "silence", "fact_state"),
 }
 """Small tables, the same on every node, and the bookkeeping of single runs."""
 
-BY_CODE = {"locator"}
-"""Spread by the number of the dossier, to find its unit."""
+BY_CODE = {"locator", "number"}
+"""Spread by the number of the dossier, to find its unit, or what else is told under it."""
 
 BY_UNIT = sorted(set(metadata.tables) - COPIED - BY_CODE)
 
@@ -34,7 +35,8 @@ def test_every_key_of_a_table_spread_by_unit_contains_the_unit(name: str) -> Non
     keys += [list(one.columns) for one in table.constraints if isinstance(one, sa.UniqueConstraint)]
     keys += [[*index.columns] for index in table.indexes if index.unique]
 
-    assert all("unit_id" in {column.name for column in key} for key in keys)
+    assert "unit_id" in table.columns
+    assert all("unit_id" in {column.name for column in key} for key in keys if key)
 
 
 @pytest.mark.parametrize("name", BY_UNIT)
