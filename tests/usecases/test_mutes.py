@@ -1,12 +1,15 @@
 """Muting: of one thing, for a reason, until an instant; nothing else changes."""
 
+from dataclasses import replace
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 
 from app.domain.mute import MuteEndsWrongly, NoteReason
 from app.domain.timeliness import Reading
 from app.store import alerts as store
+from app.store import units
 from app.store.session import WriteSession
 from app.usecases import mutes, outbox, overdue
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
@@ -69,3 +72,26 @@ def test_what_is_muted_is_not_sent_and_the_list_is_as_before(session: WriteSessi
         limit=9,
     )
     assert listed.total == 2
+
+
+def test_webhooks_are_sent_nothing_of_a_muted_unit_or_of_its_muted_stage(
+    session: WriteSession,
+) -> None:
+    province, source_id = make_unit(session), make_source(session)
+    unit = make_unit(session, "H44.1", parent=province)
+    other = make_unit(session, "H44.2", parent=province)
+    province, unit, other = (units.get(session, one.code) for one in (province, unit, other))
+    who = holder_of(province)
+    made = [alert_of(unit, source_id, "A"), alert_of(other, source_id, "B")]
+    add_webhook(session, province)
+
+    for told, sent in (
+        (wanted(unit="H44.1"), 1),
+        (wanted(unit="H44", stage="overdue+1"), 0),
+        (wanted(unit="H44", stage="overdue+5"), 2),
+    ):
+        mute = mutes.mute(session, told, who=who, now=NOW)
+        again = [replace(one, alert=replace(one.alert, id=uuid4())) for one in made]
+        assert outbox.queue_alerts(session, again, now=NOW) == sent
+        assert outbox.queue_alerts(session, again, now=TOMORROW) == 2 - sent  # it has ended
+        mutes.unmute(session, mute.id, who=who, now=NOW)
