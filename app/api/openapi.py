@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from starlette.routing import BaseRoute
 
+from app.api import webhook_events
 from app.api.doors import BODY_METHODS, Door
 from app.api.problems import (
     MEDIA_TYPE,
@@ -98,6 +99,7 @@ def description(app: FastAPI) -> dict[str, Any]:
     problem = Problem.model_json_schema(ref_template=template, mode="serialization")
     schemas.update(problem.pop("$defs", {}))
     schemas["Problem"] = problem
+    webhook_events.describe(document)
     for door in doors_of(app):
         for method in door.methods or ():
             operation = document["paths"].get(door.path, {}).get(method.lower())
