@@ -586,6 +586,13 @@ def list_dossiers(
         Issue | None,
         Query(description="Điểm cần xem lại, xem /v1/data-quality. / A thing to look at."),
     ] = None,
+    legs: Annotated[
+        bool,
+        Query(
+            description="Chỉ chặng của hồ sơ liên thông, với `count=received` là "
+            "`legs_received`. / Legs of joint dossiers alone."
+        ),
+    ] = False,
     units: ByUnits = Units.AS_NOW,
     units_on: UnitsOn = None,
 ) -> DossiersOut:
@@ -609,6 +616,7 @@ def list_dossiers(
         level=level,
         online_level=online_level,
         flag=flag,
+        legs=legs,
         units=units,
         units_on=units_on,
     )

@@ -21,7 +21,7 @@ from app.domain.frozen import Gap
 from app.domain.lateness import MEDIAN, NINETIETH, SMALL_SAMPLE, classes
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
 from app.domain.rate import Rate
-from app.domain.tally import CATALOGUE_COUNTS, COUNTS
+from app.domain.tally import CATALOGUE_COUNTS, COUNTS, LEG_COUNTS, identities
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.periods import PeriodRow
@@ -121,6 +121,17 @@ class OldestOpenOut(Out):
     working_days: int | None = Field(description="Kể cả lúc tạm dừng. / Pauses included.")
 
 
+class LegsOut(Out):
+    """Legs of joint dossiers, counted at their units on their own clocks and in no other figure."""
+
+    counts: dict[str, int] = Field(
+        description="Danh sách: `dossiers` thêm `&legs=true&count=<tên không có legs_>`. / The "
+        "list: `dossiers` with `&legs=true&count=<name without legs_>`.",
+        examples=[{"legs_received": 3, "legs_finished_late": 1, "legs_open_overdue": 1}],
+    )
+    identities: dict[str, int] = Field(description="`I1` của các chặng. / `I1` over the legs.")
+
+
 class DataOut(Out):
     """Whether the data reach to the end of the period (dữ liệu đã đủ hay chưa)."""
 
@@ -163,6 +174,7 @@ class CellOut(Out):
     lateness: LatenessOut | None = Field(None, description="`include=lateness`.")
     durations: DurationsOut | None = Field(None, description="`include=durations`.")
     oldest_open: OldestOpenOut | None = Field(None, description="`include=oldest`.")
+    legs: LegsOut | None = Field(None, description="`include=legs`.")
 
 
 class RowOut(CellOut):
@@ -337,7 +349,8 @@ def get_statistics(
         Query(
             max_length=100,
             description="Kèm thêm, cách nhau bằng dấu phẩy: `lateness` trễ bao nhiêu ngày, "
-            "`durations` giải quyết trong bao nhiêu ngày, `oldest` hồ sơ lâu nhất. / Beside it.",
+            "`durations` giải quyết trong bao nhiêu ngày, `oldest` hồ sơ lâu nhất, `legs` chặng "
+            "của hồ sơ liên thông. / Beside it.",
             examples=["lateness,durations"],
         ),
     ] = "",
@@ -378,6 +391,8 @@ def get_statistics(
         wanted = reporting.definitions_of(metrics, names, question.period.last)
         figures = reporting.figures(session, question, group_by=by, definitions=wanted, now=now)
         spread = spreads.spreads(session, question, group_by=by, include=beside, now=now)
+        if Include.LEGS in beside:  # a unit may hold legs and nothing else
+            figures = reporting.with_rows(figures, spread.rows, group_by=by, definitions=wanted)
     marks = (
         freshness.marks(session, question.unit, until=figures.last_day, now=now)
         if frozen is None
@@ -500,11 +515,15 @@ def _cell(
         "dossiers": address,
     }
     if links:
-        found["links"] = {
+        opened: dict[str, JsonValue] = {
             count.value: f"{address}&count={count.value}"
             for count in COUNTS
             if count not in CATALOGUE_COUNTS
         }
+        if beside is not None and Include.LEGS in beside.include:
+            for name, count in LEG_COUNTS.items():
+                opened[name] = f"{address}&legs=true&count={count.value}"
+        found["links"] = opened
     if beside is not None:
         shown = _beside(beside)
         found |= {
@@ -536,6 +555,11 @@ def _beside(row: RowSpread) -> dict[str, object]:
             unit=oldest.unit,
             started_on=oldest.started_on,
             working_days=oldest.working_days,
+        )
+    if Include.LEGS in row.include:
+        found["legs"] = LegsOut(
+            counts={name: row.legs[count] for name, count in LEG_COUNTS.items()},
+            identities={"I1": identities(row.legs)["I1"]},
         )
     return found
 

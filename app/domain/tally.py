@@ -145,6 +145,9 @@ CHANNELS = (
     Count.RECEIVED_UNKNOWN_CHANNEL,
 )
 
+LEG_COUNTS: dict[str, Count] = {f"legs_{count.value}": count for count in (*CAME, *LEFT, *IN_HAND)}
+"""What is counted of legs of joint dossiers, at their units, on their own clocks, by its name."""
+
 ADDING_OVER_TIME = (
     *CAME[1:],
     *CHANNELS,

@@ -8,7 +8,7 @@ distributed PostgreSQL allows too: read, compute, claim by version, write for th
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Result, text
@@ -289,8 +289,13 @@ _OLD = (
     " ON k.unit_id = {0}.unit_id AND k.source_id = {0}.source_id AND k.code = {0}.code"
 )
 
+RENUMBERED_SINCE: Final = (
+    f"jsonb_path_exists(d.same_as, 'strict $[*] ? (@[2] == \"{Relation.NEWER_NUMBER}\")')"
+)
+"""Tells of a dossier ``d`` that its source has given it another number."""
+
 _REMEMBER = text(
-    """
+    f"""
     WITH superseded AS (
     INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
         unit_lft, procedure_id, channel, applicant_type, limit_kind, online_level, return_method,
@@ -298,7 +303,8 @@ _REMEMBER = text(
         edge_state, edge_flow, edge_due, edge_days, clock_start_at, issues, overlong_at, readings)
     SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
         d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.online_level,
-        d.return_method, d.returned_at, d.is_leg, d.is_counted, d.apology_at, d.apology_exempt,
+        d.return_method, d.returned_at, d.is_leg AND NOT {RENUMBERED_SINCE}, d.is_counted,
+        d.apology_at, d.apology_exempt,
         d.supplement_at, d.edge_at, d.edge_state, d.edge_flow, d.edge_due, d.edge_days,
         d.clock_start_at, d.issues, d.overlong_at,
         coalesce((SELECT jsonb_object_agg(r.reading, jsonb_build_object(
@@ -307,7 +313,7 @@ _REMEMBER = text(
                       'edge_days', r.edge_days))
                     FROM dossier_reading r
                    WHERE r.unit_id = d.unit_id AND r.source_id = d.source_id
-                     AND r.code = d.code), '{}')
+                     AND r.code = d.code), '{{}}')
       FROM dossier d
     """
     + _OLD.format("d")

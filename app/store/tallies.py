@@ -19,6 +19,7 @@ from app.domain.dossier import ZONE, Issue
 from app.domain.tally import Count, Tally
 from app.domain.timeliness import Flow, Reading, State
 from app.store import flags, trees
+from app.store.dossiers import RENUMBERED_SINCE
 from app.store.session import ReadSession
 from app.store.trees import Tree, Units
 
@@ -48,8 +49,9 @@ class Scope:
     ``known_at`` None is what is known now; otherwise what was known then. A filter that is
     ``UNKNOWN`` asks for what the catalogue does not know. ``flag`` asks for dossiers that show an
     issue; one that compares dossiers is asked of the present only. ``with_uncounted``
-    takes in what is listed and in no figure, such as the legs of joint dossiers. ``among`` narrows
-    to some dossiers, by source and code.
+    takes in what is listed and in no figure, such as the legs of joint dossiers. ``legs`` takes
+    legs alone, each once whatever numbers it had. ``among`` narrows to some dossiers, by source
+    and code.
     """
 
     lft: int
@@ -65,6 +67,7 @@ class Scope:
     online_level: str | None = None
     flag: Issue | None = None
     with_uncounted: bool = False
+    legs: bool = False
     units: Units = Units.AS_NOW
     day: date | None = None
     among: tuple[tuple[int, str], ...] | None = None
@@ -280,13 +283,21 @@ def _past_columns(reading: Reading) -> str:
     )
 
 
+_LEG = f"d.is_leg AND NOT {RENUMBERED_SINCE}"
+"""A leg of a joint dossier under its newest number."""
+
+
 def _known(scope: Scope) -> str:
     """Return the dossiers as they were known, each once at each unit where it stayed."""
     join = "" if scope.reading is Reading.PROMISED else _READ_OTHER
     wanted = "TRUE" if scope.with_uncounted else "d.is_counted"
+    if scope.legs:
+        wanted = _LEG
     now = _NOW.format(edges=_edge_columns(scope.reading), join=join, wanted=wanted)
     if scope.known_at is None:
         return now
+    if scope.legs:
+        wanted = "d.is_leg"  # kept of the newest number alone
     then = _THEN.format(edges=_past_columns(scope.reading), wanted=wanted)
     return f"{now} AND d.recorded_at <= :known_at\n    UNION ALL{then}"
 

@@ -4,7 +4,7 @@ The only door to a percentage: API, pages, reports and the index ask here, and e
 with its counts, its definitions, the moment it was observed at and the moment of knowledge.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -96,6 +96,7 @@ class Question:
     level: str | None = None
     online_level: str | None = None
     flag: Issue | None = None
+    legs: bool = False
     units: Units = Units.AS_NOW
     units_on: date | None = None
 
@@ -124,6 +125,7 @@ class Question:
             level=self.level,
             online_level=self.online_level,
             flag=self.flag,
+            legs=self.legs,
             units=self.units,
             day=self.tree_on(as_of),
         )
@@ -210,6 +212,30 @@ def figures(
             identities=identities(total) | (_between(rows, total, step) if group_by else {}),
         ),
     )
+
+
+def with_rows(
+    figures: Figures,
+    wanted: Iterable[tuple[tuple[str, str | None], ...]],
+    *,
+    group_by: Sequence[str],
+    definitions: Sequence[RateDefinition],
+) -> Figures:
+    """Return a table with a row of nothing for each keys that it has no row of, in their place."""
+    _, step = _dimensions(group_by)
+    parts = _parts(figures.question.period, step)
+    order = {part: place for place, (_, part) in enumerate(parts)}
+    rows = {tuple(row.keys.items()): row for row in figures.rows}
+    labels = dict(parts)
+    for keys in wanted:
+        named = dict(keys)
+        part = labels["" if step is None else str(named[step.value])]
+        rows.setdefault(keys, _cell(named, part, Tally(), definitions))
+    placed = sorted(
+        rows.values(),
+        key=lambda row: (order[row.period], [value or "" for value in row.keys.values()]),
+    )
+    return replace(figures, rows=tuple(placed))
 
 
 def _between(rows: Sequence[Cell], total: Tally, step: Step | None) -> dict[str, int]:

@@ -5,7 +5,7 @@ calendar of each unit as it was known, so that one arithmetic of days serves fig
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 from typing import ClassVar, Final
@@ -13,7 +13,7 @@ from typing import ClassVar, Final
 from app.domain.calendar import WorkCalendar
 from app.domain.errors import Invalid
 from app.domain.lateness import Lateness, Spread, days_late, lateness_of
-from app.domain.tally import FINISHED, Count
+from app.domain.tally import FINISHED, Count, Tally
 from app.store import tallies
 from app.store.session import ReadSession
 from app.store.tallies import Grouped, LateGroup
@@ -40,6 +40,7 @@ class Include(StrEnum):
     LATENESS = "lateness"
     DURATIONS = "durations"
     OLDEST = "oldest"
+    LEGS = "legs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class RowSpread:
     include: frozenset[Include] = frozenset()
     spread: Spread = field(default_factory=Spread)
     oldest: OldestOpen | None = None
+    legs: Tally = field(default_factory=Tally)
 
 
 @dataclass(slots=True)
@@ -147,6 +149,8 @@ class _Work:
                 self._add_taken(rows, cut, span)
             if Include.OLDEST in self.include:
                 self._add_oldest(rows, cut, span)
+            if Include.LEGS in self.include:
+                self._add_legs(rows, cut, span)
             for keys, row in rows.items():
                 found[cut.named(keys, label)] = row
         return found
@@ -197,6 +201,14 @@ class _Work:
             rows.setdefault(one.keys, RowSpread(self.include)).oldest = OldestOpen(
                 one.unit, one.source, one.code, started_on, days
             )
+
+    def _add_legs(
+        self, rows: dict[tuple[str | None, ...], RowSpread], cut: Cut, span: tallies.Span
+    ) -> None:
+        legs = replace(self.scope, legs=True)
+        counted = tallies.counts(self.session, legs, span, by=cut.by, of=self.question.unit.id)
+        for one in counted:
+            rows.setdefault(one.keys, RowSpread(self.include)).legs = one.tally
 
 
 def late_groups(

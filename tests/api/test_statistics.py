@@ -208,7 +208,7 @@ def test_the_answer_has_every_count_and_the_rates_asked_for(client: TestClient, 
 
 @pytest.mark.parametrize("group_by", ["", "child,month", "procedure"])
 def test_the_answer_is_what_its_model_says(client: TestClient, key: str, group_by: str) -> None:
-    include = "lateness,durations,oldest"
+    include = "lateness,durations,oldest,legs"
     body = ask(client, key, group_by=group_by, include=include, links="true")
 
     model = StatisticsOut.model_validate(body, strict=False, extra="forbid")
@@ -464,3 +464,39 @@ def test_every_definition_can_be_asked_for(client: TestClient, province: str) ->
     rates = ask(client, province, definitions=",".join(names))["total"]["rates"]
 
     assert [rate["definition"] for rate in rates] == names
+
+
+def test_legs_are_counted_beside_the_figures_and_open_lists_of_as_many(
+    client: TestClient, key: str, clock: HandClock
+) -> None:
+    pinned = {"group_by": "unit", "known_at": clock.now.isoformat(), "links": "true"}
+    before = ask(client, key, **pinned)
+    leg = {"parent": "H44-0003", "unit": "H44.101"}
+    legs = [
+        dossier(41, **leg),
+        dossier(42, **leg, **finished(9)),
+        dossier(43, **leg, **finished(14)),
+        dossier(44, **leg, received_at=at(20), due_at=at(5, 17, month=8)),
+    ]
+    told = client.post("/v1/dossiers/batch", json={"dossiers": legs}, headers=as_key(key))
+    assert told.json()["accepted"] == len(legs), told.text
+    clock.advance(timedelta(minutes=1))
+
+    body = ask(client, key, group_by="unit", include="legs", links="true")
+
+    plain = ask(client, key, group_by="unit")
+    assert ask(client, key, **pinned) == before
+    assert [row["counts"] for row in plain["rows"]] == [row["counts"] for row in before["rows"]]
+    assert "legs" not in plain["total"]
+    total = body["total"]
+    assert {name: number for name, number in total["legs"]["counts"].items() if number} == {
+        "legs_received": 4,
+        "legs_finished_early": 1,
+        "legs_finished_late": 1,
+        "legs_open_in_time": 1,
+        "legs_open_overdue": 1,
+    }
+    for cell in (*body["rows"], total):
+        assert cell["legs"]["identities"] == {"I1": 0}
+        for name, number in cell["legs"]["counts"].items():
+            assert sum(1 for _ in listed(client, key, cell["links"][name])) == number

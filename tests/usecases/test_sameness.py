@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from app.domain.dossier import Issue
-from app.domain.record import Message, MessageKind, Status, Told
+from app.domain.record import Channel, Message, MessageKind, Status, Told
 from app.domain.tally import Count
 from app.domain.timeliness import Reading
 from app.store import tallies, units
@@ -71,10 +71,10 @@ def listed(session: WriteSession) -> dict[tuple[int, str], tuple[bool, list[Any]
     }
 
 
-def received(session: WriteSession, *, known_at: datetime | None = None) -> int:
-    """Count what was received in March."""
+def received(session: WriteSession, *, known_at: datetime | None = None, legs: bool = False) -> int:
+    """Count what was received in March, of legs alone or of all that counts by itself."""
     span = Span(FIRST - DAY, FIRST + 30 * DAY, date(2026, 3, 1), date(2026, 3, 31))
-    scope = Scope(0, 2**62, Reading.PROMISED, known_at=known_at)
+    scope = Scope(0, 2**62, Reading.PROMISED, known_at=known_at, legs=legs)
     return sum(row.tally[Count.RECEIVED] for row in tallies.counts(session, scope, span))
 
 
@@ -271,3 +271,20 @@ def _tell(
             news = [one for _, code, each in some for one in incoming([each], code)]
             if news:
                 ingest.accept(session, news, by=by, door="test", now=NOW)
+
+
+def test_a_leg_with_a_new_number_is_counted_once_now_and_as_it_was_known(
+    session: WriteSession, local: Sender
+) -> None:
+    send(session, local, "H44-1", now=NOW)
+    send(session, local, "H44-2", now=NOW + DAY, parent="H44-1")
+    told: dict[str, Any] = {"parent": "H44-1", "other_codes": ("H44-2",)}
+    send(session, local, "H44-3", now=NOW + 2 * DAY, **told)
+    send(session, local, "H44-3", now=NOW + 3 * DAY, **told, status=Status.FINISHED)
+    send(session, local, "H44-2", now=NOW + 3 * DAY, parent="H44-1", channel=Channel.POST)
+
+    assert "newer_number" in str(listed(session)[local.source_id, "H44-2"])
+    for days, number in ((0, 0), (1, 1), (2, 1), (3, 1)):
+        assert received(session, known_at=NOW + days * DAY, legs=True) == number
+        assert received(session, known_at=NOW + days * DAY) == 1
+    assert received(session, legs=True) == 1

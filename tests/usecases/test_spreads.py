@@ -1,6 +1,7 @@
 """How late and how long: what SQL groups is what a plain count of the facts gives."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from app.domain.lateness import Lateness, lateness_of
 from app.domain.period import Period
 from app.domain.reading import Clocked
 from app.domain.record import Message, PauseTold, Status
-from app.domain.tally import FINISHED, Count
+from app.domain.tally import FINISHED, LEG_COUNTS, Count, Tally, identities
 from app.domain.timeliness import JUST, Reading, State
 from app.domain.verdict import classify
 from app.store.session import WriteSession
@@ -23,7 +24,7 @@ from app.usecases import calendars, reporting, spreads
 from app.usecases.calendars import CalendarSpec
 from app.usecases.reporting import Question
 from app.usecases.spreads import Include, LatenessOfLateOnly
-from tests.strategies import histories, message
+from tests.strategies import FIRST, histories, message
 from tests.usecases import test_reporting as twin
 from tests.usecases.test_reporting import CALENDAR, FEW, LATER, World
 
@@ -237,3 +238,80 @@ def test_parts_of_time_have_their_own_spread(session: WriteSession) -> None:
     assert set(found.rows) == {(("child", child), ("month", "2026-03"))}
     assert found.of({"child": child, "month": "2026-03"}).spread.taken == {8: 1}
     assert found.of({"child": child, "month": "2026-04"}).spread.taken == {}
+
+
+# ---------------------------------------------------------------- legs of joint dossiers
+
+
+def _joint(
+    session: WriteSession, told: list[list[Message]]
+) -> tuple[World, dict[str, list[Message]]]:
+    """Tell a parent, legs of it and dossiers of their own; return the world and its legs."""
+    parent = f"R{next(twin._roots) + 1}-0"  # the number of the root that comes next
+    first = replace(_record(), recorded_at=FIRST)
+    legs = [
+        [replace(one, told={**one.told, "parent": parent}) for one in messages] for messages in told
+    ]
+    world = twin._world(session, [[first], *legs, *told])  # the twin of the figures
+    upto = len(told)
+    mine = {code: one for code, one in world.told.items() if 0 < int(code.split("-")[1]) <= upto}
+    return world, mine
+
+
+@FEW
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=2), data=st.data())
+def test_legs_are_counted_by_themselves_and_in_no_other_figure(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    world, legs = _joint(session, told)
+    others = {code: one for code, one in world.told.items() if code not in legs}
+    question, until = twin._asked(world, data)  # as above
+    judged = (question.reading, question.period, until, question.known_at)
+
+    figures = reporting.figures(session, question, group_by=["unit"], definitions=[], now=LATER)
+    found = spreads.spreads(session, question, group_by=["unit"], include=EVERYTHING, now=LATER)
+    wide = reporting.with_rows(figures, found.rows, group_by=["unit"], definitions=[])
+
+    of_legs = twin._tallies(replace(world, told=legs), *judged)
+    of_others = twin._tallies(replace(world, told=others), *judged)
+    shown = {str(row.keys["unit"]): row for row in wide.rows}
+    for code in world.codes.values():
+        keys = {"unit": code}
+        counted, wanted = found.of(keys).legs, of_legs.get(code, Counter())
+        assert {one: counted[one] for one in LEG_COUNTS.values()} == {
+            one: wanted[one.value] for one in LEG_COUNTS.values()
+        }
+        plain, wanted = (
+            shown[code].tally if code in shown else Tally(),
+            of_others.get(code, Counter()),
+        )
+        assert plain[Count.RECEIVED] == wanted["received"]
+        assert code in shown or not sum(counted.values)
+    total = found.total.legs
+    assert Tally.total(row.legs for row in found.rows.values()) == total
+    assert identities(total)["I1"] == 0
+    assert {row.tally for row in wide.rows if row not in figures.rows} <= {Tally()}
+    for one in LEG_COUNTS.values():
+        behind = reporting.dossiers_behind(
+            session, replace(question, legs=True), count=one, limit=500, now=LATER
+        )
+        assert len(behind) == total[one]
+        assert {row.code for row in behind} <= set(legs)
+
+
+def test_a_unit_with_legs_alone_has_a_row_when_legs_are_asked_for(session: WriteSession) -> None:
+    parent = f"R{next(twin._roots) + 1}-0"
+    world = twin._world(session, [[_record()], [_record(unit="B", parent=parent)]])
+    question, by = Question(unit=world.root, period=MARCH), ["unit", "month"]
+    figures = reporting.figures(session, question, group_by=by, definitions=[], now=LATER)
+    legs = frozenset({Include.LEGS})
+
+    found = spreads.spreads(session, question, group_by=by, include=legs, now=LATER)
+    wide = reporting.with_rows(figures, found.rows, group_by=by, definitions=[])
+
+    (a, b) = sorted(world.codes.values())
+    assert [dict(row.keys) for row in figures.rows] == [{"unit": a, "month": "2026-03"}]
+    assert [row.keys["unit"] for row in wide.rows] == [a, b]
+    assert wide.rows[1].tally == Tally()
+    assert wide.total == figures.total
+    assert found.of(wide.rows[1].keys).legs[Count.RECEIVED] == 1
