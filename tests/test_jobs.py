@@ -97,7 +97,7 @@ def test_a_tick_plans_the_night_and_does_it(database: Database) -> None:
 
     with database.read() as session:
         assert session.execute(sa.select(alert.c.code)).scalars().all() == ["A"]
-        assert slots(session) == {"nightly": "done", "hourly": "done"}
+        assert slots(session) == {"nightly": "done", "hourly": "done", "index-feed": "done"}
 
 
 def test_a_night_moves_what_slipped_past_a_succession(database: Database) -> None:
@@ -183,7 +183,7 @@ def test_a_night_that_breaks_is_given_back_and_the_ticker_lives(
     worker_on(database).do_nights()
 
     with database.read() as session:
-        assert slots(session) == {"nightly": "failed", "hourly": "done"}
+        assert slots(session) == {"nightly": "failed", "hourly": "done", "index-feed": "done"}
     assert "run failed" in caplog.messages
 
 

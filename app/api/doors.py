@@ -114,6 +114,8 @@ def _is_list(annotation: object) -> bool:
 def check_query(request: Request, known: Mapping[str, bool]) -> None:
     """Pass if every query parameter is known and says one thing, where it may not say more.
 
+    A NUL is no part of any text, and no database keeps one.
+
     :raises Refused: the others, each with its place.
     """
     told: dict[str, set[str]] = {}
@@ -121,8 +123,10 @@ def check_query(request: Request, known: Mapping[str, bool]) -> None:
         told.setdefault(name, set()).add(value)
     unknown = [name for name in told if name not in known]
     repeated = [name for name, values in told.items() if len(values) > 1 and not known.get(name)]
+    odd = [name for name, values in told.items() if any("\x00" in value for value in values)]
     faults = [
         *(Fault("/" + name[:100], "field.unknown") for name in unknown),
+        *(Fault("/" + name, "field.bad_text") for name in odd if name in known),
         *(Fault("/" + name, "field.repeated") for name in repeated if name in known),
     ]
     if faults:

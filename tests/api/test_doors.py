@@ -76,3 +76,15 @@ def test_a_query_parameter_is_never_ignored(client: TestClient, make_key: MakeKe
     fault = slip.json()["errors"][0]
     assert (fault["in"], fault["pointer"], fault["code"]) == ("query", "/levle", "field.unknown")
     assert twice.json()["code"] == "field.repeated"
+
+
+def test_a_query_with_a_nul_is_refused_and_not_asked_of_the_database(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    query = "unit=H44%00&from=2026-08-01&to=2026-08-31"
+
+    answer = client.get(f"/v1/statistics?{query}", headers=as_key(make_key()))
+
+    assert answer.status_code == 422
+    (error,) = answer.json()["errors"]
+    assert (error["in"], error["pointer"], error["code"]) == ("query", "/unit", "field.bad_text")

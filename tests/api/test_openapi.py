@@ -45,7 +45,7 @@ def test_every_example_of_the_catalogue_and_the_clock_is_accepted_as_it_stands(
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             base = "/".join(path.split("/")[:3])
-            if base not in OURS:
+            if base not in OURS or "/succession" in path:  # these need a unit that ceases
                 continue
             url = path.replace("{code}", PATH_VALUES.get(base, "")).replace(
                 "{id}", PATH_VALUES.get(base, "")

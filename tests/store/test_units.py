@@ -149,7 +149,8 @@ def test_the_place_of_unknown_units_is_made_once_and_has_no_name_to_match(
     assert (bucket.code, bucket.is_bucket) == ("H44~unknown", True)
     assert root.lft < bucket.lft <= root.rgt
     assert whole.parent_id is None
-    words = {bucket.name}
+    assert bucket.name == bucket.code
+    words = {"Đơn vị chưa xác định", "unknown"}
     assert units.resolve_many(session, words, lft=0, rgt=2**63 - 1) == {}
 
 

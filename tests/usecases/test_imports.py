@@ -60,15 +60,23 @@ def take(database: Database, raw: bytes, by: Sender, batch: int = 1_000) -> Job:
 
 
 def believed(database: Database, source_id: int) -> list[tuple[Any, ...]]:
-    """Return all that is stored of a source's dossiers, told and folded."""
+    """Return all that is stored of a source's dossiers, told and folded.
+
+    That another source sends the same ones, and which of both counts, is left out.
+    """
     with database.read() as session:
         rows = session.execute(
             text(
-                "SELECT to_jsonb(d) - 'source_id', r.told, r.digest, r.source_updated_at, r.stamped"
+                "SELECT jsonb_set(to_jsonb(d) - CAST(:beside AS text[]), '{issues}',"
+                " to_jsonb(array_remove(d.issues, 'same_from_two_sources'))),"
+                " r.told, r.digest, r.source_updated_at, r.stamped"
                 " FROM dossier d JOIN dossier_record r USING (source_id, code)"
                 " WHERE source_id = :source ORDER BY code, r.seq"
             ),
-            {"source": source_id},
+            {
+                "source": source_id,
+                "beside": ["source_id", "version", "recorded_at", "is_counted", "same_as"],
+            },
         )
         return [tuple(one) for one in rows]
 
