@@ -78,7 +78,7 @@ class Settings(BaseSettings):
         False, description="A transaction pooler such as PgBouncer stands before the database."
     )
     statement_timeout_ms: int = Field(
-        30_000, ge=100, description="Longest time for one statement, in milliseconds."
+        20_000, ge=100, description="Longest time for one statement, in milliseconds."
     )
     data_dir: Path = Field(Path("data"), description="Where files of the service are kept.")
     host: str = Field("127.0.0.1", description="Address to listen on.")

@@ -278,7 +278,7 @@ def main() -> int:
         folder.chmod(0o755)
         try:
             with EmbeddedPostgres(folder) as server:
-                database = Database(server.url)
+                database = Database(server.url, statement_timeout_ms=600_000)
                 ground = furnish(database, dossiers=told.dossiers, in_hand=told.open, share=share)
                 show(server.url, ground, share, told.rounds)
                 database.dispose()

@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Self, TypeVar, TypeVarTuple, overload
 
 import orjson
 import psycopg
+from psycopg.abc import RV, PQGen
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -25,7 +26,6 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy import exc as sa_exc
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
@@ -42,7 +42,16 @@ _LINE: Final = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
-"""How long a silent network may hold a thread: about 25 seconds."""
+"""How long a network that carries nothing may hold a thread: about 25 seconds.
+
+The kernel sees to that. A wire that still acknowledges what it never carries on (a stalled proxy,
+a host that froze) deceives the kernel; for that there is ``Line.patience``.
+"""
+
+GRACE_SECONDS: Final = 3.0
+"""How much later than the server's own limit of a statement the line itself gives up."""
+SIGN_OF_LIFE_SECONDS: Final = 5.0
+"""How long a connection that rested may take to show that it lives."""
 
 Memory = dict[str, object]
 """What is remembered of one database between transactions, by name; each answer knows its stamp."""
@@ -69,6 +78,41 @@ class StorageUnavailable(AppError):
     code: ClassVar[str] = "storage.unavailable"
     trouble: Trouble
     retry_after_seconds: int = 2
+
+
+class Line(psycopg.Connection[Any]):
+    """A connection that waits for its server no longer than its patience.
+
+    The server ends a statement by ``statement_timeout`` and says so. If nothing was said some
+    seconds later, nobody will: the line is closed, so that the thread and the place in the pool
+    are free again, and the caller learns that the database is unreachable.
+    """
+
+    patience: float | None = None
+    """Seconds to wait for one answer; None waits for ever."""
+
+    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
+        """Wait for an answer, and close the line when none comes in time.
+
+        :raises psycopg.OperationalError: none came; the connection is closed.
+        """
+        if timeout is not None:
+            return super().wait(gen, interval, timeout)
+        try:
+            return super().wait(gen, interval, self.patience)
+        except psycopg.OperationalError as error:
+            if error.sqlstate is None:  # not said by the server: out of time, or lost already
+                self.pgconn.finish()
+            raise
+
+    @contextlib.contextmanager
+    def hurried(self, seconds: float) -> Iterator[None]:
+        """Have less patience for the time of a block."""
+        usual, self.patience = self.patience, seconds
+        try:
+            yield
+        finally:
+            self.patience = usual
 
 
 class ReadSession:
@@ -160,6 +204,8 @@ class Database:
     ) -> None:
         """Prepare a pool; nothing is opened until the first transaction.
 
+        :param statement_timeout_ms: longest time for one statement, 0 for no limit; a line on which
+            nothing came ``GRACE_SECONDS`` later is given up.
         :param behind_pooler: connections pass through a transaction pooler, which keeps neither
             prepared statements nor connection options.
         """
@@ -177,6 +223,8 @@ class Database:
             connect_args=self._connect_args(),
             json_deserializer=orjson.loads,
         )
+        limit = statement_timeout_ms / 1_000
+        _watch_lines(self._engine, patience=limit + GRACE_SECONDS if limit else None)
         _ask_after_a_rest(self._engine)
         self._snapshots = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -253,6 +301,16 @@ RESTED_SECONDS: Final = 1.0
 """A connection that rested longer is asked for a sign of life before it is used again."""
 
 
+def _watch_lines(engine: Engine, *, patience: float | None) -> None:
+    """Open connections that give up a wire on which nothing comes."""
+
+    @event.listens_for(engine, "do_connect")
+    def _(_dialect: Any, _record: Any, words: tuple[Any, ...], told: dict[str, Any]) -> Line:
+        line = Line.connect(*words, **told)
+        line.patience = patience
+        return line
+
+
 def _ask_after_a_rest(engine: Engine) -> None:
     """Replace connections that died while they rested in the pool.
 
@@ -264,12 +322,16 @@ def _ask_after_a_rest(engine: Engine) -> None:
         record.info["rests_since"] = time.monotonic()
 
     @event.listens_for(engine, "checkout")
-    def _(driver: DBAPIConnection, record: ConnectionPoolEntry, _proxy: Any) -> None:
+    def _(driver: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
         rests_since = record.info.get("rests_since")
         if rests_since is None or time.monotonic() - rests_since < RESTED_SECONDS:
             return
+        line = driver
+        if not isinstance(line, Line):
+            raise TypeError("this pool does not hold lines")
         try:
-            engine.dialect.do_ping(driver)
+            with line.hurried(SIGN_OF_LIFE_SECONDS):
+                engine.dialect.do_ping(driver)
         except psycopg.Error as error:
             raise sa_exc.DisconnectionError from error
 

@@ -1,4 +1,4 @@
-"""A wire between two programs that can be cut, reset, silenced or cut after so many bytes.
+"""A wire between two programs that can be cut, reset, silenced, stalled or cut at an answer.
 
 It stands on the loopback before a port or a Unix socket. Faults are set from outside and hold
 for connections that are open and for those that come.
@@ -25,6 +25,8 @@ class Fault(StrEnum):
     """It resets every connection at once."""
     SILENCE = "silence"
     """It accepts, and carries nothing."""
+    STALL = "stall"
+    """It takes what comes, as if all were well, and carries it on only when the fault is over."""
     CUT_ANSWER = "cut answer"
     """It carries requests whole, and resets when the first byte of the answer comes."""
 
@@ -107,6 +109,12 @@ class Proxy:
             return far
         return socket.create_connection(self._target, timeout=10)
 
+    def _stay(self, end: socket.socket) -> None:
+        """Hold what is under way to an end while the wire stalls."""
+        self.injected += self.fault is Fault.STALL
+        while self.fault is Fault.STALL and end in self._open:
+            threading.Event().wait(0.05)
+
     def _carry_requests(self, near: socket.socket, far: socket.socket) -> None:
         self._carry(near, far, is_answer=False)
 
@@ -123,6 +131,7 @@ class Proxy:
                 if self.fault is Fault.SILENCE:
                     self.injected += 1
                     continue
+                self._stay(there)
                 there.sendall(piece)
         with self._turn:
             self._open -= {here, there}

@@ -1,13 +1,16 @@
 """Readers and writers."""
 
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import text
+from sqlalchemy import make_url, text
 
-from app.store.session import Database, StorageUnavailable, Trouble
+from app.store.session import GRACE_SECONDS, Database, Line, StorageUnavailable, Trouble
+from tests.faults.proxy import Fault, Proxy
 
 COUNT = text("SELECT count(*) FROM note")
 
@@ -118,6 +121,35 @@ def test_a_server_that_is_not_there_is_trouble() -> None:
         nowhere.ping()
 
     assert caught.value.trouble is Trouble.UNREACHABLE
+
+
+def test_a_wire_that_takes_everything_and_brings_nothing_is_given_up(empty_url: str) -> None:
+    socket = Path(str(make_url(empty_url).query["host"])) / ".s.PGSQL.5432"
+    with Proxy(socket) as wire:
+        url = make_url(empty_url).set(host="127.0.0.1", port=wire.port, query={})
+        database = Database(url.render_as_string(hide_password=False), statement_timeout_ms=100)
+        database.ping()
+        wire.fault = Fault.SILENCE
+        began = time.monotonic()
+        with pytest.raises(StorageUnavailable) as caught:
+            database.ping()
+        waited = time.monotonic() - began
+        wire.fault = Fault.NONE
+        database.ping()
+        database.dispose()
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    assert GRACE_SECONDS <= waited < GRACE_SECONDS + 2
+
+
+def test_a_connection_that_rested_must_soon_show_that_it_lives(notes: Database) -> None:
+    with notes.read() as reader:
+        line = reader.driver()
+        assert isinstance(line, Line)
+        with line.hurried(0.2), pytest.raises(psycopg.OperationalError):
+            line.execute("SELECT pg_sleep(0.4)")
+        assert line.patience == GRACE_SECONDS + 0.5
+        assert line.closed
 
 
 def test_a_mistake_in_a_statement_is_a_bug_and_rises_as_it_is(notes: Database) -> None:
