@@ -15,7 +15,7 @@ from app.store.session import Database, WriteSession
 from app.store.tables import alert, dossier, job_slot, outbox, webhook
 from app.store.units import UnitRow
 from app.usecases import runs
-from app.usecases.outbox import DUE_SOON, EVENTS, OVERDUE, SUMMARY
+from app.usecases.outbox import DUE_SOON, OVERDUE, SUMMARY
 from app.usecases.runs import Duty
 from tests.factories import add_dossiers, dossier_row, local, make_source, make_unit
 from tests.faults.conftest import Scale
@@ -38,13 +38,16 @@ def weekdays_from(day: date, number: int) -> date:
     return day
 
 
+OF_ALERTS = (DUE_SOON, OVERDUE, SUMMARY)
+
+
 def add_receiver(session: WriteSession, unit: UnitRow, *events: str) -> None:
     session.execute(
         sa.insert(webhook).values(
             id=uuid4(),
             unit_id=unit.id,
             url="https://receiver.example/",
-            events=list(events or EVENTS),
+            events=list(events or OF_ALERTS),
             secret=b"",
         )
     )
