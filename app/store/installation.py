@@ -3,6 +3,7 @@
 from datetime import datetime
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import insert
 
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import dossier_record, install, unit
@@ -21,9 +22,11 @@ def purpose(session: ReadSession) -> str | None:
     return None if found is None else str(found)
 
 
-def declare(session: WriteSession, what_for: str, *, now: datetime) -> None:
-    """Say once and for ever what the database is for."""
-    session.execute(sa.insert(install).values(purpose=what_for, created_at=now))
+def declare(session: WriteSession, what_for: str, *, now: datetime) -> str:
+    """Say once and for ever what the database is for, and return that: the first word holds."""
+    said = insert(install).values(purpose=what_for, created_at=now).on_conflict_do_nothing()
+    session.execute(said)
+    return purpose(session) or what_for
 
 
 def is_in_use(session: ReadSession) -> bool:

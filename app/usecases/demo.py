@@ -90,11 +90,9 @@ def declare_production(session: WriteSession, *, now: datetime) -> None:
 
     :raises OnlyADemo: it is one of the demonstration.
     """
-    known = installation.purpose(session)
+    known = installation.purpose(session) or installation.declare(session, PRODUCTION, now=now)
     if known == PURPOSE:
         raise OnlyADemo
-    if known is None:
-        installation.declare(session, PRODUCTION, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,8 @@ def seed(session: WriteSession, *, now: datetime, dossiers: int = DOSSIERS) -> S
     if is_first:
         if installation.is_in_use(session):
             raise NotADemo
-        installation.declare(session, PURPOSE, now=now)
+        if installation.declare(session, PURPOSE, now=now) != PURPOSE:
+            raise NotADemo
         _tell_catalogue(session, now=now - HISTORY - ONE_DAY)
         runs.plan_nights(session, now=now - NIGHTS)  # the worker makes up for those since
     elif installation.purpose(session) != PURPOSE:

@@ -1,9 +1,8 @@
 """What a database is for."""
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
-
-import pytest
-from sqlalchemy.exc import IntegrityError
 
 from app.store import installation
 from app.store.session import Database, WriteSession
@@ -20,11 +19,24 @@ def test_a_database_is_for_nothing_until_somebody_says_so(session: WriteSession)
     assert installation.purpose(session) == "demo"
 
 
-def test_its_purpose_is_said_once(session: WriteSession) -> None:
-    installation.declare(session, "demo", now=NOW)
+def test_its_purpose_is_said_once_and_the_first_word_holds(session: WriteSession) -> None:
+    assert installation.declare(session, "demo", now=NOW) == "demo"
+    assert installation.declare(session, "production", now=NOW) == "demo"
+    assert installation.purpose(session) == "demo"
 
-    with pytest.raises(IntegrityError), session.savepoint():
-        installation.declare(session, "production", now=NOW)
+
+def test_servers_that_start_at_once_all_hear_the_first_word(fresh_database: Database) -> None:
+    together = threading.Barrier(6)
+
+    def start(number: int) -> str:
+        with fresh_database.begin() as session:
+            together.wait(timeout=10)
+            return installation.declare(session, ("demo", "production")[number % 2], now=NOW)
+
+    with ThreadPoolExecutor(6) as servers:
+        heard = set(servers.map(start, range(6)))
+
+    assert len(heard) == 1
 
 
 def test_a_unit_is_a_sign_of_use(session: WriteSession) -> None:
