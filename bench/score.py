@@ -81,7 +81,7 @@ def pure() -> float:
         begun, wall = time.process_time(), time.perf_counter()
         assessed = score_units(rule_set, metrics, known)
         scored, wall = time.process_time() - begun, time.perf_counter() - wall
-        document(rule_set, metrics, ask(2026, now=NOW), assessed)
+        document(rule_set, metrics, ask(2026, now=NOW), assessed, is_confirmed=False)
         written = time.process_time() - begun - scored
         slowest = max(slowest, scored)
         print(

@@ -49,6 +49,8 @@ def to_decimals(value: Fraction, dp: int, rounding: Rounding = Rounding.HALF_UP)
 
 def plain(value: Fraction) -> str:
     """Write a number exactly: as a decimal without trailing zeros, else as ``p/q``."""
+    if value.denominator == 1:
+        return str(value.numerator)
     denominator, twos, fives = value.denominator, 0, 0
     while denominator % 2 == 0:
         denominator, twos = denominator // 2, twos + 1
@@ -75,6 +77,8 @@ def from_decimal(text: str) -> Fraction:
 
 def _scaled(value: Fraction, dp: int, rounding: Rounding) -> int:
     scale: int = 10**dp
+    if value.denominator == 1:
+        return value.numerator * scale
     top, bottom = abs(value.numerator) * scale, value.denominator
     whole = (2 * top + bottom) // (2 * bottom) if rounding is Rounding.HALF_UP else top // bottom
     return -whole if value.numerator < 0 else whole
