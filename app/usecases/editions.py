@@ -8,7 +8,7 @@ known then, and none follows.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
 from uuid import uuid5
@@ -18,7 +18,6 @@ import orjson
 from app.domain.alert import NAMESPACE
 from app.domain.errors import NotFound
 from app.domain.night import Slot, newest_night
-from app.domain.period import Period
 from app.i18n import ZONE
 from app.rulebook.metrics import load_metrics
 from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
@@ -48,11 +47,6 @@ class EditionUnknown(NotFound):
     number: int
 
 
-def year_of(year: int) -> Period:
-    """Return the days of a year."""
-    return Period(date(year, 1, 1), date(year, 12, 31))
-
-
 # ---------------------------------------------------------------- making them
 
 
@@ -64,7 +58,7 @@ def due(session: ReadSession, *, now: datetime) -> list[tuple[UnitRow, Series]]:
     for row in roots:
         for each in (year - 1, year):
             begun = editions.rule_sets_begun(session, row.id, each)
-            used = editions.rule_sets_used(session, year_of(each), lft=row.lft, rgt=row.rgt)
+            used = editions.rule_sets_used(session, index.year_of(each), lft=row.lft, rgt=row.rgt)
             wanted = begun | used | ({index.DEFAULT_RULE_SET} if each == year else set())
             found += [(row, Series(row.id, name, each)) for name in sorted(wanted)]
     return found
@@ -80,7 +74,7 @@ def issue(session: WriteSession, root: UnitRow, series: Series, *, now: datetime
     before = editions.newest(session, series)
     if before is not None and before.is_final:
         return None
-    period = year_of(series.year)
+    period = index.year_of(series.year)
     closed = periods.closing_of(session, root, period, known_at=now)
     known_at = now if closed is None else closed.closing.known_at
     asked = index.Asked(series.year, min(period.ends, known_at), known_at, closed is None)
@@ -241,5 +235,5 @@ def document_of(session: ReadSession, series: Series, number: int) -> bytes:
 
 def closed_at(session: ReadSession, unit: UnitRow, year: int, *, now: datetime) -> datetime | None:
     """Return the moment of knowledge of the closed year of a unit or of one above it."""
-    closed = periods.closing_of(session, unit, year_of(year), known_at=now)
+    closed = periods.closing_of(session, unit, index.year_of(year), known_at=now)
     return None if closed is None else closed.closing.known_at

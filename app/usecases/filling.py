@@ -77,7 +77,7 @@ def from_registers(
         told = {name: known[count] for name, count in fills.items() if count in known}
         if not told or not _has_sheet(row, version.rule_set, period):
             continue
-        sheet = _sheet(session, rule_set, period, row)
+        sheet = inputs.sheet_of(session, rule_set, period, row)
         tells = {
             name: Tell(value, None, f"{NOTE}:{fills[name].value}")
             for name, value in told.items()
@@ -96,10 +96,6 @@ def _has_sheet(row: UnitRow, rule_set: RuleSet, period: Period) -> bool:
     """Tell whether a unit is assessed: one that ceased is scored as its successor."""
     ceased = row.heir_id is not None or (row.valid_to is not None and row.valid_to < period.first)
     return not ceased and not row.is_bucket and row.level in rule_set.levels
-
-
-def _sheet(session: ReadSession, rule_set: str, period: Period, row: UnitRow) -> Sheet:
-    return inputs.sheet_of(session, rule_set, period, row)
 
 
 def _is_free(sheet: Sheet, name: str) -> bool:

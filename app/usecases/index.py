@@ -86,10 +86,11 @@ class Asked:
     @property
     def period(self) -> Period:
         """Return the days of the year; T may lie before their end."""
-        return _year(self.year)
+        return year_of(self.year)
 
 
-def _year(year: int) -> Period:
+def year_of(year: int) -> Period:
+    """Return the days of a year."""
     return Period(date(year, 1, 1), date(year, 12, 31))
 
 
@@ -108,7 +109,7 @@ def ask(
     known = now if known_at is None else known_at
     if known > now:
         raise KnowledgeToCome(known_at=known)
-    begins, ends = _year(year).begins, _year(year).ends
+    begins, ends = year_of(year).begins, year_of(year).ends
     if known <= begins:
         raise YearToCome(year=year)
     moment = min(ends, known) if as_of is None else as_of

@@ -3,8 +3,12 @@
 import pytest
 from fastapi.testclient import TestClient
 
+from app.deps import Installation
+from app.store import units
+from app.store.editions import Series
 from app.store.session import Database
-from tests.api.conftest import MakeKey, as_key
+from app.usecases import editions, index
+from tests.api.conftest import HandClock, MakeKey, as_key
 from tests.factories import add_dossier, make_source, make_unit
 
 
@@ -95,3 +99,27 @@ def test_a_set_that_asks_for_more_than_dossiers_waits_for_it(
     assert commune["status"] == "pending"
     assert commune["missing"]
     assert commune["rank"] is None
+
+
+def test_an_edition_is_listed_and_read_byte_for_byte_and_only_within_its_units(
+    client: TestClient, installation: Installation, make_key: MakeKey, clock: HandClock
+) -> None:
+    whole = as_key(make_key())
+    for code, parent in (("H44", None), ("H44.1", "H44")):
+        told = {"name": code, "level": "commune" if parent else "province", "parent": parent}
+        assert client.put(f"/v1/units/{code}", json=told, headers=whole).is_success
+    with installation.database.begin() as session:
+        root = units.get(session, "H44")
+        series = Series(root.id, index.DEFAULT_RULE_SET, clock().year)
+        editions.issue(session, root, series, now=clock())
+        kept = editions.document_of(session, series, 1)
+    path, asked = f"/v1/index-feed/{clock().year}/editions", {"unit": "H44"}
+
+    (listed,) = client.get(path, params=asked, headers=whole).json()["editions"]
+    read = client.get(listed["links"]["edition"], headers=whole)
+
+    assert (listed["number"], listed["is_final"]) == (1, False)
+    assert read.content == kept
+    assert client.get(f"{path}/2", params=asked, headers=whole).status_code == 404
+    below = as_key(make_key(unit="H44.1"))
+    assert client.get(f"{path}/1", params=asked, headers=below).status_code == 404

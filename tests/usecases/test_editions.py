@@ -74,7 +74,7 @@ def close_year(world: World, now: datetime) -> None:
         periods.close(
             session,
             world.province,
-            Wanted(editions.year_of(2026)),
+            Wanted(index.year_of(2026)),
             metrics=load_metrics(),
             actor="t",
             now=now,
@@ -138,7 +138,7 @@ def test_a_sheet_of_a_closed_year_is_scored_from_what_was_frozen(world: World) -
         asked = scorecards.ask(
             session,
             index.DEFAULT_RULE_SET,
-            editions.year_of(2026),
+            index.year_of(2026),
             who=OPERATOR,
             now=later,
         )
@@ -146,7 +146,7 @@ def test_a_sheet_of_a_closed_year_is_scored_from_what_was_frozen(world: World) -
         before = scorecards.ask(
             session,
             index.DEFAULT_RULE_SET,
-            editions.year_of(2026),
+            index.year_of(2026),
             who=OPERATOR,
             now=later,
             known_at=AFTER - timedelta(seconds=1),
