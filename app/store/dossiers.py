@@ -135,8 +135,7 @@ _CLAIM = text(
 def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
     """Take the next version of each dossier and return those that were still as they were read.
 
-    The rows are locked in one order for all writers, also those that were lost, so a loser that
-    reads again cannot lose again.
+    The rows are locked in one order for all writers, also those that were lost.
     """
     rows = [
         {
@@ -152,6 +151,18 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
         return set()
     won = session.execute(_CLAIM, {"rows": _json(rows)})
     return {(row.source_id, row.code) for row in won}
+
+
+_NEVER: Final = 2**31 - 2
+"""A version that no dossier reaches."""
+
+
+def lock(session: WriteSession, keys: Iterable[Key]) -> None:
+    """Keep other writers off dossiers that are known, in the order in which all lock them.
+
+    It asks for a version that no dossier has: the rows are locked and stay as they are.
+    """
+    claim(session, [Claim(*key, 0, 0, _NEVER, writes=False) for key in keys])
 
 
 _APPEND = text(

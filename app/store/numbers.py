@@ -53,7 +53,7 @@ def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[s
     """Enter dossiers under signs and return all that are behind those signs that several share.
 
     The signs stay locked until the transaction ends, in one order for all writers. A sign that
-    has ``MOST_HOLDERS`` already takes none.
+    has ``MOST_HOLDERS`` already takes none; one that is entered for no dossier is locked alone.
     """
     if not entries:
         return {}

@@ -213,8 +213,12 @@ number = sa.Table(
     "number",
     metadata,
     sa.Column("sign", sa.Text, primary_key=True, comment="a number, or source/number"),
-    sa.Column("holders", ARRAY(sa.Text), nullable=False, comment="source:code of dossiers"),
-    sa.CheckConstraint("cardinality(holders) > 0", name="held"),
+    sa.Column(
+        "holders",
+        ARRAY(sa.Text),
+        nullable=False,
+        comment="source:code of dossiers, none while a parent is awaited",
+    ),
     comment="Under which numbers dossiers were ever told, to find those that are the same.",
 )
 

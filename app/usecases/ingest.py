@@ -5,6 +5,7 @@ good records beside it are kept; older news is kept as stale and never overwrite
 told before is unchanged. Two writers of one dossier settle by its version (``store.dossiers``).
 """
 
+import contextlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -37,8 +38,8 @@ from app.usecases.terms import NOWHERE, Lexicon
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 ROUNDS = 8
-"""A loser holds the lock of its row when it reads again, so two rounds settle any race of one
-dossier; dossiers that are the same may turn up one by one, and each costs another round."""
+"""Who lost a race locks what it found, looks again and wins; only a dossier that turned up in
+between, told to be the same as one of the batch, costs another round."""
 
 
 class VerdictWord(StrEnum):
@@ -136,6 +137,20 @@ class _Next:
 
 class VersionRace(RuntimeError):
     """A dossier could not be settled in the rounds that always suffice: a bug."""
+
+
+class _Lost(Exception):
+    """Another writer changed a dossier after it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of the dossiers of a batch and of those around them, read together."""
+
+    located: Mapping[Key, Located]
+    kept: Mapping[Key, Kept]
+    near: Near
+    lexicon: Lexicon
 
 
 def accept(
@@ -265,15 +280,11 @@ class _Batch:
         self.heard: set[int] = set()
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
-        """Settle all dossiers of the batch, then the legs that found their parent."""
+        """Settle all dossiers of the batch, with the legs that found their parent."""
         wanted: dict[Key, list[Incoming]] = {}
         for one in readable:
             wanted.setdefault((self.by.source_id, one.code), []).append(one)
         verdicts = self.settled(wanted)
-        new = {key for key, found in wanted.items() if found} & self._news(verdicts)
-        legs = dossiers.legs_of(self.session, new) if new else set()
-        if legs:
-            self.settled({key: [] for key in legs})
         # last of all: whoever holds these rows waits for nobody any more
         freshness.hear(
             self.session,
@@ -283,46 +294,52 @@ class _Batch:
         )
         return verdicts
 
-    def _news(self, verdicts: Iterable[Verdict]) -> set[Key]:
-        return {
-            (self.by.source_id, verdict.code)
-            for verdict in verdicts
-            if verdict.is_new and verdict.code is not None
-        }
-
     def settled(self, wanted: Mapping[Key, Sequence[Incoming]]) -> list[Verdict]:
-        """Settle dossiers, reading again those that another writer changed meanwhile."""
-        verdicts: list[Verdict] = []
-        left = dict(wanted)
-        for _ in range(ROUNDS):
-            if not left:
-                return verdicts
-            done, again = self._round(left)
-            for key, found in done.items():
-                verdicts += found
-                del left[key]
-            left |= {key: [] for key in again if key not in left}
-        if left:
-            raise VersionRace(f"{len(left)} dossiers")
-        return verdicts
+        """Settle dossiers, all again when another writer changed one of them meanwhile.
 
-    def _round(
-        self, wanted: Mapping[Key, Sequence[Incoming]]
-    ) -> tuple[dict[Key, list[Verdict]], set[Key]]:
-        """Settle what can be settled; also return what must be folded again."""
+        Who lost lets go of every lock before it looks again: locks are taken in one order within
+        a round, and a second round on top of a first would break that order.
+
+        :raises VersionRace: it lost more often than can be.
+        """
+        for number in range(ROUNDS):
+            with contextlib.suppress(_Lost), self.session.savepoint():
+                return self._round(wanted, is_again=number > 0)
+        raise VersionRace(f"{len(wanted)} dossiers")
+
+    def _seen(self, wanted: Mapping[Key, Sequence[Incoming]]) -> "_Seen":
+        """Look up what is known of some dossiers and of those around them."""
         located = dossiers.locate(self.session, wanted)
         kept = dossiers.records(self.session, located)
-        near = sameness.near(self.session, self._numbers(wanted, kept), known=located)
-        known = kept | dict(near.kept)
-        lexicon = terms.lexicon(self.session, self._words(wanted, known), now=self.now)
-        rights = _Rights.of(self.session, self.by, located.values(), lexicon)
+        near = sameness.near(
+            self.session,
+            self._numbers(wanted, kept),
+            known=located,
+            parents=self._parents(wanted),
+        )
+        words = self._words(wanted, kept | dict(near.kept))
+        return _Seen(located, kept, near, terms.lexicon(self.session, words, now=self.now))
+
+    def _round(self, wanted: Mapping[Key, Sequence[Incoming]], *, is_again: bool) -> list[Verdict]:
+        """Settle dossiers, or nothing of them.
+
+        :raises _Lost: another writer changed one of them after it was read.
+        """
+        seen = self._seen(wanted)
+        if is_again:
+            dossiers.lock(self.session, {*seen.located, *seen.near.located})
+            seen = self._seen(wanted)
+        lexicon, known = seen.lexicon, {**seen.kept, **seen.near.kept}
+        rights = _Rights.of(self.session, self.by, seen.located.values(), lexicon)
         planned = [
-            self._planned(key, incoming, located.get(key), kept.get(key), lexicon, rights)
+            self._planned(key, incoming, seen.located.get(key), seen.kept.get(key), lexicon, rights)
             for key, incoming in wanted.items()
         ]
         writing = [one for one in planned if self._writes(one, wanted)]
-        settled = {one.key: list(one.verdicts) for one in planned if not self._writes(one, wanted)}
-        beside = self._beside(wanted, writing, located, kept, near)
+        legs = self._legs(writing) - wanted.keys()
+        if legs:
+            return self._round({**wanted, **dict.fromkeys(legs, ())}, is_again=is_again)
+        beside = self._beside(wanted, writing, seen)
         told = {one.key: _messages(one, known.get(one.key)) for one in (*writing, *beside)}
         folded = _fold(
             self.session,
@@ -332,22 +349,34 @@ class _Batch:
         )
         quiet = {one.key for one in beside}
         moved = {one.key: one for one in self._moved(writing, beside, folded)}
-        won = dossiers.claim(
-            self.session,
-            [
-                Claim(
-                    *one.key,
-                    one.place.home_unit_id,
-                    folded[one.key].holder,
-                    one.place.version,
-                    writes=one.key not in quiet or one.key in moved,
-                )
-                for one in (*writing, *beside)
-            ],
-        )
-        self._write([one for one in (*writing, *moved.values()) if one.key in won], folded, lexicon)
-        settled |= {one.key: list(one.verdicts) for one in writing if one.key in won}
-        return settled, _stale_beside(writing, beside, folded, won)
+        claims = [
+            Claim(
+                *one.key,
+                one.place.home_unit_id,
+                folded[one.key].holder,
+                one.place.version,
+                writes=one.key not in quiet or one.key in moved,
+            )
+            for one in (*writing, *beside)
+        ]
+        if len(dossiers.claim(self.session, claims)) < len(claims):
+            raise _Lost
+        self._write([*writing, *moved.values()], folded, lexicon)
+        return [verdict for one in planned for verdict in one.verdicts]
+
+    def _legs(self, writing: Sequence[_Next]) -> set[Key]:
+        """Return the legs that wait for one of the dossiers that are new."""
+        new = {one.key for one in writing if one.place.version == 0}
+        return dossiers.legs_of(self.session, new) if new else set()
+
+    def _parents(self, wanted: Mapping[Key, Sequence[Incoming]]) -> set[Key]:
+        """Return the dossiers that are told to be a parent of others."""
+        return {
+            (key[0], parent)
+            for key, incoming in wanted.items()
+            for one in incoming
+            if (parent := one.told.get("parent")) is not None
+        }
 
     def _numbers(
         self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
@@ -361,21 +390,16 @@ class _Batch:
         }
 
     def _beside(
-        self,
-        wanted: Mapping[Key, Sequence[Incoming]],
-        writing: Sequence[_Next],
-        located: Mapping[Key, Located],
-        kept: Mapping[Key, Kept],
-        near: Near,
+        self, wanted: Mapping[Key, Sequence[Incoming]], writing: Sequence[_Next], seen: "_Seen"
     ) -> list[_Next]:
         """Return the dossiers without news that may be the same as one that has some."""
         if not writing:
             return []
-        places, records = dict(near.located), dict(near.kept)
-        if near.kept or any(one.others_named(kept) for one in writing):
+        places, records = dict(seen.near.located), dict(seen.near.kept)
+        if records or any(one.others_named(seen.kept) for one in writing):
             quiet = wanted.keys() - {one.key for one in writing}
-            places |= {key: located[key] for key in quiet}
-            records |= {key: kept[key] for key in quiet}
+            places |= {key: seen.located[key] for key in quiet}
+            records |= {key: seen.kept[key] for key in quiet}
         return [
             _Next(key, places[key], (), (), record.last_seq + 1) for key, record in records.items()
         ]
@@ -572,20 +596,6 @@ class _Rights:
 def _messages(one: _Next, record: Kept | None) -> list[Message]:
     messages = list(record.messages) if record else []
     return messages + [news.message for news in one.fresh]
-
-
-def _stale_beside(
-    writing: Sequence[_Next],
-    beside: Sequence[_Next],
-    folded: Mapping[Key, "_Folded"],
-    won: Collection[Key],
-) -> set[Key]:
-    """Return what was folded beside a dossier that another writer changed meanwhile."""
-    lost = {one.key for one in beside if one.key not in won}
-    if not lost:
-        return set()
-    linked = {one.key for one in writing if one.key in won and folded[one.key].same_as}
-    return lost | linked
 
 
 def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:

@@ -29,13 +29,18 @@ class Near:
 
 
 def near(
-    session: WriteSession, told: Mapping[Key, Collection[str]], *, known: Collection[Key]
+    session: WriteSession,
+    told: Mapping[Key, Collection[str]],
+    *,
+    known: Collection[Key],
+    parents: Collection[Key] = (),
 ) -> Near:
     """Enter the numbers of dossiers and return what shares one of them.
 
     ``told`` gives every number under which each was ever told, ``known`` those that are stored
     already. The numbers are locked until the transaction ends, so of two transactions that bring
-    the same dossier the later one finds it.
+    the same dossier the later one finds it. The numbers of ``parents`` are locked likewise and
+    lead nowhere: of two transactions that bring a parent and its leg, the later one sees both.
     """
     entries = _entries(told)
     own = {sameness.sign(*key) for key in told.keys() - known}
@@ -45,8 +50,18 @@ def near(
         for sign, keys in entries.items()
         if len(found.get(sign, ())) < numbers.MOST_HOLDERS
     }
-    found |= numbers.enter(session, {sign: keys for sign, keys in missing.items() if keys})
+    entering = {sign: keys for sign, keys in missing.items() if keys}
+    awaited = _awaited(session, parents) - entries.keys()
+    entered = numbers.enter(session, entering | {sign: set() for sign in awaited})
+    found |= {sign: keys for sign, keys in entered.items() if sign not in awaited}
     return _around(session, told.keys(), found)
+
+
+def _awaited(session: ReadSession, parents: Collection[Key]) -> set[str]:
+    """Return the signs of those dossiers that are not there yet."""
+    signs = {key: sign for key in parents for sign in sameness.signs(key[0], [key[1]])}
+    known = numbers.holders(session, signs.values())
+    return {sign for key, sign in signs.items() if key not in known.get(sign, ())}
 
 
 def near_for_reading(session: ReadSession, told: Mapping[Key, Collection[str]]) -> Near:

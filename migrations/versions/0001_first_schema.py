@@ -954,9 +954,8 @@ def upgrade() -> None:
             "holders",
             postgresql.ARRAY(sa.Text()),
             nullable=False,
-            comment="source:code of dossiers",
+            comment="source:code of dossiers, none while a parent is awaited",
         ),
-        sa.CheckConstraint("cardinality(holders) > 0", name=op.f("ck_number_held")),
         sa.PrimaryKeyConstraint("sign", name=op.f("pk_number")),
         comment="Under which numbers dossiers were ever told, to find those that are the same.",
     )

@@ -217,6 +217,64 @@ def test_two_systems_that_bring_a_dossier_at_the_same_moment_find_each_other(
     assert compared.differ == 0
 
 
+def test_a_parent_and_its_leg_brought_at_the_same_moment_find_each_other(
+    fresh_database: Database,
+) -> None:
+    with fresh_database.begin() as session:
+        by = settled(session)
+
+    def bring(turn: tuple[int, str, str | None]) -> None:
+        number, code, parent = turn
+        told = Told(unit="A", procedure="P", received_at=FIRST)
+        if parent is not None:
+            told["parent"] = parent
+        with fresh_database.begin() as session:
+            one = Incoming(0, f"{code}-{number}", MessageKind.RECORD, NOW, NOW, True, told)
+            ingest.accept(session, [one], by=by, door="test", now=NOW)
+
+    turns = [
+        turn
+        for number in range(1, 41)
+        for turn in ((number, "LEG", f"PARENT-{number}"), (number, "PARENT", None))
+    ]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bring, turns))
+
+    with fresh_database.begin() as session:
+        legs = session.scalar(text("SELECT count(*) FROM dossier WHERE is_leg"))
+        compared = rebuild.compare(session)
+    assert (legs, compared.differ) == (40, 0)
+
+
+def test_batches_that_share_dossiers_both_ways_round_wait_for_each_other(
+    fresh_database: Database,
+) -> None:
+    with fresh_database.begin() as session:
+        first = settled(session, "local")
+        senders = [first, sender_of(session, "ministry", first)]
+        failed = session.scalar(DEADLOCKS)
+
+    def bring(number: int) -> None:
+        told = Told(unit="A", procedure="P", received_at=FIRST, contacts=number)
+        codes = [f"H44-{(number + step) % 3}" for step in range(3)]
+        told["other_codes"] = (codes[0],) if number % 3 == 0 else ()
+        news = [
+            Incoming(index, code, MessageKind.RECORD, NOW, NOW, True, told)
+            for index, code in enumerate(codes)
+        ]
+        with fresh_database.begin() as session:
+            ingest.accept(session, news, by=senders[number % 2], door="test", now=NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bring, range(80)))
+
+    with fresh_database.begin() as session:
+        assert session.scalar(DEADLOCKS) == failed
+        assert rebuild.compare(session).differ == 0
+
+
+DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+
 Telling = tuple[int, str, Message]
 
 codes = st.sampled_from(["H44-1", "H44-2", "BN-1"])
