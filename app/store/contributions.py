@@ -20,6 +20,7 @@ from typing import Final
 from app.domain.timeliness import Flow, State
 from app.i18n import ZONE
 from app.store.tables import COUNTERS
+from app.store.tallies import ASKED_IN_TIME
 
 PROMISED: Final = 0
 EXTENDED: Final = 1
@@ -132,7 +133,7 @@ _GONE = f"{State.TRANSFERRED_OUT:d}, {State.VOIDED:d}"
 _NO_DUE = f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}"
 _ON_TIME_766 = (
     "CASE WHEN m.asked > 1 THEN FALSE"
-    f" WHEN m.asked = 1 THEN coalesce(m.state_when_asked <> {State.OPEN_OVERDUE:d}, FALSE)"
+    " WHEN m.asked = 1 THEN m.asked_in_time"
     f" WHEN m.state IN ({State.WITHDRAWN:d}, {State.STOPPED:d})"
     f" THEN m.flow <> {Flow.WITHDRAWN_LATE:d}"
     f" ELSE m.state IN ({_MET}, {State.OPEN_IN_TIME:d}, {State.PAUSED:d}) END"
@@ -319,8 +320,7 @@ def relations(versions: str, prefix: str = "") -> str:
                {_LEFT_AT} AS left_at,
                CASE WHEN g.supplement_at = '{{}}' THEN 0 ELSE
                (SELECT count(*) FROM unnest(g.supplement_at) s WHERE s <= g.since) END AS asked,
-               edge_state[width_bucket(g.supplement_at[1] - interval '1 microsecond', edge_at)]
-                   AS state_when_asked
+               {ASKED_IN_TIME} AS asked_in_time
           FROM (
             SELECT c.*, b.breaks[k] AS since, b.breaks[k + 1] AS until, at.i,
                    c.edge_state[at.i] AS state, c.edge_flow[at.i] AS flow,

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 
@@ -171,7 +171,7 @@ def _conditions() -> dict[Count, _Condition]:
     # the portal takes the first request for a supplement as the end, a second one as overdue
     in_time_766 = (
         "CASE WHEN supplements > 1 THEN FALSE"
-        f" WHEN supplements = 1 THEN supplement_state <> {State.OPEN_OVERDUE:d}"
+        " WHEN supplements = 1 THEN asked_in_time"
         f" WHEN state IN ({State.WITHDRAWN:d}, {State.STOPPED:d}) THEN NOT ended_late"
         f" ELSE state IN ({_FINISHED_IN_TIME}, {State.OPEN_IN_TIME:d}, {State.PAUSED:d}) END"
     )
@@ -352,16 +352,26 @@ def _placed(scope: Scope) -> str:
      WHERE {" AND ".join(wanted)}"""
 
 
+ASKED_IN_TIME: Final = f"""coalesce(
+    edge_state[width_bucket(supplement_at[1] - interval '1 microsecond', edge_at)]
+        <> {State.OPEN_OVERDUE:d},
+    (supplement_at[1] AT TIME ZONE '{ZONE.key}')::date <= edge_due[1],
+    TRUE)"""
+"""Tells whether the first request for a supplement came in time.
+
+Of a request before the dossier came to the unit, the day and the due day that it brought tell.
+"""
+
 _HELD = """
     SELECT placed.*, edge_state[upto] AS state, edge_due[upto] AS due_on, edge_at[upto] AS at,
            coalesce(edge_state[since], 0) AS state_before, 0 AS edge_index,
            edge_flow[upto] = {withdrawn_late} AS ended_late,
            edge_state[upto] IN ({no_due}) AS no_due,
            edge_flow[since + 1 : upto] && CAST(ARRAY[{entered}] AS smallint[]) AS entered,
-           edge_state[width_bucket(supplement_at[1] - interval '1 microsecond', edge_at)]
-               AS supplement_state,
+           {asked_in_time} AS asked_in_time,
            (SELECT count(*) FROM unnest(supplement_at) s WHERE s < :ends) AS supplements
       FROM placed""".format(
+    asked_in_time=ASKED_IN_TIME,
     withdrawn_late=f"{Flow.WITHDRAWN_LATE:d}",
     no_due=f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}",
     entered=_ENTERED,

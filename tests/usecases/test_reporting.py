@@ -18,7 +18,7 @@ from app.domain.limits import TimeLimit
 from app.domain.period import Period
 from app.domain.procedure import LimitVersion, OnlineLevel, Procedure
 from app.domain.reading import Clocked, Terms, read
-from app.domain.record import Channel, Message, PauseTold, Status
+from app.domain.record import Channel, Message, MessageKind, PauseTold, Status
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, IN_HAND, Count, Tally
 from app.domain.timeliness import JUST, Reading, State
 from app.domain.verdict import classify
@@ -502,6 +502,30 @@ def test_the_portal_takes_the_first_request_for_a_supplement_as_the_end(
     told["status"] = Status(str(told["status"]))
 
     assert _portal(session, message(told_of(told), at=_at(21))) == expected
+
+
+@pytest.mark.parametrize(("asked", "expected"), [(4, (1, 1)), (9, (1, 1)), (12, (0, 1))])
+def test_a_request_before_the_dossier_came_to_the_unit_is_its_end_there_too(
+    session: WriteSession, asked: int, expected: tuple[int, int]
+) -> None:
+    """Received on the 2nd, due on the 9th of March, handed over on the 16th."""
+    told = {
+        "unit": "A",
+        "procedure": "P",
+        "received_at": _at(2),
+        "due_at": _at(9, 10),
+        "status": Status.PROCESSING,
+        "pauses": _supplements(asked),
+    }
+    moved = message(told_of({"unit": "B"}), at=_at(16), kind=MessageKind.TRANSFER)
+    world = _world(session, [[message(told_of(told), at=_at(15)), moved]])
+    question = Question(unit=world.root, period=Period(date(2026, 3, 1), date(2026, 3, 31)))
+
+    answer = _ask(session, question, "unit")
+
+    (at_new,) = [row.tally for row in answer.rows if row.tally[Count.TRANSFERRED_IN]]
+    portal = at_new[Count.PROGRESS_766_ON_TIME], at_new[Count.PROGRESS_766_RECEIVED]
+    assert portal == expected
 
 
 # ---------------------------------------------------------------- questions
