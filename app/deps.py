@@ -41,6 +41,10 @@ class Limits:
     max_batch_records: int = 5_000
     body_budget_bytes: int = 64 * 2**20
     body_wait_seconds: float = 10.0
+    body_seconds: float = 120.0
+    requests_at_once: int = 12
+    """Requests that hold a thread and a connection; the rest of the pool is for single records,
+    the look at keys and the worker."""
     records_together: int = 200
     requests_per_minute: int = 60_000
     refusals_per_minute: int = 120
@@ -135,8 +139,7 @@ class Guard:
             if principal is None or access.needs_touch(installation.keyring, principal, now=now):
                 principal = await run_in_threadpool(authenticate, installation, key)
         except Unauthenticated:  # a good key passes, however many bad ones come from its place
-            place = request.client.host if request.client else ""
-            installation.refusals.take(place, now=now)
+            installation.refusals.take(place_of(request), now=now)
             raise
         request.state.allowance = installation.quota.take(principal.prefix, now=now)
         request.state.principal = principal
@@ -152,6 +155,11 @@ class Guard:
                 known.require(self.scope)
             return known
         return await self.admit(request)
+
+
+def place_of(request: Request) -> str:
+    """Return where in the network a request comes from."""
+    return request.client.host if request.client else ""
 
 
 def needs(scope: Scope | str) -> Any:

@@ -73,6 +73,7 @@ def create_app(
         quota=Quota(bounds.requests_per_minute),
         refusals=Quota(bounds.refusals_per_minute),
     )
+    app.state.places = Budget(bounds.requests_at_once, wait_seconds=bounds.body_wait_seconds)
     app.state.budget = Budget(bounds.body_budget_bytes, wait_seconds=bounds.body_wait_seconds)
     app.state.values = Budget(MAX_VALUES, wait_seconds=bounds.body_wait_seconds)
     app.state.meters = meters
@@ -111,6 +112,7 @@ def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:
             max_batch_records=settings.max_batch_records,
             requests_per_minute=settings.requests_per_minute,
             records_together=settings.records_together,
+            requests_at_once=max(2, settings.database_pool_size * 3 // 2),
         ),
         **more,
     )

@@ -4,9 +4,10 @@ A JSON body passes here before any model sees it. Routes that read records thems
 ``Raw`` and get the bytes under the same limits.
 """
 
-from collections import deque
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from typing import Annotated, Any, Final
 
 import anyio
@@ -15,6 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.problems import (
+    BodySlow,
     BodyUnreadable,
     EncodingUnsupported,
     MediaTypeUnsupported,
@@ -31,53 +33,102 @@ HEAVY: Final = 256 * 1024
 """Bodies beyond this many bytes are weighed by their values, and wait for each other."""
 
 
-class Budget:
-    """How much may be in memory at once: bytes of bodies as sent, or values that they become.
+MOST_IN_LINE: Final = 1_000
+"""Turns that one owner may wait for at once; further ones are told to come again."""
 
-    Who does not fit waits in line, then goes.
+
+@dataclass(eq=False, slots=True)
+class _Turn:
+    """Somebody who waits in line."""
+
+    owner: str
+    size: int
+    came: anyio.Event = field(default_factory=anyio.Event)
+
+
+class Budget:
+    """How much may be taken at once: requests at work, bytes of bodies, values that they become.
+
+    Who does not fit waits in line, then goes. Who holds something already may take no more than
+    is left free afterwards, so one alone holds at most about half, two a third each, and whoever
+    comes next finds room. In line nobody is passed but those who wait for what they hold
+    themselves.
     """
 
     def __init__(self, total: int, *, wait_seconds: float) -> None:
         self.total = total
         self.wait_seconds = wait_seconds
         self.held = 0
-        self._line: deque[tuple[int, anyio.Event]] = deque()
+        self._held_by: Counter[str] = Counter()
+        self._line: list[_Turn] = []
+        self._waiting: Counter[str] = Counter()
 
     @asynccontextmanager
-    async def admit(self, size: int) -> AsyncIterator[None]:
-        """Hold room for a body during the block; one beyond the whole budget waits to be alone.
+    async def admit(self, size: int, *, owner: str) -> AsyncIterator[None]:
+        """Hold room during the block; what is beyond the whole budget waits to be alone.
 
-        :raises Overloaded: no room came free in time.
+        :param owner: whose it is, a key or a place in the network.
+        :raises Overloaded: no room came free in time, or too many of this owner wait already.
         """
+        if size == 0:
+            yield
+            return
         size = min(size, self.total)
-        await self._enter(size)
+        await self._enter(_Turn(owner, size))
         try:
             yield
         finally:
-            self.held -= size
-            self._wake()
+            self._let_go(owner, size)
 
-    async def _enter(self, size: int) -> None:
-        if not self._line and self.held + size <= self.total:
-            self.held += size
-            return
-        turn = (size, anyio.Event())
+    async def _enter(self, turn: _Turn) -> None:
+        if self._waiting[turn.owner] >= MOST_IN_LINE:
+            raise self._overloaded()
         self._line.append(turn)
+        self._waiting[turn.owner] += 1
+        self._wake()
         try:
             with anyio.move_on_after(self.wait_seconds):
-                await turn[1].wait()
+                await turn.came.wait()
+        except BaseException:
+            if turn.came.is_set():  # cancelled just as its turn came
+                self._let_go(turn.owner, turn.size)
+            raise
         finally:
-            if not turn[1].is_set():
-                self._line.remove(turn)
+            if not turn.came.is_set():
+                self._leave(turn)
                 self._wake()
-        if not turn[1].is_set():
-            raise Overloaded(retry_after_seconds=max(1, int(self.wait_seconds)))
+        if not turn.came.is_set():
+            raise self._overloaded()
+
+    def _overloaded(self) -> Overloaded:
+        return Overloaded(retry_after_seconds=max(1, int(self.wait_seconds)))
 
     def _wake(self) -> None:
-        while self._line and self.held + self._line[0][0] <= self.total:
-            size, event = self._line.popleft()
-            self.held += size
-            event.set()
+        """Let those go whose turn it is, in the order in which they came."""
+        for turn in tuple(self._line):
+            if self.held + turn.size > self.total:
+                return
+            own = self._held_by[turn.owner]
+            if own == 0 or own + turn.size <= self.total - self.held:
+                self._leave(turn)
+                self.held += turn.size
+                self._held_by[turn.owner] += turn.size
+                turn.came.set()
+            if self.held == self.total:
+                return
+
+    def _leave(self, turn: _Turn) -> None:
+        self._line.remove(turn)
+        self._waiting[turn.owner] -= 1
+        if not self._waiting[turn.owner]:
+            del self._waiting[turn.owner]
+
+    def _let_go(self, owner: str, size: int) -> None:
+        self.held -= size
+        self._held_by[owner] -= size
+        if not self._held_by[owner]:
+            del self._held_by[owner]
+        self._wake()
 
 
 class ReadRequest(Request):
@@ -127,9 +178,11 @@ def declared_size(request: Request, limit: int) -> int:
     return int(told)
 
 
-async def read(request: Request, limit: int) -> bytes:
+async def read(request: Request, limit: int, *, within: float) -> bytes:
     """Return the whole body, unpacked if it was compressed.
 
+    :param within: seconds after which all of it must have arrived.
+    :raises BodySlow: it has not.
     :raises BodyTooLarge: it is larger than the limit, as sent or unpacked.
     :raises BodyGzip: it is announced as gzip and is not.
     :raises BodyInflation: it grows beyond every likelihood.
@@ -141,21 +194,24 @@ async def read(request: Request, limit: int) -> bytes:
         raise EncodingUnsupported
     pieces = bytearray()
     try:
-        async for piece in request.stream():
-            pieces += piece
-            if len(pieces) > limit:
-                raise BodyTooLarge(limit=limit)
+        with anyio.fail_after(within):
+            async for piece in request.stream():
+                pieces += piece
+                if len(pieces) > limit:
+                    raise BodyTooLarge(limit=limit)
     except ClientDisconnect as error:
         raise BodyUnreadable from error
+    except TimeoutError as error:
+        raise BodySlow(seconds=int(within)) from error
     raw = bytes(pieces)
     if encoding in {"gzip", "x-gzip"}:
         return await run_in_threadpool(gunzip, raw, max_bytes=limit)
     return raw
 
 
-async def taken(request: Request, limit: int) -> ReadRequest:
+async def taken(request: Request, limit: int, *, within: float) -> ReadRequest:
     """Return the request with its body read, of whatever type; the errors are those of ``read``."""
-    return ReadRequest(request, await read(request, limit))
+    return ReadRequest(request, await read(request, limit, within=within))
 
 
 async def weight_of(request: ReadRequest) -> int:

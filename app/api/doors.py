@@ -6,11 +6,14 @@
    ``deps.open_door``);
 2. check the key, its scope and its quota before a byte of the body is read;
 3. refuse query parameters that nobody knows, or that contradict: a filter is never ignored;
-4. hold room for the body and for what it becomes, read it within the limits, and decode JSON
+4. take a place among the requests at work, of which one key never has all, unless they are
+   answered by a coroutine, which holds neither a thread nor a connection while it waits;
+5. hold room for the body and for what it becomes, read it within the limits, and decode JSON
    strictly.
 """
 
 from collections.abc import Callable, Coroutine, Mapping
+from inspect import iscoroutinefunction
 from typing import Any, get_args, get_origin
 
 from fastapi import APIRouter, Request
@@ -29,7 +32,7 @@ from app.api.body import (
     weight_of,
 )
 from app.api.problems import Refused
-from app.deps import Guard, installation_of
+from app.deps import Guard, installation_of, place_of
 from app.domain.faults import Fault
 
 BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
@@ -60,20 +63,28 @@ class Door(APIRoute):
         has_model = self.body_field is not None
         has_body = bool(BODY_METHODS & (self.methods or set()))
         known = queries_of(self.dependant)
+        takes_place = not guard.is_open and not iscoroutinefunction(self.endpoint)
 
-        async def handle(request: Request) -> Response:
-            await guard.admit(request)
-            if request.url.query and not guard.is_open:
-                check_query(request, known)
+        async def work(request: Request, owner: str) -> Response:
             if not has_body:
                 return await inner(request)
-            limit = installation_of(request).limits.max_body_bytes
+            bounds = installation_of(request).limits
             if has_model:
                 require_media_type(request, (JSON,))
-            async with budget_of(request, "budget").admit(declared_size(request, limit)):
-                whole = await taken(request, limit)
-                async with budget_of(request, "values").admit(await weight_of(whole)):
+            size = declared_size(request, bounds.max_body_bytes)
+            async with budget_of(request, "budget").admit(size, owner=owner):
+                whole = await taken(request, bounds.max_body_bytes, within=bounds.body_seconds)
+                weight = await weight_of(whole)
+                async with budget_of(request, "values").admit(weight, owner=owner):
                     return await inner(await decoded(whole) if has_model else whole)
+
+        async def handle(request: Request) -> Response:
+            principal = await guard.admit(request)
+            if request.url.query and not guard.is_open:
+                check_query(request, known)
+            owner = place_of(request) if principal is None else principal.prefix
+            async with budget_of(request, "places").admit(int(takes_place), owner=owner):
+                return await work(request, owner)
 
         return handle
 
@@ -134,7 +145,7 @@ def check_query(request: Request, known: Mapping[str, bool]) -> None:
 
 
 def budget_of(request: Request, name: str) -> Budget:
-    """Return a budget of the application: ``budget`` of bytes, or ``values``."""
+    """Return a budget of the application: ``places`` at work, ``budget`` of bytes, ``values``."""
     found = getattr(request.app.state, name)
     if not isinstance(found, Budget):
         raise TypeError("the application was not made by create_app")

@@ -15,6 +15,7 @@ from app.api import webhook_events
 from app.api.doors import BODY_METHODS, Door
 from app.api.problems import (
     MEDIA_TYPE,
+    BodySlow,
     EncodingUnsupported,
     MediaTypeUnsupported,
     Overloaded,
@@ -37,8 +38,8 @@ báo trước khi trễ, và chấm phần thủ tục của chỉ số cải c�
 Đúng Hạn takes dossiers from one-door software, computes due dates, counts what is on time and \
 what is late, warns in time, and scores the procedure part of the reform index.
 
-**Gửi lại / Resending.** 2xx: xong, done. 409, 429, 502, 503, 504, mất kết nối / connection lost: \
-gửi lại đúng như cũ sau `Retry-After` / resend the same after `Retry-After`. \
+**Gửi lại / Resending.** 2xx: xong, done. 408, 409, 429, 502, 503, 504, mất kết nối / \
+connection lost: gửi lại đúng như cũ sau `Retry-After` / resend the same after `Retry-After`. \
 400, 401, 403, 404, 413, 415, 422: không gửi lại nguyên như cũ / do not resend unchanged.
 
 Giá trị liệt kê có thể được bổ sung trong `/v1` / enumerations may grow within `/v1`.
@@ -59,8 +60,14 @@ TAGS: Final = (
 )
 
 ALWAYS: Final[tuple[type[AppError], ...]] = (Unexpected,)
-GUARDED: Final[tuple[type[AppError], ...]] = (Unauthenticated, QuotaExceeded, StorageUnavailable)
+GUARDED: Final[tuple[type[AppError], ...]] = (
+    Unauthenticated,
+    QuotaExceeded,
+    StorageUnavailable,
+    Overloaded,
+)
 WITH_BODY: Final[tuple[type[AppError], ...]] = (
+    BodySlow,
     BodyTooLarge,
     BodyInflation,
     BodyCrowded,
@@ -135,6 +142,7 @@ def complete(operation: dict[str, Any], door: Door, method: str) -> None:
         *(() if guard.scope is None else (ScopeMissing,)),
         *(WITH_BODY if has_body else ()),
     ]
+    classes = list(dict.fromkeys(classes))
     responses = operation["responses"]
     _document(responses, classes, is_checked=has_body or not guard.is_open)
     operation["responses"] = dict(sorted(responses.items()))

@@ -58,8 +58,16 @@ class PreconditionFailed(AppError):
 
 
 @dataclass(eq=False, kw_only=True)
+class BodySlow(AppError):
+    """The body did not arrive in time, so its room was given to others."""
+
+    code: ClassVar[str] = "body.slow"
+    seconds: int
+
+
+@dataclass(eq=False, kw_only=True)
 class Overloaded(AppError):
-    """Too many bodies are being read at once; send again a little later."""
+    """Too much is at work at once, by all or by this key; send again a little later."""
 
     code: ClassVar[str] = "request.overloaded"
     retry_after_seconds: int
@@ -114,6 +122,7 @@ STATUS: Final[Mapping[type[AppError], int]] = {
     Forbidden: 403,
     NotFound: 404,
     MethodUnsupported: 405,
+    BodySlow: 408,
     Conflict: 409,
     PreconditionFailed: 412,
     BodyTooLarge: 413,

@@ -1,7 +1,9 @@
 """Single records that arrive together share one transaction, and each caller has its own verdict.
 
 Nobody waits for company: while one transaction is under way, those who come meanwhile gather, and
-the next transaction takes them all. A commit is then paid once for many callers. If a shared
+the next transaction takes all that one key told. A commit is then paid once for many callers. Keys
+take turns, and one may have no more calls waiting than it leaves places free, so that a key which
+floods keeps nobody else from its turn. If a shared
 transaction fails, each of its calls is done again by itself, so that one caller's trouble is
 nobody else's.
 """
@@ -25,6 +27,10 @@ MOST_WAITING: Final = 2_000
 """Calls that may wait at once; further ones are told to come again."""
 LEADERS: Final = 2
 """Transactions under way at once: one computes while the other waits for its commit."""
+
+
+_Kind = tuple[Sender, str]
+"""What calls must have in common to share a transaction: the sender and the door."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,8 @@ class Coalescer:
         self._leaders = LEADERS if most_together > 1 else 8
         self._threads = ThreadPoolExecutor(self._leaders, thread_name_prefix="coalescer")
         self._turn = threading.Lock()
-        self._waiting: deque[_Call] = deque()
+        self._waiting: dict[_Kind, deque[_Call]] = {}  # in the order of their turns
+        self._count = 0
         self._leading = 0
 
     def submit(
@@ -71,13 +78,15 @@ class Coalescer:
     ) -> Future[list[Verdict]]:
         """Give records to the next transaction, and return where their verdicts will be.
 
-        :raises StorageUnavailable: too many wait already; nothing was taken.
+        :raises StorageUnavailable: too many of this key wait already; nothing was taken.
         """
         call = _Call(records, by, door, now)
         with self._turn:
-            if len(self._waiting) >= self._most_waiting:
+            own = self._waiting.setdefault((by, door), deque())
+            if own and len(own) >= self._most_waiting - self._count:
                 raise StorageUnavailable(trouble=Trouble.BUSY)
-            self._waiting.append(call)
+            own.append(call)
+            self._count += 1
             if self._leading < self._leaders:
                 self._leading += 1
                 self._threads.submit(self._lead)
@@ -97,17 +106,19 @@ class Coalescer:
                 raise
 
     def _next(self) -> list[_Call]:
-        """Return calls of one key and door in the order in which they came, or stop leading."""
+        """Return calls of the key and door whose turn it is, or stop leading."""
         with self._turn:
             taken: list[_Call] = []
-            others: list[_Call] = []
-            while self._waiting and len(taken) < self._most_together:
-                call = self._waiting.popleft()
-                if taken and (call.by, call.door) != (taken[0].by, taken[0].door):
-                    others.append(call)
-                elif call.answer.set_running_or_notify_cancel():  # else its caller gave up
-                    taken.append(call)
-            self._waiting.extendleft(reversed(others))
+            while self._waiting and not taken:
+                kind = next(iter(self._waiting))
+                own = self._waiting.pop(kind)
+                while own and len(taken) < self._most_together:
+                    call = own.popleft()
+                    self._count -= 1
+                    if call.answer.set_running_or_notify_cancel():  # else its caller gave up
+                        taken.append(call)
+                if own:
+                    self._waiting[kind] = own  # what is left takes its turn behind the others
             if not taken:
                 self._leading -= 1
             return taken

@@ -3,7 +3,8 @@
 import gzip
 import json
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
+from typing import Any
 
 import anyio
 import anyio.lowlevel
@@ -266,7 +267,7 @@ def test_a_body_waits_for_room_and_then_goes_in_turn() -> None:
     order: list[str] = []
 
     async def one(name: str, size: int) -> None:
-        async with budget.admit(size):
+        async with budget.admit(size, owner=name):
             order.append(name)
             await anyio.lowlevel.checkpoint()
 
@@ -285,11 +286,108 @@ def test_a_body_that_finds_no_room_in_time_is_sent_away() -> None:
     budget = Budget(10, wait_seconds=0.01)
 
     async def main() -> None:
-        async with budget.admit(10):
+        async with budget.admit(10, owner="a"):
             with pytest.raises(Overloaded):
-                async with budget.admit(1):
+                async with budget.admit(1, owner="b"):
                     pass
 
     anyio.run(main)
 
     assert budget.held == 0
+
+
+def holding(budget: Budget, sizes: list[tuple[str, int]]) -> list[str]:
+    """Let owners come one after the other and return who found room while none left."""
+    inside: list[str] = []
+
+    async def one(owner: str, size: int) -> None:
+        async with budget.admit(size, owner=owner):
+            inside.append(owner)
+            await anyio.sleep_forever()
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for owner, size in sizes:
+                group.start_soon(one, owner, size)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
+    assert budget.held == 0
+    return inside
+
+
+def test_one_owner_alone_holds_half_and_leaves_the_rest_to_who_comes() -> None:
+    flood = [("noisy", 1)] * 100
+
+    assert holding(Budget(12, wait_seconds=60), flood).count("noisy") == 6
+    assert holding(Budget(12, wait_seconds=60), [*flood, ("quiet", 1)])[-1] == "quiet"
+
+
+def test_every_owner_finds_room_beside_several_that_flood() -> None:
+    flood = [(f"noisy {n % 5}", 1) for n in range(500)]
+
+    inside = holding(Budget(12, wait_seconds=60), [*flood, ("quiet", 1)])
+
+    assert "quiet" in inside
+    assert {inside.count(f"noisy {n}") for n in range(5)} <= {1, 2, 3}
+
+
+def test_who_waits_for_room_of_all_is_not_passed_by_a_smaller_one() -> None:
+    assert holding(Budget(10, wait_seconds=60), [("a", 8), ("b", 8), ("c", 1)]) == ["a"]
+
+
+def test_an_owner_who_fills_the_line_is_told_to_come_again() -> None:
+    budget = Budget(2, wait_seconds=60)
+    refused = 0
+
+    async def one() -> None:
+        nonlocal refused
+        try:
+            async with budget.admit(1, owner="noisy"):
+                await anyio.sleep_forever()
+        except Overloaded:
+            refused += 1
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(1_011):
+                group.start_soon(one)
+            await anyio.wait_all_tasks_blocked()
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
+
+    assert refused == 10
+
+
+def test_a_body_that_trickles_gives_its_room_back(
+    database: Database, clock: HandClock, make_key: MakeKey
+) -> None:
+    app = create_app(database, secret=SECRET, clock=clock, limits=Limits(body_seconds=0.2))
+    key = make_key()
+    answers: list[tuple[int, bytes]] = []
+
+    async def receive() -> dict[str, object]:
+        await anyio.sleep(0.05)
+        return {"type": "http.request", "body": b" ", "more_body": True}
+
+    async def send(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            answers.append((message["status"], dict(message["headers"])[b"content-type"]))
+
+    scope = {
+        "type": "http",
+        "method": "PUT",
+        "path": "/v1/units/H44",
+        "query_string": b"",
+        "headers": [
+            (b"authorization", f"Bearer {key}".encode()),
+            (b"content-type", b"application/json"),
+        ],
+        "client": ("127.0.0.1", 1),
+    }
+    anyio.run(app, scope, receive, send)
+
+    assert answers == [(408, b"application/problem+json")]
+    assert app.state.budget.held == app.state.places.held == 0

@@ -191,3 +191,26 @@ def test_keys_do_not_share_a_transaction(gated: Gated, sender: Sender) -> None:
         )
         assert [row.key_id for row in rows if row.code == "HS-3"] in ([None], [7])
     assert stored(gated) == sorted(f"HS-{n}" for n in range(10))
+
+
+def test_a_key_that_floods_leaves_another_its_place_and_its_turn(
+    gated: Gated, sender: Sender
+) -> None:
+    quiet = Sender(sender.source_id, 7, sender.unit_id, sender.lft, sender.rgt)
+    coalescer = Coalescer(gated, most_together=2, most_waiting=40)
+    gated.gate.clear()
+    flood: list[Future[list[Verdict]]] = []
+    with pytest.raises(StorageUnavailable):
+        flood.extend(
+            coalescer.submit([record(f"N-{n}")], by=sender, door="test", now=NOW) for n in range(40)
+        )
+
+    answer = coalescer.submit([record("Q-1")], by=quiet, door="test", now=NOW)
+    order: list[str] = []
+    answer.add_done_callback(lambda _: order.append("quiet"))
+    flood[-1].add_done_callback(lambda _: order.append("noisy"))
+    gated.gate.set()
+
+    for each in [answer, *flood]:
+        assert each.result(20)[0].word is VerdictWord.ACCEPTED
+    assert order == ["quiet", "noisy"]
