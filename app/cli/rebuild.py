@@ -10,6 +10,7 @@ import typer
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import cli
+from app.cli.recount import build_all
 from app.clock import system_clock
 from app.settings import Settings
 from app.usecases import rebuild, recount
@@ -47,9 +48,7 @@ def rebuild_projection(
         if mended:
             with database.read() as session:
                 wrong = recount.compare(session).batches
-            for units in wrong:
-                with database.begin() as session:
-                    recount.build(session, units)
+            build_all(database, wrong)
     told = {"looked_at": found.looked_at, "differ": found.differ, "mended": mended}
     if as_json:
         typer.echo(orjson.dumps(told).decode())

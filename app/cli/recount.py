@@ -1,6 +1,9 @@
 """``recount``: count every dossier anew and compare with the facts that answer figures."""
 
-from typing import Annotated
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Annotated, Final
 
 import orjson
 import typer
@@ -8,6 +11,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import cli
 from app.settings import Settings
+from app.store.session import Database
 from app.usecases import recount
 
 commands = typer.Typer()
@@ -15,11 +19,42 @@ commands = typer.Typer()
 DIFFERS = 1
 """The exit code when a number differs and was not mended."""
 
+BUILDERS: Final = min(4, os.cpu_count() or 1)
+"""How many batches of units are built at once: the work is that of the database."""
+
+
+def build_all(
+    database: Database,
+    batches: Iterable[Sequence[int]],
+    *,
+    progress: Callable[[int], None] = lambda _: None,
+) -> None:
+    """Build the facts of units anew, some batches at a time, while nobody folds."""
+
+    def build(units: Sequence[int]) -> int:
+        with database.begin() as session:
+            recount.build(session, units)
+        return len(units)
+
+    with database.begin() as guard, ThreadPoolExecutor(BUILDERS) as threads:
+        recount.alone(guard)
+        done = 0
+        for units in threads.map(build, batches):
+            done += units
+            progress(done)
+
 
 @commands.command("recount")
 def recount_facts(
     repair: Annotated[
         bool, typer.Option("--repair", help="Đếm lại và lưu. / Store what was counted anew.")
+    ] = False,
+    build: Annotated[
+        bool,
+        typer.Option(
+            "--rebuild",
+            help="Tính lại tất cả từ hồ sơ, rồi so. / Make all figures anew, then compare.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Cho máy đọc. / For machines.")] = False,
 ) -> None:
@@ -30,19 +65,23 @@ def recount_facts(
         Progress(*columns, transient=True, disable=as_json) as progress,
     ):
         task = progress.add_task("recount", total=None)
+
+        def told(done: int) -> None:
+            progress.update(task, completed=done)
+
+        if build:
+            with database.read() as session:
+                batches = list(recount.batches(session, size=recount.BUILT_AT_ONCE))
+            build_all(database, batches, progress=told)
         with database.read() as session:
-            found = recount.compare(
-                session, progress=lambda done: progress.update(task, completed=done)
-            )
+            found = recount.compare(session, progress=told)
         mended = 0
         if repair and found.differ:
-            for units in found.batches:
-                with database.begin() as session:
-                    recount.build(session, units)
+            build_all(database, found.batches)
             mended = found.differ
             with database.read() as session:
                 found = recount.compare(session)
-    told = {
+    numbers = {
         "units": found.units,
         "waiting": found.waiting,
         "differ": found.differ,
@@ -60,7 +99,7 @@ def recount_facts(
             }
             for one in found.named
         ]
-        typer.echo(orjson.dumps({**told, "named": named}).decode())
+        typer.echo(orjson.dumps({**numbers, "named": named}).decode())
     else:
         for one in found.named:
             cli.tell(
@@ -71,5 +110,5 @@ def recount_facts(
                 stored=str(one.stored),
                 expected=str(one.expected),
             )
-        cli.tell("recount.done", **{name: str(value) for name, value in told.items()})
+        cli.tell("recount.done", **{name: str(value) for name, value in numbers.items()})
     raise typer.Exit(DIFFERS if found.differ else 0)

@@ -8,13 +8,17 @@ that instant on. What is held at T is the sum of all changes before T. So facts 
 version of a dossier can be taken out again, and day, month and year hold the same numbers summed:
 a corner whose two days lie in one month is one number of that month.
 
-The relation ``delta`` has rows of (unit, reading, slice, procedure, counter, day, seen_on,
-ahead_at) whose numbers ``n`` are to be added. ``slice`` tells channel and same-day limit; reading
+The relation ``delta`` has rows of (unit, reading, slice, procedure, day, seen_on, ahead_at) with a
+column for each counter, to be added. ``slice`` tells channel and same-day limit; reading
 ``EXTENDED`` holds only what differs from the promised one. The conditions are those of
 ``store.tallies``, which counts the same by looking at every dossier.
+
+An edge makes one row of all that it changes at once on its own day; what counts on another day,
+or from later on, makes a row of its own (``_LATER``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from app.domain.timeliness import Flow, State
@@ -115,14 +119,14 @@ def of_units() -> str:
 
 
 _IN_HAND = f"BETWEEN {State.OPEN_IN_TIME:d} AND {State.PAUSED:d}"
-_HELD: Final[Mapping[int, str]] = {
-    State.OPEN_IN_TIME: "open_in_time",
-    State.OPEN_OVERDUE: "open_overdue",
-    State.OPEN_NO_DUE: "open_no_due",
-    State.PAUSED: "paused",
-    State.AWAITING_INTAKE_IN_TIME: "awaiting_intake_in_time",
-    State.AWAITING_INTAKE_OVERDUE: "awaiting_intake_overdue",
-    State.RECEIPT_UNKNOWN: "receipt_unknown",
+_HELD: Final[Mapping[str, int]] = {
+    "open_in_time": State.OPEN_IN_TIME,
+    "open_overdue": State.OPEN_OVERDUE,
+    "open_no_due": State.OPEN_NO_DUE,
+    "paused": State.PAUSED,
+    "awaiting_intake_in_time": State.AWAITING_INTAKE_IN_TIME,
+    "awaiting_intake_overdue": State.AWAITING_INTAKE_OVERDUE,
+    "receipt_unknown": State.RECEIPT_UNKNOWN,
 }
 _JUDGED = (
     f"{State.OPEN_IN_TIME:d}, {State.OPEN_OVERDUE:d}, {State.FINISHED_EARLY:d},"
@@ -131,139 +135,145 @@ _JUDGED = (
 _MET = f"{State.FINISHED_EARLY:d}, {State.FINISHED_ON_TIME:d}"
 _GONE = f"{State.TRANSFERRED_OUT:d}, {State.VOIDED:d}"
 _NO_DUE = f"{State.OPEN_NO_DUE:d}, {State.FINISHED_NO_DUE:d}"
-_ON_TIME_766 = (
+_LEFT_ON_TIME = (
     "CASE WHEN m.asked > 1 THEN FALSE"
     " WHEN m.asked = 1 THEN m.asked_in_time"
     f" WHEN m.state IN ({State.WITHDRAWN:d}, {State.STOPPED:d})"
-    f" THEN m.flow <> {Flow.WITHDRAWN_LATE:d}"
-    f" ELSE m.state IN ({_MET}, {State.OPEN_IN_TIME:d}, {State.PAUSED:d}) END"
+    f" THEN m.flow <> {Flow.WITHDRAWN_LATE:d} ELSE m.state IN ({_MET}) END"
 )
-_LEFT_AT = f"""
-    CASE WHEN g.state {_IN_HAND} OR g.state IN ({_GONE}, {_NO_DUE}) THEN NULL ELSE
-    (SELECT max(edge_at[j]) FROM generate_series(2, g.i) AS j
-      WHERE edge_state[j - 1] {_IN_HAND} AND NOT edge_state[j] {_IN_HAND}) END"""
-
-
-def _case(of: str, numbers: Mapping[int, str]) -> str:
-    whens = " ".join(f"WHEN {key:d} THEN {NUMBER[name]}" for key, name in numbers.items())
-    return f"CASE {of} {whens} END"
-
-
 _FROM_DUE_DAY = f"m.due_on::timestamp AT TIME ZONE '{ZONE.key}'"
-_RETURNED = (
-    f"CASE m.return_method WHEN 'post' THEN {NUMBER['returned_by_post']}"
-    f" WHEN 'counter' THEN {NUMBER['returned_at_counter']}"
-    f" WHEN 'online' THEN {NUMBER['returned_online']} END"
-)
-_STANDING: Final = (
-    (_case("m.state", _HELD), None, None, "TRUE"),
-    (
-        f"{NUMBER['open_overdue_with_apology']}",
-        None,
-        "m.apology_at",
-        f"m.state = {State.OPEN_OVERDUE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL",
-    ),
-    (
-        f"{NUMBER['open_overdue_apology_exempt']}",
-        None,
-        None,
-        f"m.state = {State.OPEN_OVERDUE:d} AND m.apology_exempt",
-    ),
-    (
-        f"{NUMBER['held_766_on_time']}",
-        None,
-        None,
-        f"m.state {_IN_HAND} AND m.state NOT IN ({_NO_DUE}) AND {_ON_TIME_766}",
-    ),
-    (
-        f"{NUMBER['due']}",
-        "m.due_on",
-        _FROM_DUE_DAY,
-        f"m.due_on IS NOT NULL AND m.state IN ({_JUDGED})",
-    ),
-    (
-        f"{NUMBER['due_met']}",
-        "m.due_on",
-        _FROM_DUE_DAY,
-        f"m.due_on IS NOT NULL AND m.state IN ({_MET})",
-    ),
-    (
-        _RETURNED,
-        day_of("m.returned_at"),
-        "m.returned_at",
-        f"m.returned_at IS NOT NULL AND m.state NOT IN ({_GONE})",
-    ),
-    (f"{NUMBER['left_766']}", day_of("m.left_at"), None, "m.left_at IS NOT NULL"),
-    (
-        f"{NUMBER['left_766_on_time']}",
-        day_of("m.left_at"),
-        None,
-        f"m.left_at IS NOT NULL AND {_ON_TIME_766}",
-    ),
-)
-"""(counter, day, from when at the earliest, whether it counts) of a dossier standing somewhere.
 
-Without a day it is held: the number changes on the day of the edge.
-"""
 
-_PASSING: Final[Mapping[int, str]] = {
-    Flow.REOPENED: "reopened",
-    Flow.TRANSFERRED_IN: "transferred_in",
-    Flow.SUCCEEDED_IN: "succeeded_in",
-    Flow.FINISHED_EARLY: "finished_early",
-    Flow.FINISHED_ON_TIME: "finished_on_time",
-    Flow.FINISHED_LATE: "finished_late",
-    Flow.FINISHED_NO_DUE: "finished_no_due",
-    Flow.WITHDRAWN: "withdrawn",
-    Flow.WITHDRAWN_LATE: "withdrawn",
-    Flow.STOPPED: "stopped",
-    Flow.TRANSFERRED_OUT: "transferred_out",
-    Flow.VOIDED: "voided",
-    Flow.SUCCEEDED_OUT: "succeeded_out",
+def _holds_766(state: str, asked: str) -> str:
+    """Return whether a dossier in such a state is held on time as the portal counts, as SQL."""
+    return (
+        f"CASE WHEN {state} NOT {_IN_HAND} OR {state} = {State.OPEN_NO_DUE:d} THEN FALSE"
+        f" WHEN {asked} = 0 THEN {state} <> {State.OPEN_OVERDUE:d}"
+        f" WHEN {asked} = 1 THEN m.asked_in_time"
+        " ELSE FALSE END"
+    )
+
+
+_LEFT_AT = f"""
+    CASE WHEN p.state {_IN_HAND} OR p.state IN ({_GONE}, {_NO_DUE}) OR p.i = 1 THEN NULL
+         WHEN c.edge_state[p.i - 1] {_IN_HAND} THEN c.edge_at[p.i] ELSE
+    (SELECT max(c.edge_at[j]) FROM generate_series(2, p.i) AS j
+      WHERE c.edge_state[j - 1] {_IN_HAND} AND NOT c.edge_state[j] {_IN_HAND}) END"""
+
+
+def _turns(state: int, *, where: str = "") -> str:
+    """Return by how much the number of those in a state changes, as SQL."""
+    return (
+        f"CASE WHEN m.held = m.was{where} THEN NULL WHEN m.held = {state:d} THEN m.sign"
+        f" WHEN m.was = {state:d} THEN -m.sign END"
+    )
+
+
+def _passes(*flows: Flow, where: str = "") -> str:
+    """Return 1 for an edge that counts one of these flows, as SQL."""
+    listed = ", ".join(f"{flow:d}" for flow in flows)
+    return f"CASE WHEN m.passing IN ({listed}){where} THEN m.sign END"
+
+
+def _reaches(state: State) -> str:
+    return f"CASE WHEN m.state = {state:d} AND m.passing <> {Flow.MOVED:d} THEN m.sign END"
+
+
+_ONLINE = " AND m.channel = 'online' AND coalesce(m.online_level, 'unknown') = '{}'"
+_AT_ONCE: Final[Mapping[str, str]] = {
+    "received_online": _passes(Flow.RECEIVED, where=" AND m.channel = 'online'"),
+    "received_in_person": _passes(Flow.RECEIVED, where=" AND m.channel = 'in_person'"),
+    "received_by_post": _passes(Flow.RECEIVED, where=" AND m.channel = 'post'"),
+    "received_unknown_channel": _passes(
+        Flow.RECEIVED, where=" AND m.channel NOT IN ('online', 'in_person', 'post')"
+    ),
+    "reopened": _passes(Flow.REOPENED),
+    "transferred_in": _passes(Flow.TRANSFERRED_IN),
+    "succeeded_in": _passes(Flow.SUCCEEDED_IN),
+    "finished_early": _passes(Flow.FINISHED_EARLY),
+    "finished_on_time": _passes(Flow.FINISHED_ON_TIME),
+    "finished_late": _passes(Flow.FINISHED_LATE),
+    "finished_no_due": _passes(Flow.FINISHED_NO_DUE),
+    "withdrawn": _passes(Flow.WITHDRAWN, Flow.WITHDRAWN_LATE),
+    "withdrawn_late": _passes(Flow.WITHDRAWN_LATE),
+    "stopped": _passes(Flow.STOPPED),
+    "voided": _passes(Flow.VOIDED),
+    "transferred_out": _passes(Flow.TRANSFERRED_OUT),
+    "succeeded_out": _passes(Flow.SUCCEEDED_OUT),
+    "refused_at_intake": _reaches(State.REFUSED_AT_INTAKE),
+    "intake_late": _reaches(State.AWAITING_INTAKE_OVERDUE),
+    "submitted_online_full": _passes(Flow.RECEIVED, where=_ONLINE.format("full")),
+    "submitted_online_partial": _passes(Flow.RECEIVED, where=_ONLINE.format("partial")),
+    "submitted_online_information": _passes(Flow.RECEIVED, where=_ONLINE.format("information")),
+    "submitted_online_unknown": _passes(Flow.RECEIVED, where=_ONLINE.format("unknown")),
+    "finished_late_apology_exempt": _passes(Flow.FINISHED_LATE, where=" AND m.apology_exempt"),
+    "left_766": "CASE WHEN m.left_at = m.at THEN m.sign END",
+    "left_766_on_time": f"CASE WHEN m.left_at = m.at AND ({_LEFT_ON_TIME}) THEN m.sign END",
+    **{name: _turns(state) for name, state in _HELD.items()},
+    "open_overdue_apology_exempt": _turns(State.OPEN_OVERDUE, where=" OR NOT m.apology_exempt"),
+    "held_766_on_time": "CASE WHEN m.holds = m.held_before THEN NULL"
+    " WHEN m.holds THEN m.sign ELSE -m.sign END",
 }
-_CAME = (
-    "CASE e.channel"
-    f" WHEN 'online' THEN {NUMBER['received_online']}"
-    f" WHEN 'in_person' THEN {NUMBER['received_in_person']}"
-    f" WHEN 'post' THEN {NUMBER['received_by_post']}"
-    f" ELSE {NUMBER['received_unknown_channel']} END"
-)
-_LEVEL = (
-    "CASE coalesce(e.online_level, 'unknown')"
-    f" WHEN 'full' THEN {NUMBER['submitted_online_full']}"
-    f" WHEN 'partial' THEN {NUMBER['submitted_online_partial']}"
-    f" WHEN 'information' THEN {NUMBER['submitted_online_information']}"
-    f" WHEN 'unknown' THEN {NUMBER['submitted_online_unknown']} END"
-)
-_PASSED: Final = (
-    (_case("e.flow", _PASSING), None, "TRUE"),
-    (_CAME, None, f"e.flow = {Flow.RECEIVED:d}"),
-    (_LEVEL, None, f"e.flow = {Flow.RECEIVED:d} AND e.channel = 'online'"),
-    (f"{NUMBER['withdrawn_late']}", None, f"e.flow = {Flow.WITHDRAWN_LATE:d}"),
-    (
-        f"{NUMBER['finished_late_with_apology']}",
-        "e.apology_at",
-        f"e.flow = {Flow.FINISHED_LATE:d} AND NOT e.apology_exempt AND e.apology_at IS NOT NULL",
-    ),
-    (
-        f"{NUMBER['finished_late_apology_exempt']}",
-        None,
-        f"e.flow = {Flow.FINISHED_LATE:d} AND e.apology_exempt",
-    ),
-    (
-        f"{NUMBER['refused_at_intake']}",
-        None,
-        f"e.state = {State.REFUSED_AT_INTAKE:d} AND e.flow <> {Flow.MOVED:d}",
-    ),
-    (
-        f"{NUMBER['intake_late']}",
-        None,
-        f"e.state = {State.AWAITING_INTAKE_OVERDUE:d} AND e.flow <> {Flow.MOVED:d}",
-    ),
-)
-"""(counter, from when at the earliest, whether it counts) of an edge."""
+"""What an edge, or a request for a supplement, changes on its own day and at once."""
 
-_COMMON = "sign, unit_id, procedure_id, slice, reading, recorded_at"
+
+@dataclass(frozen=True, slots=True)
+class _Later:
+    """What counts on one day while a dossier stands somewhere: from an instant on, until it goes.
+
+    ``day`` None is the day from which it counts: by how much what is held changes. ``counts`` are
+    the counters with what each asks for besides.
+    """
+
+    where: str
+    counts: Mapping[str, str]
+    day: str | None = None
+    least: str | None = None
+    is_lasting: bool = True
+
+    @property
+    def since(self) -> str:
+        """Return from when on it counts, as SQL."""
+        return f"greatest(m.at, {self.least})" if self.least else "m.at"
+
+
+_LATER: Final = (
+    _Later(
+        f"m.due_on IS NOT NULL AND m.held IN ({_JUDGED})",
+        {"due": "TRUE", "due_met": f"m.held IN ({_MET})"},
+        day="m.due_on",
+        least=_FROM_DUE_DAY,
+    ),
+    _Later(
+        f"m.returned_at IS NOT NULL AND m.held > 0 AND m.held NOT IN ({_GONE})",
+        {
+            "returned_by_post": "m.return_method = 'post'",
+            "returned_at_counter": "m.return_method = 'counter'",
+            "returned_online": "m.return_method = 'online'",
+        },
+        day=day_of("m.returned_at"),
+        least="m.returned_at",
+    ),
+    _Later(
+        "m.left_at IS NOT NULL",
+        {"left_766": "TRUE", "left_766_on_time": _LEFT_ON_TIME},
+        day=day_of("m.left_at"),
+    ),
+    _Later(
+        f"m.held = {State.OPEN_OVERDUE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL",
+        {"open_overdue_with_apology": "TRUE"},
+        least="m.apology_at",
+    ),
+    _Later(
+        f"m.passing = {Flow.FINISHED_LATE:d} AND NOT m.apology_exempt AND m.apology_at IS NOT NULL",
+        {"finished_late_with_apology": "TRUE"},
+        day="m.seen_on",
+        least="m.apology_at",
+        is_lasting=False,
+    ),
+)
+
+_KEYS = "unit_id, reading, slice, procedure_id"
 _CARRIED = (
     "channel, online_level, returned_at, return_method, apology_at, apology_exempt, supplement_at"
 )
@@ -273,27 +283,51 @@ def _prefixed(columns: str, alias: str) -> str:
     return ", ".join(f"{alias}.{name.strip()}" for name in columns.split(","))
 
 
-def _standing(prefix: str) -> str:
-    """Return what stands from when until when, each as (counter, day)."""
-    common = _prefixed(_COMMON, "m")
-    return " UNION ALL ".join(
-        f"SELECT {common}, {counter} AS counter, {day or 'NULL::date'} AS day,"
-        f" {f'greatest(m.since, {least})' if least else 'm.since'} AS since, m.until"
-        f" FROM {prefix}moment m WHERE {counts}"
-        f"{f' AND (m.until IS NULL OR m.until > {least})' if least else ''}"
-        for counter, day, least, counts in _STANDING
+def _ahead(at: str, recorded_at: str = "m.recorded_at") -> str:
+    """Return the instant where it lies within a day that may be cut there, as SQL."""
+    return (
+        f"CASE WHEN {at} > {recorded_at} - {MARGIN}"
+        f" AND CAST({_local(at)} AS time) <> '00:00' THEN {at} END"
     )
 
 
-def _passed(prefix: str) -> str:
-    """Return what passed, each as (counter, day, at, 1)."""
-    common = _prefixed(_COMMON, "e")
-    return " UNION ALL ".join(
-        f"SELECT {common}, {counter}, {day_of('e.at')},"
-        f" {f'greatest(e.at, {least})' if least else 'e.at'}, 1"
-        f" FROM {prefix}edge e WHERE {counts}"
-        for counter, least, counts in _PASSED
+def _at_once(prefix: str) -> str:
+    counters = ", ".join(_AT_ONCE.get(name, "NULL::integer") for name in COUNTERS)
+    return (
+        f"SELECT {_prefixed(_KEYS, 'm')}, m.seen_on AS day, m.seen_on, {_ahead('m.at')}, {counters}"
+        f" FROM {prefix}moment m WHERE m.held <> m.was OR m.passing <> {Flow.NONE:d}"
+        " OR m.holds <> m.held_before OR m.left_at = m.at"
+        f" OR m.state IN ({State.REFUSED_AT_INTAKE:d}, {State.AWAITING_INTAKE_OVERDUE:d})"
     )
+
+
+def _row(prefix: str, later: _Later, at: str, sign: str, where: str) -> str:
+    counters = ", ".join(
+        f"CASE WHEN {later.counts[name]} THEN {sign} END"
+        if name in later.counts
+        else "NULL::integer"
+        for name in COUNTERS
+    )
+    seen_on = day_of(at)
+    return (
+        f"SELECT {_prefixed(_KEYS, 'm')}, {later.day or seen_on}, {seen_on}, {_ahead(at)},"
+        f" {counters} FROM {prefix}moment m WHERE {later.where}{where}"
+    )
+
+
+def _later(prefix: str) -> Iterator[str]:
+    """Yield what counts from later on, and what takes it back."""
+    for one in _LATER:
+        held = f" AND (m.until IS NULL OR m.until > {one.least})" if one.least else ""
+        if one.least is None:
+            yield _row(prefix, one, one.since, "m.sign", " AND m.left_at <> m.at")
+        else:
+            yield _row(prefix, one, one.since, "m.sign", held if one.is_lasting else "")
+        if one.is_lasting:
+            yield _row(prefix, one, "m.until", "-m.sign", f" AND m.until IS NOT NULL{held}")
+
+
+_JUST_BEFORE = "- interval '1 microsecond'"
 
 
 def relations(versions: str, prefix: str = "") -> str:
@@ -305,79 +339,73 @@ def relations(versions: str, prefix: str = "") -> str:
     edges = ", ".join(_EDGES)
     other = ", ".join(f"x_{name}" for name in _EDGES)
     rest = f"unit_id, procedure_id, slice, recorded_at, {_CARRIED}"
+    asked = "CASE WHEN c.supplement_at = '{{}}' THEN 0 ELSE width_bucket({}, c.supplement_at) END"
     return f"""
     {prefix}version AS MATERIALIZED ({versions}),
-    {prefix}course AS MATERIALIZED (
+    {prefix}course AS (
         SELECT sign, {PROMISED} AS reading, {rest}, {edges} FROM {prefix}version
         UNION ALL
-        SELECT sign, {EXTENDED}, {rest}, {other} FROM {prefix}version WHERE x_edge_at IS NOT NULL
-        UNION ALL
-        SELECT -sign, {EXTENDED}, {rest}, {edges} FROM {prefix}version WHERE x_edge_at IS NOT NULL
+        SELECT v.sign * x.sign, {EXTENDED}, {_prefixed(rest, "v")}, {_prefixed(edges, "x")}
+          FROM {prefix}version v
+         CROSS JOIN LATERAL (SELECT 1, {other} UNION ALL SELECT -1, {edges}) AS x(sign, {edges})
+         WHERE v.x_edge_at IS NOT NULL
     ),
     {prefix}moment AS MATERIALIZED (
-        SELECT {_prefixed(_COMMON, "g")}, g.since, g.until, g.state, g.flow, g.due_on,
-               g.apology_at, g.apology_exempt, g.returned_at, g.return_method,
-               {_LEFT_AT} AS left_at,
-               CASE WHEN g.supplement_at = '{{}}' THEN 0 ELSE
-               (SELECT count(*) FROM unnest(g.supplement_at) s WHERE s <= g.since) END AS asked,
-               {ASKED_IN_TIME} AS asked_in_time
+        SELECT {_prefixed(_KEYS, "m")}, m.sign, m.recorded_at, m.channel, m.online_level,
+               m.returned_at, m.return_method, m.apology_at, m.apology_exempt,
+               m.asked_in_time, m.at, m.state, m.flow, m.passing, m.due_on, m.asked, m.held,
+               m.was, m.until, m.left_at, {day_of("m.at")} AS seen_on,
+               {_holds_766("m.held", "m.asked")} AS holds,
+               {_holds_766("m.was", "m.asked_before")} AS held_before
           FROM (
-            SELECT c.*, b.breaks[k] AS since, b.breaks[k + 1] AS until, at.i,
-                   c.edge_state[at.i] AS state, c.edge_flow[at.i] AS flow,
-                   c.edge_due[at.i] AS due_on
+            SELECT {_prefixed(_KEYS, "c")}, c.sign, c.recorded_at, c.channel, c.online_level,
+                   c.returned_at, c.return_method, c.apology_at, c.apology_exempt,
+                   p.at, p.state, p.flow, p.passing, p.due_on,
+                   CASE WHEN p.is_last THEN p.state ELSE 0 END AS held,
+                   CASE WHEN NOT p.is_last THEN 0
+                        WHEN p.passing IS NOT NULL AND (p.i = 1 OR c.edge_at[p.i - 1] < p.at)
+                        THEN coalesce(c.edge_state[p.i - 1], 0)
+                        ELSE coalesce(
+                            c.edge_state[width_bucket(p.at {_JUST_BEFORE}, c.edge_at)], 0)
+                    END AS was,
+                   CASE WHEN c.supplement_at = '{{}}' THEN c.edge_at[p.i + 1] ELSE
+                        least(c.edge_at[p.i + 1],
+                              c.supplement_at[width_bucket(p.at, c.supplement_at) + 1])
+                    END AS until,
+                   CASE WHEN p.is_last THEN {_LEFT_AT} END AS left_at,
+                   {asked.format("p.at")} AS asked,
+                   {asked.format(f"p.at {_JUST_BEFORE}")} AS asked_before,
+                   CASE WHEN c.supplement_at <> '{{}}' THEN {ASKED_IN_TIME} END AS asked_in_time
               FROM {prefix}course c
              CROSS JOIN LATERAL (
-                SELECT CASE WHEN c.supplement_at = '{{}}' THEN c.edge_at ELSE
-                       ARRAY(SELECT x FROM unnest(c.edge_at || c.supplement_at) x
-                              WHERE x >= c.edge_at[1] ORDER BY x) END AS breaks
-                OFFSET 0) AS b
-             CROSS JOIN LATERAL generate_subscripts(b.breaks, 1) AS k
-             CROSS JOIN LATERAL (
-                SELECT width_bucket(b.breaks[k], c.edge_at) AS i OFFSET 0) AS at
-             WHERE b.breaks[k + 1] IS NULL OR b.breaks[k + 1] > b.breaks[k]
-          ) AS g
-         WHERE g.edge_at <> '{{}}'
-    ),
-    {prefix}edge AS MATERIALIZED (
-        SELECT {_prefixed(_COMMON, "c")}, c.channel, c.online_level, c.apology_at,
-               c.apology_exempt, e.at, e.state, e.flow
-          FROM {prefix}course c
-         CROSS JOIN LATERAL unnest(c.edge_at, c.edge_state, c.edge_flow) AS e(at, state, flow)
-    ),
-    {prefix}standing AS MATERIALIZED ({_standing(prefix)}),
-    {prefix}emitted AS (
-        SELECT {_COMMON}, counter, day, since AS at, 1 AS n FROM {prefix}standing
-        UNION ALL
-        SELECT {_COMMON}, counter, day, until, -1 FROM {prefix}standing WHERE until IS NOT NULL
-        UNION ALL
-        {_passed(prefix)}
+                SELECT e.at, e.state, e.flow, e.flow AS passing, e.due_on,
+                       CAST(e.i AS integer) AS i,
+                       coalesce(c.edge_at[e.i + 1] > e.at, TRUE) AS is_last
+                  FROM unnest(c.edge_at, c.edge_state, c.edge_flow, c.edge_due)
+                       WITH ORDINALITY AS e(at, state, flow, due_on, i)
+                 UNION ALL
+                SELECT s.at, c.edge_state[s.i], c.edge_flow[s.i], NULL, c.edge_due[s.i], s.i, TRUE
+                  FROM (SELECT DISTINCT a AS at, width_bucket(a, c.edge_at) AS i
+                          FROM unnest(c.supplement_at) AS a) AS s
+                 WHERE c.supplement_at <> '{{}}' AND s.i > 0 AND c.edge_at[s.i] < s.at
+             ) AS p
+          ) AS m
     ),
     {prefix}delta AS MATERIALIZED (
-        SELECT unit_id, reading, slice, procedure_id, counter, coalesce(day, seen_on) AS day,
-               seen_on, ahead_at, n
-          FROM (SELECT unit_id, reading, slice, procedure_id, counter, n * sign AS n, day,
-                       {day_of("at")} AS seen_on,
-                       CASE WHEN at > recorded_at - {MARGIN}
-                             AND CAST({_local("at")} AS time) <> '00:00' THEN at END AS ahead_at
-                  FROM {prefix}emitted WHERE counter IS NOT NULL) AS dated
+        SELECT * FROM ({" UNION ALL ".join([_at_once(prefix), *_later(prefix)])})
+            AS d({_KEYS}, day, seen_on, ahead_at, {", ".join(COUNTERS)})
     )"""
-
-
-def pivoted() -> str:
-    """Return the sums of a relation of (counter, n) as one column for each counter."""
-    return ", ".join(
-        f"CAST(nullif(sum(n) FILTER (WHERE counter = {number}), 0) AS integer) AS {name}"
-        for number, name in enumerate(COUNTERS)
-    )
-
-
-def spread() -> str:
-    """Return a row of (counter, n) as a row of counters, without a sum."""
-    return ", ".join(
-        f"CASE WHEN counter = {number} THEN n END AS {name}" for number, name in enumerate(COUNTERS)
-    )
 
 
 def added() -> str:
     """Return the sums of rows of counters."""
     return ", ".join(f"CAST(nullif(sum({name}), 0) AS integer) AS {name}" for name in COUNTERS)
+
+
+def unpivoted(rows: str, keys: str) -> str:
+    """Return a row of (keys, counter, n) for each number of a relation of counters."""
+    listed = ", ".join(f"({number}, w.{name})" for number, name in enumerate(COUNTERS))
+    return (
+        f"SELECT {keys}, v.counter, v.n FROM ({rows}) w"
+        f" CROSS JOIN LATERAL (VALUES {listed}) AS v(counter, n) WHERE v.n IS NOT NULL"
+    )

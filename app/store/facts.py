@@ -262,8 +262,8 @@ def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
     )
 
 
-def _extra(asked: _Asked, *, with_tail: bool) -> str:
-    """Return corners that no row of the periods holds, what is still to come today, the tail."""
+def _extra(asked: _Asked) -> str:
+    """Return corners that no row of the periods holds, and what is still to come today."""
     held = "".join(
         f" AND NOT (f.day >= :in_{at}_since AND f.day < :in_{at}_until AND"
         f" date_trunc('{grain}', f.day) = date_trunc('{grain}', f.seen_on))"
@@ -283,15 +283,25 @@ def _extra(asked: _Asked, *, with_tail: bool) -> str:
             "SELECT unit_id, procedure_id, slice, :parts, counter, -n FROM fact_ahead f"
             f" WHERE f.at >= :ends AND f.at < :midnight AND f.day >= :last_start AND {wanted}"
         )
-    if with_tail:
-        still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if asked.is_cut else ""
-        found.append(
-            f"SELECT unit_id, procedure_id, slice, {_PART} AS part, counter, n FROM delta f"
-            f" WHERE {wanted} AND ((f.day >= :first AND f.day < :after"
-            f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{still})"
-            f" OR (f.day < :first AND f.counter >= {STANDING}))"
-        )
     return " UNION ALL ".join(found)
+
+
+def _tail(asked: _Asked) -> list[str]:
+    """Return what the log adds to the periods, and to what stood before them."""
+    join, where = _procedure(asked)
+    still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if asked.is_cut else ""
+    source = (
+        f" FROM delta f JOIN place p ON p.unit_id = f.unit_id{join}"
+        f" WHERE f.slice = ANY(:fine) AND f.reading <= :reading{where}"
+    )
+    during = (
+        f"f.day >= :first AND f.day < :after AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]"
+    )
+    before = "f.day < :first AND f.day = f.seen_on"
+    return [
+        f"SELECT {_key_list(asked)}{_PART} AS part, {_ALL}{source} AND {during}{still}",
+        f"SELECT {_key_list(asked)}0, {_STANDING_ONLY}{source} AND {before}",
+    ]
 
 
 def _statement(asked: _Asked, *, with_tail: bool) -> str:
@@ -306,6 +316,8 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
         f"SELECT {_key_list(asked)}f.part, {_OF_LONG}"
         f" FROM extra f JOIN place p ON p.unit_id = f.unit_id{join} WHERE TRUE{where}"
     )
+    if with_tail:
+        branches += _tail(asked)
     keys = "".join(f"key_{at}, " for at in range(len(asked.by)))
     sums = ", ".join(f"sum({name}) AS {name}" for name in COUNTERS)
     nothing = "NULL, " * len(asked.by)
@@ -336,7 +348,7 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
         whole = f"SELECT {keys}part, {sums}, NULL AS carried FROM summed GROUP BY {_group(asked)}"
     return f"""
     WITH place AS MATERIALIZED ({_place(asked)}),{tail}
-    extra AS ({_extra(asked, with_tail=with_tail)}),
+    extra AS ({_extra(asked)}),
     summed AS ({" UNION ALL ".join(branches)})
     {whole}
     UNION ALL

@@ -17,15 +17,15 @@ from app.store.contributions import (
     added,
     of_changes,
     of_units,
-    pivoted,
     relations,
-    spread,
+    unpivoted,
 )
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import COUNTERS
 
 _LOCK: Final = 0x64_68_66_63
 
+_KEYS = "unit_id, day, reading, slice, procedure_id"
 _LONG_KEYS = "unit_id, day, counter, reading, slice, procedure_id"
 _WIDE: Final[Mapping[str, str]] = {
     "fact_day": "unit_id, day, reading, slice",
@@ -50,17 +50,18 @@ def _summed(grain: str, parts: str, corners: str) -> str:
         SELECT unit_id, {_first_of(grain)} AS day, reading, slice, {added()}
           FROM (SELECT unit_id, day, reading, slice, {", ".join(COUNTERS)} FROM {parts}
                 UNION ALL
-                SELECT unit_id, day, reading, slice, {spread()} FROM delta WHERE {corners}) AS parts
+                SELECT unit_id, day, reading, slice, {", ".join(COUNTERS)} FROM delta
+                 WHERE day <> seen_on AND {corners}) AS parts
          GROUP BY 1, 2, 3, 4"""
 
 
 _ROWS = f"""
     day_rows AS MATERIALIZED (
-        SELECT unit_id, day, reading, slice, {pivoted()} FROM delta WHERE day = seen_on
+        SELECT unit_id, day, reading, slice, {added()} FROM delta WHERE day = seen_on
          GROUP BY unit_id, day, reading, slice
     ),
     month_rows AS MATERIALIZED (
-        {_summed("month", "day_rows", f"day <> seen_on AND {_IN_ONE_MONTH}")}
+        {_summed("month", "day_rows", _IN_ONE_MONTH)}
     ),
     year_rows AS MATERIALIZED (
         {_summed("year", "month_rows", f"NOT {_IN_ONE_MONTH} AND {_IN_ONE_YEAR}")}
@@ -74,7 +75,7 @@ def _wide_rows(table: str) -> str:
     if table == "fact_procedure_month":
         return (
             f"SELECT unit_id, procedure_id, {_first_of('month')} AS day, reading, slice,"
-            f" {pivoted()} FROM delta WHERE {_IN_ONE_MONTH}"
+            f" {added()} FROM delta WHERE day = seen_on OR {_IN_ONE_MONTH}"
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
         )
     rows = f"{table.removeprefix('fact_')}_rows"
@@ -88,18 +89,22 @@ def _wide_rows(table: str) -> str:
 
 
 def _corner_rows() -> str:
+    keys = f"{_KEYS}, seen_on"
+    long = unpivoted(f"SELECT {keys}, {', '.join(COUNTERS)} FROM delta WHERE day <> seen_on", keys)
     return (
-        f"SELECT {_LONG_KEYS}, seen_on, CAST(sum(n) AS integer) AS n FROM delta"
-        f" WHERE day <> seen_on GROUP BY {_LONG_KEYS}, seen_on HAVING sum(n) <> 0"
-        f" ORDER BY {_LONG_KEYS}, seen_on"
+        f"SELECT {_LONG_KEYS}, seen_on, CAST(sum(n) AS integer) AS n FROM ({long}) l"
+        f" GROUP BY {_LONG_KEYS}, seen_on HAVING sum(n) <> 0 ORDER BY {_LONG_KEYS}, seen_on"
     )
 
 
 def _ahead_rows() -> str:
+    keys = f"{_KEYS}, ahead_at"
+    long = unpivoted(
+        f"SELECT {keys}, {', '.join(COUNTERS)} FROM delta WHERE ahead_at > :forgotten", keys
+    )
     return (
-        f"SELECT {_LONG_KEYS}, ahead_at AS at, CAST(sum(n) AS integer) AS n FROM delta"
-        f" WHERE ahead_at > :forgotten GROUP BY {_LONG_KEYS}, ahead_at HAVING sum(n) <> 0"
-        f" ORDER BY {_LONG_KEYS}, ahead_at"
+        f"SELECT {_LONG_KEYS}, ahead_at AS at, CAST(sum(n) AS integer) AS n FROM ({long}) l"
+        f" GROUP BY {_LONG_KEYS}, ahead_at HAVING sum(n) <> 0 ORDER BY {_LONG_KEYS}, ahead_at"
     )
 
 
@@ -161,12 +166,17 @@ def _forgotten(session: ReadSession) -> datetime | None:
 _LONG_AGO = datetime.fromisoformat("0001-01-02T00:00:00+00:00")
 
 
+def is_alone(session: WriteSession) -> bool:
+    """Tell whether nobody else folds or builds; if so, keep others away as ``alone`` does."""
+    return bool(session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}))
+
+
 def fold(session: WriteSession, *, limit: int) -> int | None:
     """Add some of the log to the facts and take it from the log; return how much it was.
 
     None when another folder is at work: what it leaves is folded next time.
     """
-    if not session.scalar(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK}):
+    if not is_alone(session):
         return None
     forgotten = _forgotten(session) or _LONG_AGO
     folded = session.scalar(_FOLD, {"limit": limit, "forgotten": forgotten})
@@ -178,6 +188,39 @@ def waiting(session: ReadSession) -> int:
     """Count the versions in the log."""
     return int(session.scalar(text("SELECT count(*) FROM dossier_change")))
 
+
+def flooded(session: ReadSession, *, least: int, versions: int) -> list[int]:
+    """Return units of which the log holds the most, together about so many versions.
+
+    None of them when the log holds less than ``least``: then it is cheap to tell.
+    """
+    if not session.scalar(_HOLDS, {"least": least}):
+        return []
+    return list(session.scalars(_FLOODED, {"versions": versions}).all())
+
+
+def is_mostly_new(session: ReadSession, units: Sequence[int], *, times: int, most: int) -> bool:
+    """Tell whether units have so few dossiers: ``times`` the versions in the log, and ``most``."""
+    wanted = {"units": list(units), "times": times, "most": most}
+    return bool(session.scalar(_MOSTLY_NEW, wanted))
+
+
+_HOLDS: Final = text("SELECT EXISTS (SELECT FROM dossier_change OFFSET :least)")
+_FLOODED: Final = text(
+    """
+    SELECT unit_id FROM (
+        SELECT unit_id, n, sum(n) OVER (ORDER BY n DESC, unit_id) AS upto
+          FROM (SELECT unit_id, count(*) AS n FROM dossier_change GROUP BY 1) AS held) AS most
+     WHERE upto - n < :versions ORDER BY unit_id
+    """
+)
+_MOSTLY_NEW: Final = text(
+    """
+    SELECT (SELECT count(*) FROM dossier WHERE unit_id = ANY(:units))
+        <= least(:most,
+                 :times * (SELECT count(*) FROM dossier_change WHERE unit_id = ANY(:units)))
+    """
+)
 
 # ---------------------------------------------------------------- comparing and building anew
 
@@ -225,19 +268,11 @@ _SHOULD = f"""
 """What the facts should hold: what holds now, without what is still in the log."""
 
 
-def _unpivoted(rows: str, keys: str) -> str:
-    listed = ", ".join(f"({number}, {name})" for number, name in enumerate(COUNTERS))
-    return (
-        f"SELECT {keys}, v.counter, v.n FROM ({rows}) w"
-        f" CROSS JOIN LATERAL (VALUES {listed}) AS v(counter, n) WHERE v.n IS NOT NULL"
-    )
-
-
 def _compared(table: str) -> str:
     if table in _WIDE:
         keys = _WIDE[table]
-        stored = _unpivoted(f"SELECT * FROM {table} WHERE unit_id = ANY(:units)", keys)
-        expected = _unpivoted(_wide_rows(table), keys)
+        stored = unpivoted(f"SELECT * FROM {table} WHERE unit_id = ANY(:units)", keys)
+        expected = unpivoted(_wide_rows(table), keys)
         keys = f"{keys}, counter"
     else:
         keys = f"{_LONG_KEYS}, {_LONG[table]}"
@@ -260,7 +295,18 @@ _COMPARE = text(
 )
 _CLEAR = tuple(text(f"DELETE FROM {table} WHERE unit_id = ANY(:units)") for table in TABLES)
 _BUILD = text(
-    f"WITH {_SHOULD}, {', '.join(_writing(table, adding=False) for table in TABLES)} SELECT 1"
+    f"""
+    WITH taken AS (DELETE FROM dossier_change WHERE unit_id = ANY(:units)),
+    {relations(of_units())},{_ROWS},
+    {", ".join(_writing(table, adding=False) for table in TABLES)}
+    SELECT max(recorded_at) FROM version
+    """
+)
+_LATEST = text(
+    """
+    INSERT INTO fact_state (latest) VALUES (:latest)
+    ON CONFLICT (sole) DO UPDATE SET latest = greatest(fact_state.latest, EXCLUDED.latest)
+    """
 )
 
 
@@ -281,11 +327,21 @@ def compare(session: ReadSession, units: Sequence[int]) -> list[Difference]:
     ]
 
 
-def build(session: WriteSession, units: Iterable[int]) -> None:
-    """Make the facts of some units anew from their dossiers, while no folder is at work."""
+def alone(session: WriteSession) -> None:
+    """Keep all folders and builders away until the transaction ends."""
     session.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def build(session: WriteSession, units: Iterable[int]) -> None:
+    """Make the facts of some units anew from their dossiers and forget what the log has of them.
+
+    Nobody else may fold or build meanwhile, see ``alone``; others may build other units.
+    """
     session.execute(text("SET LOCAL work_mem = '256MB'"))
+    session.execute(text("SET LOCAL statement_timeout = '10min'"))
     wanted = {"units": list(units)}
     for statement in _CLEAR:
         session.execute(statement, wanted)
-    session.execute(_BUILD, wanted | {"forgotten": _forgotten(session) or _LONG_AGO})
+    latest = session.scalar(_BUILD, wanted | {"forgotten": _forgotten(session) or _LONG_AGO})
+    if latest is not None:
+        session.execute(_LATEST, {"latest": latest})

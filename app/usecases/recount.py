@@ -16,6 +16,11 @@ VERSIONS_AT_ONCE: Final = 4_000
 """How much of the log one transaction folds: a second's work or so."""
 
 DOSSIERS_AT_ONCE: Final = 20_000
+BUILT_AT_ONCE: Final = 100_000
+FLOOD: Final = 50_000
+"""How much of the log makes it worth asking whether units are better built anew."""
+FOLDING_COSTS: Final = 3
+"""How many dossiers are built in the time in which one version is folded, at the least."""
 MOST_NAMED: Final = 100
 
 
@@ -34,7 +39,18 @@ class Recounted:
 
 
 def fold_some(session: WriteSession) -> bool:
-    """Fold the next part of the log; tell whether more may be waiting for this folder."""
+    """Fold the next part of the log; tell whether more may be waiting for this folder.
+
+    After a flood of news, such as a large import, units are built anew instead where that is less
+    work; the facts are the same.
+    """
+    units = folding.flooded(session, least=FLOOD, versions=FLOOD)
+    most = 2 * BUILT_AT_ONCE
+    if units and folding.is_mostly_new(session, units, times=FOLDING_COSTS, most=most):
+        if not folding.is_alone(session):
+            return False
+        folding.build(session, units)
+        return True
     folded = folding.fold(session, limit=VERSIONS_AT_ONCE)
     return folded is not None and folded >= VERSIONS_AT_ONCE
 
@@ -54,11 +70,19 @@ def compare(session: ReadSession, *, progress: Callable[[int], None] = lambda _:
     return Recounted(seen, folding.waiting(session), differ, tuple(named), tuple(wrong))
 
 
-def batches(session: ReadSession) -> Iterator[Sequence[int]]:
+def batches(session: ReadSession, *, size: int = DOSSIERS_AT_ONCE) -> Iterator[Sequence[int]]:
     """Return all units in batches of bounded size."""
-    return folding.unit_batches(session, dossiers=DOSSIERS_AT_ONCE)
+    return folding.unit_batches(session, dossiers=size)
+
+
+def alone(session: WriteSession) -> None:
+    """Keep everybody from folding and building until the transaction ends.
+
+    Others may ``build`` meanwhile, each in a transaction of its own and other units than the rest.
+    """
+    folding.alone(session)
 
 
 def build(session: WriteSession, units: Sequence[int]) -> None:
-    """Make the facts of some units anew; folding waits meanwhile."""
+    """Make the facts of some units anew from their dossiers; what was in the log is in them."""
     folding.build(session, units)

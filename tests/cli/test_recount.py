@@ -45,3 +45,21 @@ def test_a_difference_is_named_and_mended(fresh_database: Database) -> None:
         "named": [],
     }
     assert [one.exit_code for one in (found, shown, mended, again)] == [1, 1, 0, 0]
+
+
+def test_everything_is_made_anew_from_the_dossiers(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        by = settled(session)
+        told = [
+            a_record(Told(unit=unit, procedure="P", received_at=NOW), code=f"HS-{number}")
+            for number, unit in enumerate("ABA")
+        ]
+        ingest.accept(session, told, by=by, door="test", now=NOW)
+    with fresh_database.begin() as session:
+        recount.fold_some(session)
+        session.execute(text("UPDATE fact_day SET received_unknown_channel = 9"))
+
+    built = run("--rebuild", "--json")
+
+    assert built.exit_code == 0
+    assert orjson.loads(built.stdout)["differ"] == 0

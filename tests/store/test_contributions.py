@@ -22,9 +22,10 @@ def _delta(session: WriteSession, finished: str, **more: Any) -> dict[tuple[str,
     course = finished_course(RECEIVED_AT, DUE_ON, local(finished, 9))
     add_dossier(session, unit, make_source(session), "HS-1", course=course, **more)
     relations = contributions.relations(contributions.of_units())
+    long = contributions.unpivoted("SELECT * FROM delta", "w.day, w.seen_on")
     rows = session.execute(
         text(
-            f"WITH {relations} SELECT counter, day, seen_on, sum(n) AS n FROM delta"
+            f"WITH {relations} SELECT counter, day, seen_on, sum(n) AS n FROM ({long}) l"
             " GROUP BY 1, 2, 3 HAVING sum(n) <> 0"
         ),
         {"units": [unit.id]},

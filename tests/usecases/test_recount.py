@@ -1,5 +1,6 @@
-"""Folding step by step, and finding a number that somebody changed."""
+"""Folding step by step, building anew, and finding a number that somebody changed."""
 
+import pytest
 from sqlalchemy import text
 
 from app.store import folding
@@ -55,3 +56,60 @@ def test_a_dossier_changed_behind_the_log_shows(session: WriteSession) -> None:
     session.execute(text("UPDATE dossier SET channel = 'online' WHERE code = 'HS-1'"))
 
     assert recount.compare(session).differ > 0
+
+
+def _facts(session: WriteSession) -> list[tuple[object, ...]]:
+    tables = ("fact_day", "fact_month", "fact_year", "fact_procedure_month", "fact_corner")
+    return [
+        (table, *row)
+        for table in tables
+        for row in session.execute(text(f"SELECT * FROM {table} ORDER BY 1, 2, 3, 4, 5"))
+    ]
+
+
+def test_units_built_anew_hold_what_was_in_the_log_and_the_log_forgets_it(
+    session: WriteSession,
+) -> None:
+    _told(session)
+    units = session.scalars(text("SELECT id FROM unit")).all()
+
+    recount.alone(session)
+    recount.build(session, units)
+
+    assert folding.waiting(session) == 0
+    built, latest = _facts(session), session.scalar(text("SELECT latest FROM fact_state"))
+    assert built
+    assert latest == session.scalar(text("SELECT max(recorded_at) FROM dossier"))
+    recount.build(session, units)
+    assert _facts(session) == built
+
+
+def test_a_flood_of_news_is_built_and_gives_what_folding_gives(
+    session: WriteSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _told(session)
+    session.execute(text("SAVEPOINT told"))
+    recount.fold_some(session)
+    folded = _facts(session)
+    session.execute(text("ROLLBACK TO told"))
+    monkeypatch.setattr(recount, "FLOOD", 2)
+
+    assert recount.fold_some(session)  # the log held three versions
+
+    assert folding.waiting(session) == 1  # two of them were a flood, the third is folded
+    assert not recount.fold_some(session)
+    assert _facts(session) == folded
+    assert recount.compare(session).differ == 0
+
+
+def test_few_news_of_many_dossiers_are_folded_however_long_the_log(
+    session: WriteSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _told(session)
+    monkeypatch.setattr(recount, "FLOOD", 2)
+    monkeypatch.setattr(recount, "FOLDING_COSTS", 0)
+
+    assert not recount.fold_some(session)
+
+    assert folding.waiting(session) == 0
+    assert recount.compare(session).differ == 0
