@@ -12,7 +12,7 @@ from pydantic import ConfigDict, Field
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
 from app.api.statistics import DataOut, RateOut, StatisticsReader, data_out, told
 from app.deps import Now, Reading
@@ -22,6 +22,7 @@ from app.domain.ranking import Delta
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.session import ReadSession
+from app.store.trees import Units
 from app.store.units import UnitUnknown
 from app.usecases import periods, rankings
 from app.usecases.access import Principal
@@ -97,6 +98,7 @@ class UnitsRankedOut(Out):
                     "better": "higher",
                     "within": "all",
                     "minimum": 5,
+                    "units": "as_now",
                     "rows": [
                         {
                             "unit": "H44.100",
@@ -137,6 +139,10 @@ class UnitsRankedOut(Out):
     better: str = Field(description="`higher` càng cao càng tốt, `lower` càng thấp càng tốt.")
     within: str
     minimum: int
+    units: str = Field(description="`as_now` hoặc `as_was`. / By whose tree.")
+    units_on: Day | None = Field(
+        None, description="Ngày của cây đơn vị khi `as_was`. / Day of the tree of `as_was`."
+    )
     period: UUID | None = Field(None, description="Kỳ đã chốt. / The closed period, if asked.")
     rows: list[UnitRankedOut]
     hidden: list[UnitRankedOut] = Field(
@@ -203,6 +209,8 @@ def get_ranking(
     exclude_same_day: Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày.")] = False,
     procedure: Annotated[str | None, Query(max_length=100)] = None,
     field: Annotated[str | None, Query(max_length=100)] = None,
+    units: ByUnits = Units.AS_NOW,
+    units_on: UnitsOn = None,
     as_of: Annotated[Instant | None, Query(description="Thời điểm xem, trong kỳ.")] = None,
     known_at: Annotated[Instant | None, Query(description="Như đã biết lúc đó.")] = None,
 ) -> Response:
@@ -222,6 +230,8 @@ def get_ranking(
             exclude_same_day=exclude_same_day,
             procedure=procedure,
             field=field,
+            units=units,
+            units_on=units_on,
         ),
         definition=definition,
         level=level,
@@ -263,18 +273,22 @@ def ranking_out(
     found: Ranking, asked: Asked, period: UUID | None, *, compared: bool
 ) -> UnitsRankedOut:
     """Return a ranking as it is shown."""
-    closed = {} if period is None else {"period": period}
+    question = found.question
+    more: dict[str, Any] = {} if period is None else {"period": period}
+    if question.units_on is not None:
+        more["units_on"] = question.units_on
     return UnitsRankedOut(
         as_of=found.as_of,
         known_at=found.known_at,
-        reading=found.question.reading.value,
+        reading=question.reading.value,
         definition=found.definition.name,
         better=found.definition.better.value,
         within=asked.within.value,
         minimum=asked.minimum,
+        units=question.units.value,
         rows=[_row(one, found, compared=compared) for one in found.rows],
         hidden=[_row(one, found, compared=compared) for one in found.hidden],
-        **closed,
+        **more,
     )
 
 
@@ -324,7 +338,10 @@ def address_of(unit: str, found: Ranking) -> str:
         "as_of": told(found.as_of),
         "known_at": told(found.known_at),
         "reading": question.reading.value,
+        "units": question.units.value,
     }
+    if question.units_on is not None:
+        query["units_on"] = question.units_on.isoformat()
     if question.exclude_same_day:
         query["exclude_same_day"] = "true"
     for name in ("procedure", "field"):
@@ -340,5 +357,6 @@ def _tag(body: dict[str, Any], *pinned: object) -> str:
         {name: value for name, value in row.items() if name not in {"dossiers", "reasons"}}
         for row in (*body["rows"], *body["hidden"])
     ]
-    head = [body[name] for name in ("reading", "definition", "within", "minimum")]
+    words = ("reading", "definition", "within", "minimum", "units", "units_on")
+    head = [body.get(name) for name in words]
     return f"W/{conditions.etag_of(orjson.dumps([head, [str(one) for one in pinned], kept]))}"

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
 from app.api.statistics import DataOut, RateOut, StatisticsReader, data_out, words_of
 from app.deps import Now, Reading
@@ -19,6 +19,7 @@ from app.domain.rounding import to_decimals
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, Count, Tally
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
+from app.store.trees import Units
 from app.store.units import UnitUnknown
 from app.usecases import trends
 from app.usecases.reporting import Extent, KnownInFuture, Question, TooManyParts
@@ -75,6 +76,7 @@ class TrendsOut(Out):
     unit: str
     reading: str
     step: str
+    units: str = Field(description="`as_now` hoặc `as_was`. / By whose tree.")
     definition: str = Field(description="Mỗi điểm mang phiên bản của mình. / Points say which.")
     lines: list[TrendLineOut]
 
@@ -123,6 +125,8 @@ def get_trends(
     exclude_same_day: Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày.")] = False,
     procedure: Annotated[str | None, Query(max_length=100)] = None,
     field: Annotated[str | None, Query(max_length=100)] = None,
+    units: ByUnits = Units.AS_NOW,
+    units_on: UnitsOn = None,
     as_of: Annotated[Instant | None, Query(description="Thời điểm xem, trong kỳ.")] = None,
     known_at: Annotated[Instant | None, Query(description="Như đã biết lúc đó.")] = None,
 ) -> Response:
@@ -142,6 +146,8 @@ def get_trends(
         exclude_same_day=exclude_same_day,
         procedure=procedure,
         field=field,
+        units=units,
+        units_on=units_on,
     )
     metrics = load_metrics()
     found = trends.trend(
@@ -160,6 +166,7 @@ def get_trends(
         unit=question.unit.code,
         reading=reading.value,
         step=step.value,
+        units=units.value,
         definition=(definition or metrics.default.id).partition("@")[0],
         lines=[_line(line, wanted) for line in found.lines],
     )

@@ -111,6 +111,47 @@ def _differs(session: ReadSession, day: date | None, known_at: datetime | None) 
     return bool(asked) and bool(session.scalar(sa.select(sa.or_(*asked))))
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A unit in a tree: where it hangs, and what it was called."""
+
+    code: str
+    name: str
+    level: str
+    parent: str | None
+
+
+def places(
+    session: ReadSession,
+    *,
+    lft: int,
+    rgt: int,
+    units: Units = Units.AS_NOW,
+    day: date | None = None,
+    known_at: datetime | None = None,
+) -> list[Place]:
+    """Return the units under which figures of a span are shown, by the same tree as ``of``.
+
+    Among the units of today those that have a successor are not shown.
+    """
+    rolled = units is Units.AS_NOW
+    if _differs(session, None if rolled else day, known_at):
+        past = _Past.read(session, None if rolled else day, known_at)
+        heirs = successions.finals(session, known_at=known_at) if rolled else {}
+        shown = sorted({row[1] for row in past.shown(lft, rgt, heirs, None)})
+        return [past.place(number) for number in shown]
+    parent = unit.alias("parent")
+    asked = (
+        sa.select(unit.c.code, unit.c.name, unit.c.level, parent.c.code.label("parent"))
+        .outerjoin(parent, parent.c.id == unit.c.parent_id)
+        .where(unit.c.lft.between(lft, rgt))
+        .order_by(unit.c.lft)
+    )
+    if rolled:
+        asked = asked.where(unit.c.heir_id.is_(None))
+    return [Place(*row) for row in session.execute(asked)]
+
+
 Timeline = Sequence[tuple[date | None, str | None]]
 """The parents of a unit, each from a day on; the first has no beginning."""
 
@@ -139,6 +180,7 @@ class _Past:
     """A tree that was, or as it was known."""
 
     codes: Mapping[int, str]
+    names: Mapping[int, str]
     levels: Mapping[int, str]
     parents: Mapping[int, int | None]
     places: Mapping[int, int]
@@ -148,18 +190,20 @@ class _Past:
         """Put a tree together from what had been told of each unit."""
         told: dict[int, list[tuple[str | None, date | None]]] = {}
         codes: dict[int, str] = {}
+        names: dict[int, str] = {}
         levels: dict[int, str] = {}
         places: dict[int, int] = {}
         for row in session.execute(_TOLD, {"known_at": known_at}):
             places[row.lft] = row.id
             codes[row.id] = row.code
+            names[row.id] = row.name
             levels[row.id] = row.level
             told.setdefault(row.id, []).append((row.parent, row.parent_since))
         ids = {code: number for number, code in codes.items()}
         parents = {
             number: ids.get(_at(timeline(lines), day) or "") for number, lines in told.items()
         }
-        return cls(codes, levels, parents, places)
+        return cls(codes, names, levels, parents, places)
 
     def shown(
         self, lft: int, rgt: int, heirs: Mapping[int, int], above: int | None
@@ -176,6 +220,16 @@ class _Past:
             if is_whole or within:
                 at = line.index(above) if above in line else 0
                 yield number, shown, self.codes[line[at - 1]] if at else None
+
+    def place(self, number: int) -> Place:
+        """Return a unit as it hung in the tree."""
+        above = self.parents.get(number)
+        return Place(
+            self.codes[number],
+            self.names[number],
+            self.levels[number],
+            None if above is None else self.codes[above],
+        )
 
     def _line(self, number: int) -> Iterator[int]:
         """Yield a unit and all above it, nearest first."""
@@ -197,12 +251,13 @@ def _at(parents: Timeline, day: date | None) -> str | None:
 
 _TOLD: Final = text(
     """
-    SELECT u.id, r.seq, u.lft, r.spec ->> 'code' AS code, r.spec ->> 'level' AS level,
-           r.spec ->> 'parent' AS parent, CAST(r.spec ->> 'parent_since' AS date) AS parent_since
+    SELECT u.id, r.seq, u.lft, r.spec ->> 'code' AS code, r.spec ->> 'name' AS name,
+           r.spec ->> 'level' AS level, r.spec ->> 'parent' AS parent,
+           CAST(r.spec ->> 'parent_since' AS date) AS parent_since
       FROM unit_revision r JOIN unit u ON u.id = r.unit_id
      WHERE CAST(:known_at AS timestamptz) IS NULL OR r.recorded_at <= :known_at
     UNION ALL
-    SELECT u.id, 0, u.lft, u.code, u.level, p.code, u.parent_since
+    SELECT u.id, 0, u.lft, u.code, u.name, u.level, p.code, u.parent_since
       FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
      WHERE (CAST(:known_at AS timestamptz) IS NULL OR u.recorded_at <= :known_at)
        AND NOT EXISTS (SELECT FROM unit_revision r WHERE r.unit_id = u.id)

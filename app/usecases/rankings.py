@@ -15,11 +15,12 @@ from app.domain.ranking import LEAST_VOLUME, Delta, Standing, delta, standings
 from app.domain.rate import Rate, RateDefinition
 from app.domain.tally import Count, Tally
 from app.rulebook.metrics import Metrics
-from app.store import units
+from app.store import trees
 from app.store.periods import PeriodRow
 from app.store.session import ReadSession
 from app.store.tallies import Dimension
-from app.store.units import BUCKET_SUFFIX, UnitRow
+from app.store.trees import Place
+from app.store.units import BUCKET_SUFFIX
 from app.usecases import freshness, periods, reporting
 from app.usecases.freshness import Marks
 from app.usecases.reporting import Question
@@ -85,21 +86,12 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """A unit of the tree of one side."""
-
-    code: str
-    name: str
-    level: str
-    parent: str | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Figures:
     """What one side gives: its tree, the counts of each unit alone, and who fell silent."""
 
-    tree: Mapping[str, _Place]
+    tree: Mapping[str, Place]
     own: Mapping[str, Tally]
+    units_on: date | None
     marks: Marks
     last_day: date
     definition: RateDefinition
@@ -141,7 +133,11 @@ def ranking(
     ]
     return Ranking(
         question=replace(
-            asked.question, period=side.period, as_of=here.as_of, known_at=here.known_at
+            asked.question,
+            period=side.period,
+            as_of=here.as_of,
+            known_at=here.known_at,
+            units_on=here.units_on,
         ),
         definition=here.definition,
         as_of=here.as_of,
@@ -173,22 +169,27 @@ def _figures(
 def _live(
     session: ReadSession, question: Question, definition: RateDefinition, now: datetime
 ) -> _Figures:
-    root = question.unit
     as_of, own = reporting.by_unit(session, question, now=now)
+    scope = question.scope(as_of)
+    tree = trees.places(
+        session,
+        lft=scope.lft,
+        rgt=scope.rgt,
+        units=scope.units,
+        day=scope.day,
+        known_at=scope.known_at,
+    )
     last = reporting.cut(question, (), now=now).whole.last
     return _Figures(
-        tree={one.code: _place(one) for one in units.subtree(session, root.lft, root.rgt)},
+        tree={one.code: one for one in tree},
         own=own,
-        marks=freshness.marks(session, root, until=last, now=now),
+        units_on=scope.day,
+        marks=freshness.marks(session, question.unit, until=last, now=now),
         last_day=last,
         definition=definition,
         as_of=as_of,
         known_at=question.known_at or now,
     )
-
-
-def _place(one: UnitRow) -> _Place:
-    return _Place(one.code, one.name, one.level, one.parent_code)
 
 
 def _frozen(
@@ -199,8 +200,9 @@ def _frozen(
     )
     closing = frozen.closing
     return _Figures(
-        tree={one.code: _Place(one.code, one.name, one.level, one.parent) for one in closing.units},
+        tree={one.code: Place(one.code, one.name, one.level, one.parent) for one in closing.units},
         own={str(row.keys["unit"]): row.tally for row in found.rows},
+        units_on=None,
         marks=periods.marks(frozen),
         last_day=closing.last,
         definition=definition,
@@ -209,7 +211,7 @@ def _frozen(
     )
 
 
-def _candidates(figures: _Figures, asked: Asked) -> list[_Place]:
+def _candidates(figures: _Figures, asked: Asked) -> list[Place]:
     """Return the units that are ranked: real ones below the root, of the level or its children."""
     root = asked.question.unit.code
     return [
@@ -222,7 +224,7 @@ def _candidates(figures: _Figures, asked: Asked) -> list[_Place]:
     ]
 
 
-def _lineage(tree: Mapping[str, _Place], code: str) -> list[str]:
+def _lineage(tree: Mapping[str, Place], code: str) -> list[str]:
     """Return a unit and those above it, as far as the tree goes."""
     found = [code]
     while (parent := tree[found[-1]].parent) is not None and parent in tree:

@@ -47,6 +47,16 @@ def test_units_below_a_minimum_stand_apart(client: TestClient, key: str) -> None
     }
 
 
+def test_the_units_of_the_time_are_named_with_the_day_of_their_tree(
+    client: TestClient, key: str
+) -> None:
+    body = rank(client, key, units="as_was", units_on="2026-07-15")
+
+    assert (body["units"], body["units_on"]) == ("as_was", "2026-07-15")
+    assert "units_on=2026-07-15" in body["rows"][0]["dossiers"]
+    assert rank(client, key)["units"] == "as_now"
+
+
 def test_units_of_a_level_are_ranked_within_their_parent(client: TestClient, key: str) -> None:
     body = rank(client, key, level="commune", within="parent", definition="on_time_of_received")
 

@@ -46,6 +46,16 @@ def test_each_child_has_a_line_of_the_counts_asked_for(client: TestClient, key: 
     assert {point["year_before"] for point in body["lines"][1]["points"]} == {None}
 
 
+def test_a_trend_is_told_by_the_units_of_the_time_too(client: TestClient, key: str) -> None:
+    now, was = (
+        client.get("/v1/trends", params=YEAR | {"units": way}, headers=as_key(key)).json()
+        for way in ("as_now", "as_was")
+    )
+
+    assert (now["units"], was["units"]) == ("as_now", "as_was")
+    assert now["lines"] == was["lines"]
+
+
 def test_the_tag_stays_while_the_numbers_do(client: TestClient, key: str, clock: HandClock) -> None:
     first = client.get("/v1/trends", params=YEAR, headers=as_key(key))
     tag = {"If-None-Match": first.headers["etag"]}

@@ -167,6 +167,25 @@ def test_a_unit_that_was_not_known_is_in_no_tree_of_that_time(asked: Asked) -> N
     assert asked.shown("H44.C", known_at=BEFORE) == {}
 
 
+def test_places_are_those_under_which_figures_are_shown(asked: Asked) -> None:
+    old, new = (units.get(asked.session, code) for code in ("H44.A.1", "H44.B.1"))
+    follow(asked.session, old, new, day=REFORM)
+    tell(asked.session, spec("H44.A.2", "H44", since=REFORM), now=AFTER)
+    root = units.get(asked.session, "H44")
+
+    for options in (
+        {"units": Units.AS_NOW},
+        {"units": Units.AS_NOW, "known_at": BEFORE},
+        {"units": Units.AS_WAS, "day": REFORM},
+        {"units": Units.AS_WAS, "day": date(2025, 6, 30)},
+    ):
+        found = trees.places(asked.session, lft=root.lft, rgt=root.rgt, **options)
+        assert {one.code for one in found} == set(asked.shown(**options).values())
+        parents = {one.code: one.parent for one in found}
+        moved = options.get("day") == REFORM or options == {"units": Units.AS_NOW}
+        assert parents["H44.A.2"] == ("H44" if moved else "H44.A")
+
+
 def test_the_whole_installation_is_every_root(asked: Asked) -> None:
     tell(asked.session, spec("H15", None, "province"), now=AFTER)
     lft, rgt = access.WHOLE

@@ -1,7 +1,7 @@
 """Rankings: every place can be worked out again from the figures."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import date, timedelta
 from fractions import Fraction
 
 import pytest
@@ -15,13 +15,19 @@ from app.domain.tally import Count
 from app.domain.timeliness import Reading
 from app.rulebook.metrics import Metrics, UnknownDefinition, load_metrics
 from app.store.session import WriteSession
-from app.usecases import rankings, reporting
+from app.store.trees import Units
+from app.usecases import catalogue, rankings, reporting
+from app.usecases.catalogue import UnitLevel, UnitSpec
 from app.usecases.rankings import Asked, Ranking, Side, Within
 from app.usecases.reporting import Question
-from tests.strategies import histories
+from app.usecases.successions import SuccessionKind
+from tests.factories import local
+from tests.strategies import FIRST, histories
 from tests.usecases.test_periods import MARCH, at, close, record, world_of
 from tests.usecases.test_reporting import FEW, LATER, World
+from tests.usecases.test_successions import World as Reform
 
+DAY = timedelta(days=1)
 METRICS = load_metrics()
 APRIL = Period(date(2026, 4, 1), date(2026, 4, 30))
 
@@ -175,3 +181,44 @@ def test_units_are_ranked_by_level_and_within_their_parent(session: WriteSession
     assert [one.standing.place for one in by_level.rows] == [1, 2]
     assert [one.parent for one in within.rows] == [world.root.code] * 2
     assert none.rows == none.hidden == ()
+
+
+def test_units_are_ranked_in_the_tree_of_today_or_of_the_time(session: WriteSession) -> None:
+    reform = Reform.of(session)
+    code = reform.root.code
+    district = UnitSpec(code=f"{code}.H", name="Huyện", level=UnitLevel.DISTRICT, parent=code)
+    below = UnitSpec(code=f"{code}.A", name="Xã A", level=UnitLevel.COMMUNE, parent=f"{code}.H")
+    catalogue.put_units(session, [district, below], actor="test", now=FIRST - 800 * DAY)
+    reform.codes = {**reform.codes, "H": f"{code}.H"}
+    for number, name in enumerate(("A", "B", "H", "H")):
+        received_at = local("2026-03-20", 9)
+        reform.dossier(
+            str(number),
+            reform.codes[name],
+            received_at,
+            received_at=received_at,
+            due_at=local("2026-03-27", 17),
+            finished_at=local("2026-03-2" + str(5 + number), 9),
+            status=Status.FINISHED,
+        )
+    reform.succeed("H", "B", kind=SuccessionKind.ABOLITION)
+
+    def ranked(**options: object) -> dict[str, tuple[int | None, int, int, str | None]]:
+        question = Question(unit=reform.root, period=MARCH, **options)  # type: ignore[arg-type]  # its fields
+        found = rankings.ranking(
+            session, Asked(question), Side(MARCH), metrics=METRICS, now=local("2026-07-01")
+        )
+        return {
+            one.standing.unit.removeprefix(code + "."): (
+                one.standing.place,
+                one.standing.rate.numerator,
+                one.standing.rate.denominator,
+                one.parent,
+            )
+            for one in found.rows
+        }
+
+    # the district with its commune, as it was; its own two dossiers are B's today
+    assert ranked(units=Units.AS_WAS) == {"B": (1, 1, 1, code), "H": (2, 2, 3, code)}
+    assert ranked() == {"A": (1, 1, 1, code), "B": (2, 2, 3, code)}
+    assert ranked(known_at=local("2026-03-31")) == {"B": (1, 1, 1, code), "H": (2, 2, 3, code)}
