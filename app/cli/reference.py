@@ -1,7 +1,9 @@
 """Write the reference pages that come from the code: settings, commands, rates, rule sets."""
 
+import inspect
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -66,9 +68,8 @@ def settings_page() -> str:
 def commands_page() -> str:
     """Describe every command: its usage, what it does and its options."""
     lines = ["# Commands", "", GENERATED, "", "Each is typed as `python3 run.py <command>`.", ""]
-    group = typer.main.get_command(build())
-    for name, command in sorted(getattr(group, "commands", {}).items()):
-        lines += [f"## {name}", "", command.help or "", ""]
+    for name, command in _commands(typer.main.get_command(build())):
+        lines += [f"## {name}", "", inspect.cleandoc(command.help or ""), ""]
         options = [
             f"- `{' / '.join([*option.opts, *option.secondary_opts])}`: "
             f"{getattr(option, 'help', None) or ''}".rstrip(": ")
@@ -77,6 +78,13 @@ def commands_page() -> str:
         ]
         lines += [*options, ""] if options else []
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _commands(group: Any, above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every command with the words by which it is called, those of a group behind it."""
+    for name, command in sorted(getattr(group, "commands", {}).items()):
+        yield above + name, command
+        yield from _commands(command, f"{above}{name} ")
 
 
 def _shown(default: object) -> str:

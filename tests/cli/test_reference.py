@@ -21,6 +21,8 @@ def test_every_command_is_described() -> None:
     page = reference.commands_page()
 
     assert "## migrate\n\nBring the schema" in page
+    assert "## keys\n" in page
+    assert "## keys create\n" in page
 
 
 def test_stale_pages_are_named_and_then_written(
