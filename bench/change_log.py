@@ -31,8 +31,7 @@ from app.usecases.ingest import Sender
 from bench.stats import FIRST, procedures, specs, template
 
 WITH_LOG = dossiers._PUT  # noqa: SLF001  # the statement is the subject
-_INSERT = str(WITH_LOG).split("WITH written AS (")[1].split("RETURNING")[0]
-WITHOUT_LOG = text(_INSERT)
+WITHOUT_LOG = WITH_LOG.split(b"WITH written AS (")[1].split(b"RETURNING")[0]
 NOW = datetime(2026, 11, 16, tzinfo=UTC)
 
 

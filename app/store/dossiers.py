@@ -1,8 +1,9 @@
 """Dossiers: where they live, what was told of them, and what is believed of them now.
 
 The statements of ingest hand whole batches to the server as JSON: the driver then has one value
-to send, and the order of rows is the same for every writer. They run in the portable order that a
-distributed PostgreSQL allows too: read, compute, claim by version, write for those who won.
+to send, and the order of rows is the same for every writer. They run straight on the driver, in the
+portable order that a distributed PostgreSQL allows too: read, compute, claim by version, write for
+those who won.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -59,68 +60,85 @@ def _json(rows: Sequence[Mapping[str, Any]]) -> str:
     return orjson.dumps(rows).decode()
 
 
+def _json_keys(keys: Iterable[Key]) -> str:
+    return _json([{"source_id": key[0], "code": key[1]} for key in sorted(set(keys))])
+
+
+_KEYED: Final = "json_to_recordset($1::json) AS k(source_id int, code text)"
+
+
+_BY_KEYS = b"""
+    SELECT set_config('enable_seqscan', 'off', true), set_config('enable_hashjoin', 'off', true),
+           set_config('enable_mergejoin', 'off', true)
+    """
+
+
+def expect_keys(session: WriteSession) -> None:
+    """Let the statements of this transaction look up by key, however small the tables are.
+
+    While tables are new and were never analysed, the plans that a connection keeps would read them
+    from end to end, and go on so while they grow.
+    """
+    session.ask(_BY_KEYS)
+
+
+_LOCATE = (
+    "SELECT l.source_id, l.code, l.home_unit_id, l.unit_id, l.version"
+    f" FROM {_KEYED} JOIN locator l ON l.source_id = k.source_id AND l.code = k.code"
+).encode()
+
+
 def locate(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Located]:
     """Return where each known dossier lives."""
-    wanted = sorted(set(keys))
-    rows = session.execute(
-        text(
-            "SELECT l.source_id, l.code, l.home_unit_id, l.unit_id, l.version FROM locator l"
-            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
-            " ON l.source_id = k.source_id AND l.code = k.code"
-        ),
-        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
-    )
     return {
-        (row.source_id, row.code): Located(row.home_unit_id, row.unit_id, row.version)
-        for row in rows
+        (source, code): Located(home, unit, version)
+        for source, code, home, unit, version in session.ask(_LOCATE, _json_keys(keys))
     }
+
+
+_RECORDS = b"""
+    SELECT r.source_id, r.code, r.seq, r.kind, r.at, r.source_updated_at, r.stamped,
+           r.digest, r.told, r.recorded_at, r.root_unit_id
+      FROM json_to_recordset($1::json) AS k(unit_id int, source_id int, code text)
+      JOIN dossier_record r
+        ON r.unit_id = k.unit_id AND r.source_id = k.source_id AND r.code = k.code
+     ORDER BY r.source_id, r.code, r.seq
+    """
 
 
 def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, Kept]:
     """Return what was told of each dossier, in order of arrival."""
     if not located:
         return {}
-    homes = sorted((place.home_unit_id, key[0], key[1]) for key, place in located.items())
-    rows = session.execute(
-        text(
-            "SELECT r.source_id, r.code, r.seq, r.kind, r.at, r.source_updated_at, r.stamped,"
-            " r.digest, r.told, r.recorded_at, r.root_unit_id FROM dossier_record r"
-            " JOIN unnest(CAST(:units AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]))"
-            " AS k(unit_id, source_id, code)"
-            " ON r.unit_id = k.unit_id AND r.source_id = k.source_id AND r.code = k.code"
-            " ORDER BY r.source_id, r.code, r.seq"
-        ),
-        {
-            "units": [home[0] for home in homes],
-            "sources": [home[1] for home in homes],
-            "codes": [home[2] for home in homes],
-        },
-    )
+    homes = [
+        {"unit_id": place.home_unit_id, "source_id": key[0], "code": key[1]}
+        for key, place in located.items()
+    ]
     found: dict[Key, list[Message]] = {}
     last: dict[Key, int] = {}
-    for row in rows:
-        key = (row.source_id, row.code)
+    for row in session.ask(_RECORDS, _json(homes)):
+        source, code, seq, kind, at, updated_at, stamped, digest, told, recorded_at, root = row
+        key = (source, code)
         found.setdefault(key, []).append(
             Message(
-                kind=MessageKind(row.kind),
-                at=row.at,
-                source_updated_at=row.source_updated_at,
-                digest=row.digest,
-                recorded_at=row.recorded_at,
-                told=from_plain(row.told),
-                stamped=row.stamped,
-                root=row.root_unit_id,
+                kind=MessageKind(kind),
+                at=at,
+                source_updated_at=updated_at,
+                digest=digest,
+                recorded_at=recorded_at,
+                told=from_plain(told),
+                stamped=stamped,
+                root=root,
             )
         )
-        last[key] = row.seq
+        last[key] = seq
     return {key: Kept(tuple(messages), last[key]) for key, messages in found.items()}
 
 
-_CLAIM = text(
-    """
+_CLAIM = b"""
     INSERT INTO locator (source_id, code, home_unit_id, unit_id, version)
     SELECT r.source_id, r.code, r.home_unit_id, r.unit_id, r.seen + 1
-      FROM json_to_recordset(CAST(:rows AS json))
+      FROM json_to_recordset($1::json)
         AS r(source_id int, code text, home_unit_id int, unit_id int, seen int)
      ORDER BY r.source_id, r.code
     ON CONFLICT (source_id, code) DO UPDATE
@@ -129,7 +147,6 @@ _CLAIM = text(
      WHERE locator.version = EXCLUDED.version - 1
     RETURNING source_id, code
     """
-)
 
 
 def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
@@ -149,8 +166,7 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
     ]
     if not rows:
         return set()
-    won = session.execute(_CLAIM, {"rows": _json(rows)})
-    return {(row.source_id, row.code) for row in won}
+    return {(source, code) for source, code in session.ask(_CLAIM, _json(rows))}
 
 
 _NEVER: Final = 2**31 - 2
@@ -165,17 +181,15 @@ def lock(session: WriteSession, keys: Iterable[Key]) -> None:
     claim(session, [Claim(*key, 0, 0, _NEVER, writes=False) for key in keys])
 
 
-_APPEND = text(
-    """
+_APPEND = b"""
     INSERT INTO dossier_record (unit_id, source_id, code, seq, kind, at, source_updated_at,
                                 stamped, digest, stale, told, key_id, root_unit_id,
                                 recorded_at)
-    SELECT * FROM json_to_recordset(CAST(:rows AS json))
+    SELECT * FROM json_to_recordset($1::json)
         AS r(unit_id int, source_id int, code text, seq int, kind text, at timestamptz,
              source_updated_at timestamptz, stamped boolean, digest text, stale boolean,
              told jsonb, key_id int, root_unit_id int, recorded_at timestamptz)
     """
-)
 
 
 def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -185,7 +199,7 @@ def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     if rows:
         written = [{**row, "told": orjson.Fragment(row["told"])} for row in rows]
-        session.execute(_APPEND, {"rows": _json(written)})
+        session.ask(_APPEND, _json(written))
 
 
 _CLOCK_TYPES = {
@@ -264,11 +278,10 @@ def _columns(types: Mapping[str, str]) -> str:
 
 _NEWS = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
 
-_PUT = text(
-    f"""
+_PUT = f"""
     WITH written AS (
         INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
-        SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
+        SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset($1::json)
             AS r({_recordset(_DOSSIER_TYPES)})
          ORDER BY source_id, code, unit_id
         ON CONFLICT (unit_id, source_id, code) DO UPDATE SET {_NEWS}
@@ -276,8 +289,7 @@ _PUT = text(
     )
     INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
     SELECT unit_id, source_id, code, version, 1, recorded_at FROM written
-    """
-)
+    """.encode()
 
 _READING_TYPES = {
     "unit_id": "int",
@@ -287,32 +299,26 @@ _READING_TYPES = {
     **_CLOCK_TYPES,
 }
 
-_PUT_READINGS = text(
-    f"""
+_PUT_READINGS = f"""
     INSERT INTO dossier_reading ({_columns(_READING_TYPES)})
-    SELECT {_columns(_READING_TYPES)} FROM json_to_recordset(CAST(:rows AS json))
+    SELECT {_columns(_READING_TYPES)} FROM json_to_recordset($1::json)
         AS r({_recordset(_READING_TYPES)})
-    """
-)
+    """.encode()
 
-_OLD = (
-    " JOIN json_to_recordset(CAST(:rows AS json)) AS k(unit_id int, source_id int, code text)"
-    " ON k.unit_id = {0}.unit_id AND k.source_id = {0}.source_id AND k.code = {0}.code"
-)
+_OLD: Final = "json_to_recordset($1::json) AS k(unit_id int, source_id int, code text)"
 
 RENUMBERED_SINCE: Final = (
     f"jsonb_path_exists(d.same_as, 'strict $[*] ? (@[2] == \"{Relation.NEWER_NUMBER}\")')"
 )
 """Tells of a dossier ``d`` that its source has given it another number."""
 
-_REMEMBER = text(
-    f"""
+_REMEMBER = f"""
     WITH superseded AS (
     INSERT INTO dossier_past (unit_id, source_id, code, version, recorded_at, superseded_at,
         unit_lft, procedure_id, channel, applicant_type, limit_kind, online_level, return_method,
         returned_at, is_leg, is_counted, apology_at, apology_exempt, supplement_at, edge_at,
         edge_state, edge_flow, edge_due, edge_days, clock_start_at, issues, overlong_at, readings)
-    SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, :now,
+    SELECT d.unit_id, d.source_id, d.code, d.version, d.recorded_at, $2::timestamptz,
         d.unit_lft, d.procedure_id, d.channel, d.applicant_type, d.limit_kind, d.online_level,
         d.return_method, d.returned_at, d.is_leg AND NOT {RENUMBERED_SINCE}, d.is_counted,
         d.apology_at, d.apology_exempt,
@@ -325,28 +331,23 @@ _REMEMBER = text(
                     FROM dossier_reading r
                    WHERE r.unit_id = d.unit_id AND r.source_id = d.source_id
                      AND r.code = d.code), '{{}}')
-      FROM dossier d
-    """
-    + _OLD.format("d")
-    + """
+      FROM {_OLD} JOIN dossier d
+        ON d.unit_id = k.unit_id AND d.source_id = k.source_id AND d.code = k.code
     RETURNING unit_id, source_id, code, version, recorded_at
     )
     INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
     SELECT unit_id, source_id, code, version, -1, recorded_at FROM superseded
-    """
-)
+    """.encode()
 
-_FORGET_READINGS = text(
-    "DELETE FROM dossier_reading r USING json_to_recordset(CAST(:rows AS json))"
-    " AS k(unit_id int, source_id int, code text)"
+_FORGET_READINGS = (
+    f"DELETE FROM dossier_reading r USING {_OLD}"
     " WHERE k.unit_id = r.unit_id AND k.source_id = r.source_id AND k.code = r.code"
-)
+).encode()
 
-_LEAVE = text(
-    "DELETE FROM dossier d USING json_to_recordset(CAST(:rows AS json))"
-    " AS k(unit_id int, source_id int, code text)"
+_LEAVE = (
+    f"DELETE FROM dossier d USING {_OLD}"
     " WHERE k.unit_id = d.unit_id AND k.source_id = d.source_id AND k.code = d.code"
-)
+).encode()
 
 
 def put(
@@ -365,18 +366,16 @@ def put(
     """
     if replaced:
         old = _json([dict(zip(_KEYS, key, strict=True)) for key in sorted(set(replaced))])
-        session.execute(_REMEMBER, {"rows": old, "now": now})
-        session.execute(_FORGET_READINGS, {"rows": old})
+        session.ask(_REMEMBER, old, now.isoformat())
+        session.ask(_FORGET_READINGS, old)
         kept = {tuple(row[name] for name in _KEYS) for row in rows}
         gone = sorted(set(replaced) - kept)
         if gone:
-            session.execute(
-                _LEAVE, {"rows": _json([dict(zip(_KEYS, key, strict=True)) for key in gone])}
-            )
+            session.ask(_LEAVE, _json([dict(zip(_KEYS, key, strict=True)) for key in gone]))
     if rows:
-        session.execute(_PUT, {"rows": _json(rows)})
+        session.ask(_PUT, _json(rows))
     if readings:
-        session.execute(_PUT_READINGS, {"rows": _json(readings)})
+        session.ask(_PUT_READINGS, _json(readings))
 
 
 _NOT_COMPARED = frozenset({"version", "recorded_at"})
@@ -435,21 +434,17 @@ def page_keys(session: ReadSession, *, after: Key | None, limit: int) -> list[Ke
     return [(row.source_id, row.code) for row in rows]
 
 
+_PLACES = (
+    f"SELECT d.source_id, d.code, d.unit_id FROM {_KEYED}"
+    " JOIN dossier d ON d.source_id = k.source_id AND d.code = k.code"
+).encode()
+
+
 def places(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[int, ...]]:
     """Return the units at which each dossier stands in the projection, in no order of time."""
-    wanted = sorted(set(keys))
-    rows = session.execute(
-        text(
-            "SELECT d.source_id, d.code, d.unit_id FROM dossier d"
-            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
-            " ON d.source_id = k.source_id AND d.code = k.code"
-        ),
-        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
-    )
     found: dict[Key, tuple[int, ...]] = {}
-    for row in rows:
-        key = (row.source_id, row.code)
-        found[key] = (*found.get(key, ()), row.unit_id)
+    for source, code, unit in session.ask(_PLACES, _json_keys(keys)):
+        found[source, code] = (*found.get((source, code), ()), unit)
     return found
 
 
@@ -461,22 +456,17 @@ class Standing:
     same_as: tuple[tuple[int, str, str], ...]
 
 
+_STANDINGS = (
+    "SELECT DISTINCT d.source_id, d.code, d.is_counted, d.same_as"
+    f" FROM {_KEYED} JOIN dossier d ON d.source_id = k.source_id AND d.code = k.code"
+).encode()
+
+
 def standings(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Standing]:
     """Return what stored dossiers say of those that are the same."""
-    wanted = sorted(set(keys))
-    rows = session.execute(
-        text(
-            "SELECT DISTINCT d.source_id, d.code, d.is_counted, d.same_as FROM dossier d"
-            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
-            " ON d.source_id = k.source_id AND d.code = k.code"
-        ),
-        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
-    )
     return {
-        (row.source_id, row.code): Standing(
-            row.is_counted, tuple((source, code, what) for source, code, what in row.same_as)
-        )
-        for row in rows
+        (source, code): Standing(is_counted, tuple((*other,) for other in same))
+        for source, code, is_counted, same in session.ask(_STANDINGS, _json_keys(keys))
     }
 
 
@@ -537,19 +527,16 @@ def tellings(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[Messa
 _RENUMBERED = frozenset({Relation.NEWER_NUMBER, Relation.FORMER_NUMBER})
 
 
+_LEGS_OF = (
+    f"SELECT d.source_id, d.code FROM {_KEYED}"
+    " JOIN dossier d ON d.source_id = k.source_id AND d.parent = k.code"
+    " WHERE d.is_current AND NOT d.is_leg"
+).encode()
+
+
 def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
     """Return the legs that name one of these dossiers as their parent and stand by themselves."""
-    wanted = sorted(set(parents))
-    rows = session.execute(
-        text(
-            "SELECT d.source_id, d.code FROM dossier d"
-            " JOIN unnest(CAST(:sources AS int[]), CAST(:codes AS text[])) AS k(source_id, code)"
-            " ON d.source_id = k.source_id AND d.parent = k.code"
-            " WHERE d.is_current AND NOT d.is_leg"
-        ),
-        {"sources": [key[0] for key in wanted], "codes": [key[1] for key in wanted]},
-    )
-    return {(row.source_id, row.code) for row in rows}
+    return {(source, code) for source, code in session.ask(_LEGS_OF, _json_keys(parents))}
 
 
 def open_computed(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import TextClause, text
 
 from app.store.session import ReadSession, WriteSession
@@ -32,18 +33,19 @@ class HeardRow:
     days: tuple[date, ...]
 
 
-_HEAR = text(
-    "INSERT INTO source_heard (source_id, unit_id, heard_on)"
-    " SELECT :source, u, :day FROM unnest(CAST(:units AS int[])) AS u ORDER BY u"
-    " ON CONFLICT DO NOTHING"
-)
+_HEAR = b"""
+    INSERT INTO source_heard (source_id, unit_id, heard_on)
+    SELECT $1::int, u.unit_id::int, $3::date FROM json_array_elements_text($2::json) AS u(unit_id)
+     ORDER BY 2
+    ON CONFLICT DO NOTHING
+    """
 
 
 def hear(session: WriteSession, source_id: int, units: Collection[int], *, on: date) -> None:
     """Note that a source told of dossiers of these home units on a day."""
     if units:
         asked = sorted({ANY_UNIT, *units})
-        session.execute(_HEAR, {"source": source_id, "units": asked, "day": on})
+        session.ask(_HEAR, source_id, orjson.dumps(asked).decode(), on.isoformat())
 
 
 _NEWEST = (

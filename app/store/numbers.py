@@ -8,7 +8,6 @@ a number that is no longer told still leads to dossiers that must be looked at a
 from collections.abc import Iterable, Mapping
 
 import orjson
-from sqlalchemy import text
 
 from app.domain.sameness import MOST_NUMBERS, Key
 from app.store.session import ReadSession, WriteSession
@@ -19,25 +18,26 @@ Holders = Mapping[str, frozenset[Key]]
 MOST_HOLDERS = MOST_NUMBERS + 1
 """Behind a sign so many dossiers show that it is no number of one dossier; no more are kept."""
 
-_ENTER = text(
-    """
+_ENTER = b"""
     WITH entered AS (
         INSERT INTO number (sign, holders)
         SELECT r.sign, r.holders
-          FROM json_to_recordset(CAST(:rows AS json)) AS r(sign text, holders text[])
+          FROM json_to_recordset($1::json) AS r(sign text, holders text[])
          ORDER BY r.sign
         ON CONFLICT (sign) DO UPDATE
            SET holders = ARRAY(SELECT DISTINCT h
                                  FROM unnest(number.holders || EXCLUDED.holders) AS u(h)
                                 ORDER BY h)
-         WHERE cardinality(number.holders) < :most
+         WHERE cardinality(number.holders) < $2::int
         RETURNING sign, holders
     )
     SELECT sign, holders FROM entered WHERE cardinality(holders) > 1
     """
-)
 
-_LOOK = text("SELECT sign, holders FROM number WHERE sign = ANY(CAST(:signs AS text[]))")
+_LOOK = b"""
+    SELECT n.sign, n.holders
+      FROM json_array_elements_text($1::json) AS k(sign) JOIN number n ON n.sign = k.sign
+    """
 
 
 def holders(session: ReadSession, signs: Iterable[str]) -> dict[str, frozenset[Key]]:
@@ -45,8 +45,8 @@ def holders(session: ReadSession, signs: Iterable[str]) -> dict[str, frozenset[K
     wanted = sorted(set(signs))
     if not wanted:
         return {}
-    rows = session.execute(_LOOK, {"signs": wanted})
-    return {row.sign: _keys(row.holders) for row in rows}
+    rows = session.ask(_LOOK, orjson.dumps(wanted).decode())
+    return {sign: _keys(told) for sign, told in rows}
 
 
 def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[str, frozenset[Key]]:
@@ -66,8 +66,8 @@ def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[s
         }
         for sign in sorted(entries)
     ]
-    found = session.execute(_ENTER, {"rows": orjson.dumps(rows).decode(), "most": MOST_HOLDERS})
-    return {row.sign: _keys(row.holders) for row in found}
+    found = session.ask(_ENTER, orjson.dumps(rows).decode(), MOST_HOLDERS)
+    return {sign: _keys(told) for sign, told in found}
 
 
 def missing(session: ReadSession, entries: Mapping[str, Iterable[Key]]) -> set[Key]:

@@ -6,15 +6,11 @@ a change that was undone never lends its stamp to another. What was read between
 may be remembered under that stamp.
 """
 
-from sqlalchemy import text
-
 from app.store.session import ReadSession
 
-_STAMP = text(
-    "SELECT coalesce(string_agg(stamp::text, ' ' ORDER BY name), '') FROM catalogue_stamp"
-)
+_STAMP = b"SELECT coalesce(string_agg(stamp::text, ' ' ORDER BY name), '') FROM catalogue_stamp"
 
 
 def of_catalogue(session: ReadSession) -> str:
     """Return the stamp of the words as this transaction sees them now."""
-    return str(session.scalar(_STAMP))
+    return str(session.ask(_STAMP)[0][0])

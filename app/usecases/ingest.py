@@ -171,6 +171,7 @@ def accept(
     readable = [one for one in records if isinstance(one, Incoming)]
     verdicts = _quarantined(session, unreadable, by=by, door=door, now=now)
     if readable:
+        dossiers.expect_keys(session)
         found = _Batch(session, by, now).accepted(readable)
         verdicts += _kept_back(session, readable, found, by=by, door=door, now=now)
     return sorted(verdicts, key=lambda verdict: verdict.index)
@@ -541,7 +542,9 @@ class _Rights:
     ) -> "_Rights":
         """Return the rights of a sender; nothing is looked up for one that speaks for all."""
         held = {one.unit_id for one in places} if by.span != Span(*access.WHOLE) else set()
-        return cls(by.unit_id or 0, by.span, units.by_id(session, held), lexicon)
+        away = held - lexicon.by_id.keys()
+        found = units.by_id(session, away) if away else {}
+        return cls(by.unit_id or 0, by.span, found, lexicon)
 
     @property
     def is_whole(self) -> bool:

@@ -8,7 +8,7 @@ from sqlalchemy import text
 from app.domain.record import MessageKind
 from app.store import dossiers
 from app.store.dossiers import Claim
-from app.store.session import WriteSession
+from app.store.session import Database, WriteSession
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
 
@@ -78,6 +78,17 @@ def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
     assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]) == {(1, "HS-1")}
     place = dossiers.locate(session, [(1, "HS-1"), (1, "HS-2")])[1, "HS-1"]
     assert (place.home_unit_id, place.unit_id, place.version) == (1, 2, 2)
+
+
+def test_who_expects_keys_reads_no_table_from_end_to_end_while_it_is_new(
+    database: Database,
+) -> None:
+    with database.begin() as session, session.savepoint():
+        dossiers.expect_keys(session)
+        lookup = dossiers._LOCATE.replace(b"$1", b"'[]'")  # the statement is the subject
+        plan = "\n".join(line for (line,) in session.ask(b"EXPLAIN " + lookup))
+
+    assert "Index Scan using pk_locator" in plan
 
 
 def test_the_record_gives_back_what_was_told_in_order_of_arrival(session: WriteSession) -> None:

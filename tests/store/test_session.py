@@ -69,6 +69,52 @@ def test_a_savepoint_undoes_its_own_part_alone(notes: Database) -> None:
         assert reader.scalar(COUNT) == 1
 
 
+def test_a_savepoint_within_another_undoes_no_more_than_its_own_part(notes: Database) -> None:
+    with notes.begin() as session, session.savepoint():
+        session.ask(b"INSERT INTO note VALUES (1)")
+        with pytest.raises(KeyError), session.savepoint():
+            session.ask(b"INSERT INTO note VALUES (2)")
+            raise KeyError
+        session.ask(b"INSERT INTO note VALUES (3)")
+
+    with notes.read() as reader:
+        assert reader.ask(b"SELECT id FROM note ORDER BY id") == [(1,), (3,)]
+
+
+def test_a_savepoint_whose_connection_is_lost_tells_of_the_loss(notes: Database) -> None:
+    with (
+        pytest.raises(StorageUnavailable) as caught,
+        notes.begin() as session,
+        session.savepoint(),
+    ):
+        session.ask(b"SELECT pg_terminate_backend(pg_backend_pid())")
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    notes.ping()
+
+
+def test_a_hot_statement_is_asked_inside_the_same_transaction(notes: Database) -> None:
+    with pytest.raises(KeyError), notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        assert session.ask(b"INSERT INTO note VALUES ($1::int)", 2) == []
+        wanted = (
+            b"SELECT n.id FROM json_array_elements_text($1::json) k JOIN note n ON n.id = k::int"
+        )
+        assert sorted(session.ask(wanted, "[1, 2, 3]")) == [(1,), (2,)]
+        raise KeyError
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 0
+
+
+def test_a_hot_statement_that_takes_too_long_is_trouble_of_the_storage(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.ask(b"SELECT pg_sleep(5)")
+
+    assert caught.value.trouble is Trouble.TIMEOUT
+    notes.ping()
+
+
 def test_the_driver_works_inside_the_same_transaction(notes: Database) -> None:
     with pytest.raises(KeyError), notes.begin() as session:
         session.execute(text("INSERT INTO note VALUES (1)"))

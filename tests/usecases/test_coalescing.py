@@ -91,9 +91,10 @@ def test_calls_that_arrive_together_share_transactions_and_each_has_its_verdict(
     )
     words = [answer.result(20)[0] for answer in answers]
 
-    assert [one.word for one in words[:40]] == [VerdictWord.ACCEPTED] * 40
+    assert [one.word for one in words[1:40]] == [VerdictWord.ACCEPTED] * 39
     assert (words[40].word, words[40].index) == (VerdictWord.QUARANTINED, 0)
-    assert words[41].word is VerdictWord.UNCHANGED
+    # two calls under way tell the same: whichever transaction comes first has the news
+    assert {words[0].word, words[41].word} == {VerdictWord.ACCEPTED, VerdictWord.UNCHANGED}
     assert stored(gated) == [f"HS-{n:02}" for n in range(40)]
     assert gated.transactions - before <= 4
 
