@@ -80,7 +80,7 @@ class Stand:
             names = line.execute(
                 "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace ="
                 " 'public'::regnamespace AND (relname ~ '^(dossier|fact)' OR relname IN"
-                " ('locator', 'quarantine', 'source_heard', 'peer_dossier'))"
+                " ('locator', 'number', 'quarantine', 'source_heard', 'peer_dossier'))"
             ).fetchall()
             line.execute("TRUNCATE " + ", ".join(f'"{name}"' for (name,) in names))
             line.execute("CHECKPOINT")
