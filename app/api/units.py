@@ -14,7 +14,7 @@ from app.api.problems import PreconditionFailed, at, problems
 from app.deps import AnyKey, CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.session import ReadSession
 from app.store.units import TreeFull, TreeTooDeep, UnitRow, UnitUnknown
-from app.usecases import catalogue, subtree, successions
+from app.usecases import catalogue, precedence, subtree, successions
 from app.usecases.access import Principal
 from app.usecases.catalogue import (
     ParentInFuture,
@@ -238,6 +238,7 @@ def put_unit(
     with at(""):
         spec = body.to_spec(code)
     done = catalogue.put_unit(session, spec, actor=who.actor, now=now, within=within)
+    precedence.follow(session, [done], now=now)
     return conditions.document(
         request, unit_out(session, done.row), status=201 if before is None else 200
     )
@@ -335,6 +336,7 @@ def put_units(
             with at(f"/units/{index}"):
                 specs.append(unit.to_spec(unit.code))
         done = catalogue.put_units(session, specs, actor=who.actor, now=now, within=reach_of(who))
+        precedence.follow(session, done, now=now)
         return changes_out([(put.row.code, put.change) for put in done])
 
     return once.answer(session, who, answer, now=now)

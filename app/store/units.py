@@ -174,6 +174,35 @@ def lineages(session: ReadSession, ids: Iterable[int]) -> dict[int, tuple[int, .
     return {number: tuple(chain) for number, chain in found.items()}
 
 
+def parents(session: ReadSession) -> dict[int, int | None]:
+    """Return the parent of every unit today."""
+    return {row.id: row.parent_id for row in session.execute(_PARENTS)}
+
+
+def moves(session: ReadSession) -> dict[int, tuple[tuple[datetime, int | None], ...]]:
+    """Return the parents of each unit that ever had another one, and since when each was known."""
+    found: dict[int, list[tuple[datetime, int | None]]] = {}
+    for row in session.execute(_MOVES):
+        found.setdefault(row.unit_id, []).append((row.recorded_at, row.parent_id))
+    return {number: tuple(told) for number, told in found.items() if len(told) > 1}
+
+
+_PARENTS: Final = sa.select(unit.c.id, unit.c.parent_id)
+_MOVES: Final = sa.text(
+    """
+    SELECT told.unit_id, told.recorded_at, p.id AS parent_id
+      FROM (SELECT unit_id, seq, recorded_at, spec ->> 'parent' AS parent,
+                   row_number() OVER history = 1
+                   OR spec ->> 'parent' IS DISTINCT FROM lag(spec ->> 'parent') OVER history
+                   AS is_new
+              FROM unit_revision WINDOW history AS (PARTITION BY unit_id ORDER BY seq)) told
+      LEFT JOIN unit p ON p.code = told.parent
+     WHERE told.is_new
+     ORDER BY told.unit_id, told.seq
+    """
+)
+
+
 def page(
     session: ReadSession,
     *,

@@ -192,6 +192,7 @@ class UnitPut:
 
     row: UnitRow
     change: Change
+    moved: bool = False
 
 
 def put_unit(
@@ -234,7 +235,7 @@ def put_units(
         desk.put(spec)
     units.add_revisions(session, desk.revisions, actor=actor, now=now)
     audit.append_many(session, desk.lines)
-    return tuple(UnitPut(desk.known[code], desk.changes[code]) for code in told)
+    return tuple(UnitPut(desk.known[code], desk.changes[code], code in desk.moved) for code in told)
 
 
 def _by_code(specs: Iterable[UnitSpec]) -> dict[str, UnitSpec]:
@@ -275,6 +276,7 @@ class _Desk:
     changes: dict[str, Change] = field(default_factory=dict)
     revisions: dict[int, dict[str, object]] = field(default_factory=dict)
     lines: list[dict[str, object]] = field(default_factory=list)
+    moved: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Read every unit that is named."""
@@ -329,6 +331,7 @@ class _Desk:
             if parent is not None and row.lft <= parent.lft <= row.rgt:
                 raise ParentLoop(unit=spec.code)
             units.move(self.session, self.slots, row, parent)
+            self.moved.add(spec.code)
         units.update(
             self.session,
             row.id,

@@ -5,7 +5,7 @@ dossier again that shares a number with another; what was believed before stays 
 ``known_at``.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import ClassVar, Final
@@ -17,6 +17,7 @@ from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import ingest
 from app.usecases.access import Principal
+from app.usecases.catalogue import UnitPut
 from app.usecases.ingest import Sender
 
 AT_ONCE: Final = 1_000
@@ -59,10 +60,8 @@ def put(
     if before and before[0].source_id == source_id:
         return get(session, unit), 0
     precedence.add(session, unit.id, source_id, actor=who.actor, now=now)
-    keys = dossiers.linked(session, lft=unit.lft, rgt=unit.rgt)
-    for first in range(0, len(keys), AT_ONCE):
-        by = Sender(who.source_id, who.key_id, None, *access.WHOLE)
-        ingest.refold(session, keys[first : first + AT_ONCE], by=by, now=now)
+    by = Sender(who.source_id, who.key_id, None, *access.WHOLE)
+    folded = _fold_below(session, unit, by=by, now=now)
     audit.append(
         session,
         actor=who.actor,
@@ -70,9 +69,27 @@ def put(
         subject=unit.code,
         unit_id=unit.id,
         before={"source": before[0].source} if before else None,
-        after={"source": source, "dossiers": len(keys)},
+        after={"source": source, "dossiers": folded},
     )
-    return get(session, unit), len(keys)
+    return get(session, unit), folded
+
+
+def follow(session: WriteSession, told: Iterable[UnitPut], *, now: datetime) -> int:
+    """Fold the shared dossiers below units that have moved, and return how many there are.
+
+    Above them stand other units now, and with those the words that hold.
+    """
+    if not precedence.listed(session):
+        return 0
+    by = Sender(0, None, None, *access.WHOLE)
+    return sum(_fold_below(session, one.row, by=by, now=now) for one in told if one.moved)
+
+
+def _fold_below(session: WriteSession, unit: UnitRow, *, by: Sender, now: datetime) -> int:
+    keys = dossiers.linked(session, lft=unit.lft, rgt=unit.rgt)
+    for first in range(0, len(keys), AT_ONCE):
+        ingest.refold(session, keys[first : first + AT_ONCE], by=by, now=now)
+    return len(keys)
 
 
 def _holding(session: ReadSession, unit: UnitRow) -> Word | None:

@@ -20,7 +20,7 @@ from app.store.dossiers import Key
 from app.store.session import ReadSession, WriteSession
 from app.store.successions import SuccessionRow
 from app.store.units import UnitRow, UnitUnknown
-from app.usecases import catalogue, ingest
+from app.usecases import catalogue, ingest, precedence
 from app.usecases.catalogue import EVERYWHERE, UnitSpec
 from app.usecases.ingest import Sender
 from app.usecases.subtree import Subtree
@@ -300,7 +300,7 @@ def _write_reversal(
             if child.parent_since == row.effective_on
             and units.last_parent(session, child.id, before=row.recorded_at) == unit.code
         ]
-    catalogue.put_units(session, specs, actor=actor, now=now)
+    precedence.follow(session, catalogue.put_units(session, specs, actor=actor, now=now), now=now)
     audit.append(
         session,
         actor=actor,
@@ -455,7 +455,8 @@ class _Plan:
         ]
         if unit.id not in {one.id for one in self.successors}:
             specs.append(replace(UnitSpec.of(unit), valid_to=spec.effective_on - _DAY))
-        catalogue.put_units(session, specs, actor=actor, now=now)
+        told = catalogue.put_units(session, specs, actor=actor, now=now)
+        precedence.follow(session, told, now=now)
         audit.append(
             session,
             actor=actor,

@@ -3,8 +3,10 @@
 from datetime import UTC, date, datetime, timedelta
 
 from app.domain.calendar import DayException, ExceptionKind
+from app.store import units
 from app.store.session import WriteSession
-from app.usecases import calendar_book, calendars
+from app.usecases import calendar_book, calendars, catalogue
+from app.usecases.catalogue import UnitLevel, UnitSpec
 from tests.factories import make_unit
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -48,3 +50,35 @@ def test_a_unit_inherits_from_the_units_above_it(session: WriteSession) -> None:
 
     assert not book.at(commune.id, NOW).is_working_day(FRIDAY)
     assert book.at(other.id, NOW).is_working_day(FRIDAY)
+
+
+def test_a_unit_that_moved_keeps_what_was_above_it_for_what_was_known_before(
+    session: WriteSession,
+) -> None:
+    def tell(code: str, parent: str | None, when: datetime) -> None:
+        level = UnitLevel.COMMUNE if parent else UnitLevel.PROVINCE
+        spec = UnitSpec(code=code, name=code, level=level, parent=parent)
+        catalogue.put_unit(session, spec, actor="t", now=when)
+
+    tell("H44", None, NOW)
+    tell("H56", None, NOW)
+    tell("H44.D", "H44", NOW)
+    tell("H44.1", "H44.D", NOW)
+    for name, code, day in (("h44", "H44", FRIDAY), ("h56", "H56", FRIDAY - timedelta(days=1))):
+        off = DayException(on=day, kind=ExceptionKind.OFF, title_vi="Nghỉ bão")
+        spec = calendars.CalendarSpec(unit=code, exceptions=(off,))
+        calendars.put_calendar(session, name, spec, actor="t", now=NOW)
+    tell("H44.D", "H56", NOW + timedelta(days=1))
+    tell("H44.1", "H44", NOW + timedelta(days=2))
+    commune = units.get(session, "H44.1").id
+
+    book = calendar_book.of_units(session, [commune])
+
+    # below H44 by its district, then below H56 with it, then below H44 by itself
+    for days, is_off_at_h44 in ((-1, True), (0, True), (1, False), (2, True)):
+        calendar = book.at(commune, NOW + timedelta(days=days, hours=1))
+        if days >= 0:
+            assert calendar.is_working_day(FRIDAY) is not is_off_at_h44
+            assert calendar.is_working_day(FRIDAY - timedelta(days=1)) is is_off_at_h44
+        else:
+            assert calendar.is_working_day(FRIDAY)  # no calendar of a unit was known

@@ -1,5 +1,6 @@
 """Whose dossier counts is said for a unit and below, and restates what two systems sent."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -7,8 +8,9 @@ from sqlalchemy import text
 
 from app.store import units
 from app.store.session import WriteSession
-from app.usecases import precedence, rebuild
+from app.usecases import catalogue, precedence, rebuild
 from app.usecases.access import Principal, Scope
+from app.usecases.catalogue import UnitSpec
 from app.usecases.ingest import Sender
 from app.usecases.precedence import PreferredUnknown
 from tests.usecases.test_ingest import NOW, settled
@@ -79,6 +81,24 @@ def test_the_nearest_word_holds_and_null_is_the_first_seen(
     holding = precedence.get(session, units.get(session, "A"))
     assert holding.holding is not None
     assert (holding.holding.unit, holding.holding.source) == ("A", None)
+
+
+def test_a_unit_that_moves_comes_under_the_words_of_where_it_goes(
+    session: WriteSession, senders: tuple[Sender, Sender]
+) -> None:
+    local, ministry = senders
+    say(session, "B", "ministry", local)
+    before = counted(session)
+
+    moved = replace(UnitSpec.of(units.get(session, "A")), parent="B")
+    told = catalogue.put_units(session, [moved], actor="test", now=LATER)
+    folded = precedence.follow(session, told, now=LATER)
+
+    assert (before, counted(session)) == ([local.source_id], [ministry.source_id])
+    assert folded == 2
+    assert rebuild.compare(session).differ == 0
+    again = catalogue.put_units(session, [moved], actor="test", now=LATER)
+    assert precedence.follow(session, again, now=LATER) == 0
 
 
 def test_the_same_word_again_changes_nothing(
