@@ -1,13 +1,17 @@
 """The nightly run over many dossiers, with ingest beside it.
 
-    python -m bench.sweep [--dossiers 1000000] [--open 90000] [--rounds 3] [--folder DIR]
+    python -m bench.sweep [--dossiers 1000000] [--open 90000] [--rounds 3] [--shares 0.05]
+                          [--folder DIR] [--kept DIR [--only-fill]]
 
 Dossiers are made in the database itself: most are finished, ``--open`` are in hand, of which a
 share fell due yesterday, a tenth has been late for up to nine working days and was told of, and of
 the rest one in twenty is due today and one in twenty in two working days.
 Three receivers want every event. Each round does the night once while a process sends records in
-batches of 20, as it did alone before. Before a time is shown, alerts and queued events are counted
-against what was made. The longest transaction of the night bounds every lock it holds.
+batches of 20, as it did alone before: the flags, the silences, the settling of what is left over,
+then, as at eight in the morning, a digest for the officers and for the head of each unit, planned
+and written (not sent). Before a time is shown, alerts, queued events and digests are counted
+against what was made. The longest transaction bounds every lock it holds. ``--kept`` fills a folder
+once, and measures there again and again.
 """
 
 import argparse
@@ -20,7 +24,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from multiprocessing.synchronize import Event
 from pathlib import Path
@@ -32,16 +36,27 @@ from app.clock import system_clock
 from app.domain.dossier import ZONE
 from app.domain.night import night_of
 from app.domain.record import MessageKind, Status, Told
-from app.store import schema
+from app.store import mails as posted
+from app.store import schema, subscriptions
 from app.store.embedded import EmbeddedPostgres
-from app.store.session import Database
-from app.usecases import catalogue, ingest, overdue, runs
+from app.store.session import Database, WriteSession
+from app.usecases import (
+    catalogue,
+    idempotency,
+    ingest,
+    mails,
+    overdue,
+    runs,
+    silences,
+    successions,
+)
 from app.usecases.catalogue import UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.outbox import EVENTS
 
 NIGHT = date(2026, 8, 7)
 NOW = datetime(2026, 8, 7, 1, 5, tzinfo=ZONE)
+MORNING = datetime(2026, 8, 7, 8, 5, tzinfo=ZONE)
 UNITS = 214
 TOLD_BEFORE = 10
 """One in so many open dossiers is late already, and was told of."""
@@ -76,6 +91,11 @@ SELECT u.id, CAST(:source AS int), CAST(:mark AS text) || n, u.lft, u.id, 1, rec
                        midnight - interval '20 days' + interval '9 hours' AS received) b
   JOIN LATERAL (SELECT id, lft FROM place WHERE place = n % CAST(:units AS int)) u ON TRUE"""
 
+LATER = """
+SELECT replace(indexdef, 'UNIQUE INDEX', 'INDEX') FROM pg_indexes
+ WHERE tablename = 'dossier' AND indexdef NOT LIKE '%UNIQUE%'"""
+"""The indexes that are made after the dossiers."""
+
 TOLD = """
 INSERT INTO alert (unit_id, source_id, code, episode, stage, id, unit_lft, level,
                    recipient_unit_id, due_on, due_at, late_since, occurred_at, raised_at, run)
@@ -83,6 +103,14 @@ SELECT unit_id, source_id, code, 1, stage, gen_random_uuid(), unit_lft, 'unit', 
        due_at, on_time_until, on_time_until, on_time_until, 'before'
   FROM dossier, unnest(ARRAY['overdue+1', 'overdue+5', 'overdue+10']) AS stage
  WHERE code LIKE 'told-%'"""
+
+
+SUBSCRIBED = """
+INSERT INTO subscription (id, unit_id, level, language, topics, address, address_digest,
+                          address_masked, actor, confirmed_at)
+SELECT gen_random_uuid(), unit.id, rung, 'vi', ARRAY['overdue', 'due_soon', 'source_silent'], '',
+       '', '***', 'bench', timestamptz '2026-08-01'
+  FROM unit, unnest(ARRAY['unit', 'head']) AS rung WHERE NOT is_bucket"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +123,18 @@ class Ground:
     warned: int
 
 
-def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) -> Ground:
-    """Make units, receivers and dossiers; tell how many alerts the night must raise."""
+def ground_of(database: Database, *, in_hand: int, share: float) -> Ground:
+    """Return what stands in a filled database, and how many alerts the night must raise."""
+    new, told = round(in_hand * share), in_hand // TOLD_BEFORE
+    warned = (in_hand - new - told) // 20
+    with database.read() as session:
+        root = session.execute(text("SELECT id, lft, rgt FROM unit WHERE code = 'H44'")).one()
+        source = int(session.scalar(text("SELECT id FROM source WHERE code = 'b'")))
+    return Ground(database, Sender(source, None, root.id, root.lft, root.rgt), new, 2 * warned)
+
+
+def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) -> None:
+    """Make units, receivers, subscribers and dossiers."""
     schema.migrate(database)
     specs = [
         UnitSpec(
@@ -136,6 +174,10 @@ def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) ->
                 ),
                 {"id": UUID(int=number + 1), "unit": root.id, "events": list(EVENTS)},
             )
+        session.execute(text(SUBSCRIBED))
+        later = list(session.scalars(text(LATER)))
+        for each in later:
+            session.execute(text(f"DROP INDEX {each.split()[2]}"))
 
     def fill(mark: str, count: int, due: date, spread: int, *, is_open: bool) -> None:
         told = {
@@ -160,12 +202,14 @@ def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) ->
     fill("soon", warned, date(2026, 8, 11), 1, is_open=True)
     fill("later", rest - 2 * warned, date(2026, 8, 12), 20, is_open=True)
     with database.begin() as session:
+        session.execute(text("SET LOCAL statement_timeout = 0"))
+        for each in later:
+            session.execute(text(each))
         session.execute(text(TOLD))
     line = database.engine.connect().execution_options(isolation_level="AUTOCOMMIT")
     with line:
         line.execute(text("SET statement_timeout = 0"))
         line.execute(text("VACUUM ANALYZE"))
-    return Ground(database, Sender(source, None, root.id, root.lft, root.rgt), new, 2 * warned)
 
 
 def feed(
@@ -219,33 +263,77 @@ def feeding(url: str, sender: Sender, number: int) -> Iterator[Callable[[], list
         process.join(60)
 
 
+@dataclass(slots=True)
+class Watch:
+    """Times each transaction."""
+
+    database: Database
+    parts: list[float] = field(default_factory=list)
+
+    @contextmanager
+    def begin(self) -> Iterator[WriteSession]:
+        """Open a transaction and time it, with its commit."""
+        at = time.perf_counter()
+        with self.database.begin() as session:
+            yield session
+        self.parts.append(time.perf_counter() - at)
+
+
 def night(ground: Ground) -> tuple[float, list[float]]:
     """Do the night as a worker does, and time the whole and each transaction."""
-    database = ground.database
-    parts = []
+    watch = Watch(ground.database)
     begun = time.perf_counter()
-    with database.begin() as session:
+    with watch.begin() as session:
         claim = runs.claim_named_night(session, NIGHT, owner="bench", now=NOW)
-    with database.read() as session:
+    with ground.database.read() as session:
         step = overdue.first_step(session, claim, now=NOW)
     while True:
-        at = time.perf_counter()
-        with database.begin() as session:
+        with watch.begin() as session:
             step = overdue.flag_overdue(session, claim=claim, step=step, now=NOW)
-        parts.append(time.perf_counter() - at)
         if step.after is None:
-            return time.perf_counter() - begun, parts
+            break
+    with watch.begin() as session:
+        idempotency.forget_old(session, now=NOW)
+    with watch.begin() as session:
+        successions.settle_stranded(session, now=NOW)
+    with watch.begin() as session:
+        silences.notice(session, now=NOW)
+    return time.perf_counter() - begun, watch.parts
+
+
+def digests(ground: Ground) -> tuple[float, list[float], int]:
+    """Plan and write the digests of the morning; time them and count the alerts that they tell."""
+    watch = Watch(ground.database)
+    begun = time.perf_counter()
+    while True:
+        with watch.begin() as session:
+            looked = mails.plan_digests(session, now=MORNING)
+        if looked < mails.AT_ONCE:
+            break
+    told = 0
+    while True:
+        with watch.begin() as session:
+            claimed = posted.claim(session, now=MORNING)
+            owner = claimed and subscriptions.find(session, claimed.subscription_id)
+            if claimed is None or owner is None:
+                return time.perf_counter() - begun, watch.parts, told
+            digest = mails.digest_of(session, owner, claimed, as_of=MORNING)
+            told += sum(digest.numbers.values())
 
 
 def forget(ground: Ground) -> None:
     """Take back what the night raised, so that it can be done again."""
     with ground.database.begin() as session:
         session.execute(text("DELETE FROM alert WHERE run <> 'before'"))
-        session.execute(text("TRUNCATE outbox"))
+        session.execute(text("TRUNCATE outbox, mail"))
+        session.execute(
+            text("UPDATE subscription SET told_until = :at, look_at = :at, last_slot = NULL"),
+            {"at": NOW - timedelta(hours=12)},
+        )
         session.execute(text("DELETE FROM job_slot"))
 
 
-def check(ground: Ground) -> None:
+def check(ground: Ground, listed: int) -> None:
     """Hold what was raised and queued against what was made."""
     slot = night_of(NIGHT)
     with ground.database.read() as session:
@@ -256,6 +344,7 @@ def check(ground: Ground) -> None:
     expected = ground.new + ground.warned
     assert raised == expected, f"{raised} alerts, {expected} expected"
     assert queued == RECEIVERS * expected, f"{queued} events"
+    assert listed == expected, f"{listed} alerts in digests"
 
 
 def p99(times: list[float]) -> float:
@@ -270,20 +359,33 @@ def main() -> int:
     asked.add_argument("--rounds", type=int, default=3)
     asked.add_argument("--shares", default="0.001,0.01,0.05")
     asked.add_argument("--folder", type=Path, default=None)
+    asked.add_argument("--kept", type=Path, default=None)
+    asked.add_argument("--only-fill", action="store_true")
     told = asked.parse_args()
     print(f"CPython {platform.python_version()}, {told.dossiers:,} dossiers, {told.open:,} open")
-    print(f"{'newly late':>10} {'alerts':>8} {'whole':>8} {'longest tx':>11} {'ingest p99':>22}")
-    for share in (float(one) for one in told.shares.split(",")):
-        folder = Path(tempfile.mkdtemp(prefix="dunghan-bench-", dir=told.folder))
+    print(
+        f"{'newly late':>10} {'alerts':>8} {'night':>8} {'longest tx':>11} {'digests':>8}"
+        f" {'longest tx':>11} {'ingest p99':>24}"
+    )
+    shares = [float(one) for one in told.shares.split(",")]
+    for share in shares:
+        folder = told.kept or Path(tempfile.mkdtemp(prefix="dunghan-bench-", dir=told.folder))
+        folder.mkdir(exist_ok=True)
         folder.chmod(0o755)
+        is_new = not (folder / "filled").exists()
         try:
             with EmbeddedPostgres(folder) as server:
                 database = Database(server.url, statement_timeout_ms=600_000)
-                ground = furnish(database, dossiers=told.dossiers, in_hand=told.open, share=share)
-                show(server.url, ground, share, told.rounds)
+                if is_new:
+                    furnish(database, dossiers=told.dossiers, in_hand=told.open, share=share)
+                    (folder / "filled").touch()
+                ground = ground_of(database, in_hand=told.open, share=share)
+                if not told.only_fill:
+                    show(server.url, ground, share, told.rounds)
                 database.dispose()
         finally:
-            shutil.rmtree(folder, ignore_errors=True)
+            if told.kept is None:
+                shutil.rmtree(folder, ignore_errors=True)
     return 0
 
 
@@ -292,21 +394,26 @@ def show(url: str, ground: Ground, share: float, rounds: int) -> None:
     with feeding(url, ground.sender, 0) as end:
         time.sleep(WARM_UP + 10)
         alone = end()[5:]
-    wholes, longest, beside = [], [], []
+    nights, mornings, longest, longest_later, beside = [], [], [], [], []
     for number in range(rounds):
         forget(ground)
         with feeding(url, ground.sender, number + 1) as end:
             time.sleep(WARM_UP)
             whole, parts = night(ground)
+            morning, later, listed = digests(ground)
             times = end()
-        check(ground)
-        beside += times[-max(5, round(whole / PACE)) :]
-        wholes.append(whole)
+        check(ground, listed)
+        beside += times[-max(5, round((whole + morning) / PACE)) :]
+        nights.append(whole)
+        mornings.append(morning)
         longest.append(max(parts))
+        longest_later.append(max(later))
     print(
-        f"{share:>10.1%} {ground.new + ground.warned:>8,} {statistics.median(wholes):>6.2f} s"
-        f" {max(longest) * 1000:>8.0f} ms"
-        f" {p99(beside) * 1000:>8.0f} ms, alone {p99(alone) * 1000:.0f} ms",
+        f"{share:>10.1%} {ground.new + ground.warned:>8,} {statistics.median(nights):>6.2f} s"
+        f" {max(longest) * 1000:>8.0f} ms {statistics.median(mornings):>6.2f} s"
+        f" {max(longest_later) * 1000:>8.0f} ms"
+        f" {p99(beside) * 1000:>8.0f} ms, alone {p99(alone) * 1000:.0f} ms"
+        f"   nights {min(nights):.2f} to {max(nights):.2f} s",
         flush=True,
     )
 

@@ -1,7 +1,6 @@
 """Alerts: raised once, read by those above, acknowledged by one of them."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final
@@ -10,7 +9,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from app.domain.alert import Alert, DossierKey
+from app.domain.alert import Alert
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import alert, outbox, source, unit
 
@@ -49,35 +48,6 @@ class Addressed:
 
     alert: Alert
     recipient_unit_id: int
-
-
-def former(
-    session: ReadSession, keys: Sequence[DossierKey]
-) -> Mapping[DossierKey, dict[datetime, int]]:
-    """Return the numbers of the episodes alerted before, by dossier and due moment."""
-    episodes: defaultdict[DossierKey, dict[datetime, int]] = defaultdict(dict)
-    if not keys:
-        return episodes
-    known = session.execute(
-        _FORMER,
-        {
-            "units": [key.unit_id for key in keys],
-            "sources": [key.source_id for key in keys],
-            "codes": [key.code for key in keys],
-        },
-    )
-    for unit_id, source_id, code, due_at, episode in known:
-        episodes[DossierKey(unit_id, source_id, code)][due_at] = episode
-    return episodes
-
-
-_FORMER: Final = sa.text(
-    """
-    SELECT unit_id, source_id, code, a.due_at, a.episode
-      FROM unnest(CAST(:units AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]))
-           AS asked (unit_id, source_id, code)
-      JOIN alert a USING (unit_id, source_id, code)"""
-)
 
 
 def add(

@@ -99,6 +99,7 @@ class Told:
     stage: str
 
 
+_IS_ANY = text("SELECT EXISTS (SELECT FROM mute WHERE lifted_at IS NULL AND until > :now)")
 _MUTED = text(
     "SELECT a.n, max(m.until) AS until"
     " FROM unnest(CAST(:numbers AS int[]), CAST(:sources AS int[]), CAST(:codes AS text[]),"
@@ -115,7 +116,7 @@ def muted_until(
     session: ReadSession, alerts: Sequence[Told], *, now: datetime
 ) -> dict[int, datetime]:
     """Return until when alerts are muted, by their place in the sequence, for those that are."""
-    if not alerts:
+    if not alerts or not session.scalar(_IS_ANY, {"now": now}):
         return {}
     rows = session.execute(
         _MUTED,

@@ -4,6 +4,7 @@ An event is claimed by compare-and-set on its number of attempts, which sets the
 first: a crash between claim and settlement means another attempt, and never a loss.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -79,35 +80,35 @@ def append(session: WriteSession, posts: Sequence[Post], *, now: datetime) -> in
     """Queue events, once each, in the transaction of the change that they tell."""
     if not posts:
         return 0
-    spelled: dict[int, orjson.Fragment] = {}  # receivers share the payload of an event
-    for post in posts:
-        if id(post.payload) not in spelled:
-            spelled[id(post.payload)] = orjson.Fragment(orjson.dumps(post.payload))
-    rows = [
-        {
-            "unit_id": post.event.unit_id,
-            "event_id": post.event.event_id,
-            "webhook_id": post.event.webhook_id,
-            "event_type": post.event_type,
-            "payload": spelled[id(post.payload)],
-            "now": now,
-        }
-        for post in posts
-    ]
-    told = {"rows": orjson.dumps(rows).decode()}
-    return len(session.execute(_APPEND, told).all())
+    events: dict[tuple[int, UUID, int], dict[str, object]] = {}
+    to: defaultdict[tuple[int, UUID, int], list[UUID]] = defaultdict(list)
+    for post in posts:  # receivers share an event, and then it is spelled once
+        key = (post.event.unit_id, post.event.event_id, id(post.payload))
+        to[key].append(post.event.webhook_id)
+        if key not in events:
+            events[key] = {
+                "unit_id": post.event.unit_id,
+                "event_id": post.event.event_id,
+                "webhook_ids": to[key],
+                "event_type": post.event_type,
+                "payload": post.payload,
+            }
+    told = {"rows": orjson.dumps(list(events.values())).decode(), "now": now}
+    return int(session.execute(_APPEND, told).scalar_one())
 
 
 _APPEND: Final = sa.text(
     """
-    INSERT INTO outbox (unit_id, event_id, webhook_id, event_type, payload, next_at, created_at,
-                        queued_at)
-    SELECT unit_id, event_id, webhook_id, event_type, payload, now, now, now
-      FROM json_to_recordset(CAST(:rows AS json)) AS t(
-           unit_id int, event_id uuid, webhook_id uuid, event_type text, payload jsonb,
-           now timestamptz)
-        ON CONFLICT DO NOTHING
-    RETURNING event_id"""
+    WITH queued AS (
+        INSERT INTO outbox (unit_id, event_id, webhook_id, event_type, payload, next_at,
+                            created_at, queued_at)
+        SELECT unit_id, event_id, webhook_id, event_type, payload, :now, :now, :now
+          FROM json_to_recordset(CAST(:rows AS json)) AS t(
+               unit_id int, event_id uuid, webhook_ids uuid[], event_type text, payload jsonb),
+               unnest(webhook_ids) AS webhook_id
+            ON CONFLICT DO NOTHING
+        RETURNING 1)
+    SELECT count(*) FROM queued"""
 )
 
 

@@ -31,10 +31,15 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A dossier in hand, and the stages already raised for the due moment that it has."""
+    """A dossier in hand, and what was raised of it before.
+
+    ``told`` are the stages raised for the due moment that it has; ``former`` the numbers of its
+    episodes, by due moment.
+    """
 
     dossier: InHand
     told: tuple[str, ...]
+    former: Mapping[datetime, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,9 +110,9 @@ def candidates(session: ReadSession, look: Look, *, after: Place | None, limit: 
             "overdue": list(look.overdue),
             "overdue_days": list(look.overdue.values()),
         },
-    ).mappings()
+    )
     return Candidates(
-        found=[Candidate(_in_hand(row, look.as_of), tuple(row["told"])) for row in rows],
+        found=[_candidate(row, look.as_of) for row in rows],
         looked_at=looked_at,
         after=last if looked_at == limit else None,
     )
@@ -135,15 +140,19 @@ WITH walk AS MATERIALIZED (
          <= (:to_moment, :to_unit, :to_source, :to_code)
      AND is_current AND is_counted AND due_on IS NOT NULL
 ), judged AS (
-  SELECT walk.*, ARRAY(
-           SELECT stage FROM alert a
-            WHERE a.unit_id = walk.unit_id AND a.source_id = walk.source_id
-              AND a.code = walk.code AND a.due_at = walk.due_at) AS told
-    FROM walk
+  SELECT walk.*, former.told, former.dues, former.episodes
+    FROM walk CROSS JOIN LATERAL (
+         SELECT coalesce(array_agg(a.stage) FILTER (WHERE a.due_at = walk.due_at), '{{}}') AS told,
+                array_agg(a.due_at) AS dues, array_agg(a.episode) AS episodes
+           FROM alert a
+          WHERE a.unit_id = walk.unit_id AND a.source_id = walk.source_id
+            AND a.code = walk.code) AS former
    WHERE state = {State.OPEN_OVERDUE:d}
       OR (state = {State.OPEN_IN_TIME:d} AND state_now = {State.OPEN_IN_TIME:d})
 )
-SELECT judged.*, unit.code AS unit, source.code AS source
+SELECT judged.unit_id, judged.source_id, judged.code, unit.code AS unit, source.code AS source,
+       unit_lft, due_on, due_at, received_at, first_recorded_at, edge_at, edge_state, told, dues,
+       episodes
   FROM judged JOIN unit ON unit.id = judged.unit_id JOIN source ON source.id = judged.source_id
  WHERE EXISTS (
        SELECT 1 FROM unnest(CAST(:overdue AS text[]), CAST(:overdue_days AS date[])) s (name, day)
@@ -402,22 +411,26 @@ def _place_of(row: sa.RowMapping) -> Place:
     return Place(row["on_time_until"], row["unit_id"], row["source_id"], row["code"])
 
 
-def _in_hand(row: sa.RowMapping, as_of: datetime) -> InHand:
-    running = running_since(row["edge_at"], row["edge_state"], as_of)
+def _candidate(row: sa.Row[*tuple[Any, ...]], as_of: datetime) -> Candidate:
+    unit_id, source_id, code, unit_code, source_code, unit_lft, due_on, due_at, *rest = row
+    received_at, first_recorded_at, edge_at, edge_state, told, dues, episodes = rest
+    running = running_since(edge_at, edge_state, as_of)
     if running is None:
         raise AssertionError("SQL and the domain disagree on the state of a dossier")
-    return InHand(
-        key=DossierKey(row["unit_id"], row["source_id"], row["code"]),
-        unit=row["unit"],
-        source=row["source"],
-        unit_lft=row["unit_lft"],
-        due_on=row["due_on"],
-        due_at=row["due_at"],
-        late_since=overdue_since(row["edge_at"], row["edge_state"], as_of),
+    dossier = InHand(
+        key=DossierKey(unit_id, source_id, code),
+        unit=unit_code,
+        source=source_code,
+        unit_lft=unit_lft,
+        due_on=due_on,
+        due_at=due_at,
+        late_since=overdue_since(edge_at, edge_state, as_of),
         running_since=running,
-        received_at=row["received_at"],
-        first_recorded_at=row["first_recorded_at"],
+        received_at=received_at,
+        first_recorded_at=first_recorded_at,
     )
+    former = dict(zip(dues, episodes, strict=True)) if dues else {}
+    return Candidate(dossier, tuple(told), former)
 
 
 def _row(row: sa.RowMapping) -> OverdueRow:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import quote
 from uuid import UUID, uuid5
@@ -202,6 +203,7 @@ def trial_payload(*, webhook_id: UUID, now: datetime) -> dict[str, object]:
     return {"type": TEST, "timestamp": told(now), "data": {"webhook": str(webhook_id)}}
 
 
+@lru_cache(maxsize=4_096)  # a night tells of few moments, each very often
 def told(instant: datetime) -> str:
     """Write an instant for machines, in local time with its offset."""
     return instant.astimezone(ZONE).isoformat()

@@ -30,7 +30,7 @@ from app.usecases import alert_settings, late_causes, outbox
 from app.usecases.calendars import calendars_of, state_calendar
 from app.usecases.catalogue import UnitLevel
 
-BATCH: Final = 500
+BATCH: Final = 250
 ADDED_UP: Final = ("raised", "digest_only", "queued")
 LOOKED: Final = ("looked_at", "overdue", "in_time", "not_computable")
 LONGEST_CLOSURE: Final = timedelta(days=31)
@@ -188,7 +188,6 @@ def _deserved(
 ) -> tuple[list[Addressed], int]:
     """Return the alerts that the dossiers deserve, and how many no calendar can judge."""
     _look_up(session, lookout, {each.dossier.key.unit_id for each in found})
-    former = alerts.former(session, [each.dossier.key for each in found])
     deserved: list[Addressed] = []
     not_computable = 0
     for each in found:
@@ -201,7 +200,7 @@ def _deserved(
                     each.dossier,
                     as_of=lookout.look.as_of,
                     now=now,
-                    former=former.get(each.dossier.key, {}),
+                    former=each.former,
                     told=each.told,
                 )
             ]

@@ -72,19 +72,6 @@ def test_what_a_run_kept_for_the_digest_is_counted_by_unit_and_stage(
     assert alerts.kept_for_digest(session, "n2") == []
 
 
-def test_former_episodes_are_known_by_their_due_moments(session: WriteSession) -> None:
-    unit, source_id = make_unit(session), make_source(session)
-    made = [alert_of(unit, source_id, "A", episode=n) for n in (1, 2)]
-    alerts.add(session, made, run="n", now=NOW)
-    key, other = made[0].alert.dossier.key, DossierKey(unit.id, source_id, "B")
-
-    found = alerts.former(session, [key, other])
-
-    assert found[key] == {each.alert.dossier.due_at: each.alert.episode for each in made}
-    assert other not in found
-    assert alerts.former(session, []) == {}
-
-
 def test_pages_are_newest_first_filtered_and_within_the_subtree(session: WriteSession) -> None:
     province = make_unit(session)
     near, far = (make_unit(session, f"H44.{n}", parent=province) for n in (1, 2))

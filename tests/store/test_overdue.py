@@ -1,5 +1,6 @@
 """SQL and the domain agree on who is overdue, since when and in which order."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
@@ -7,9 +8,10 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.domain.alert import overdue_since
+from app.domain.alert import Alert, Stage, overdue_since
 from app.domain.timeliness import Flow, Reading, State
-from app.store import overdue
+from app.store import alerts, overdue
+from app.store.alerts import Addressed
 from app.store.overdue import Look
 from app.store.session import Database
 from app.store.tables import dossier
@@ -107,6 +109,32 @@ def test_batches_follow_the_key_and_end(database: Database) -> None:
                 break
 
     assert seen == ["D1", "D0", "D2", "D3"]
+
+
+def test_what_was_raised_before_comes_with_a_candidate(database: Database) -> None:
+    with database.begin() as session:
+        unit, source_id = make_unit(session), make_source(session)
+        for code in "AB":
+            add_dossier(session, unit, source_id, code, due_on="2026-08-03")
+        dossiers = {
+            each.dossier.key.code: each.dossier
+            for each in overdue.candidates(
+                session, look_at(local("2026-08-10")), after=None, limit=9
+            ).found
+        }
+        now_due = dossiers["A"].due_at
+        for episode, due_at, name in ((1, local("2026-07-01"), 1), (2, now_due, 5)):
+            stage = Stage(name)
+            dossier = replace(dossiers["A"], due_at=due_at)
+            alert = Alert(uuid4(), dossier, episode, stage, local("2026-08-07"), False)
+            alerts.add(session, [Addressed(alert, unit.id)], run="n", now=local("2026-08-07"))
+
+        look = look_at(local("2026-08-10"))
+        one, two = overdue.candidates(session, look, after=None, limit=9).found
+
+    assert (one.told, two.told) == (("overdue+5",), ())
+    assert one.former == {local("2026-07-01"): 1, now_due: 2}
+    assert two.former == {}
 
 
 def test_the_walk_uses_the_partial_index(database: Database) -> None:
