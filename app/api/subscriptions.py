@@ -29,7 +29,7 @@ from app.domain.alert import Level
 from app.domain.mail import AddressInvalid, Topic
 from app.i18n import Language as LanguageCode
 from app.i18n import phrase
-from app.store.mails import MailRow
+from app.store.mails import AttemptRow, MailRow
 from app.store.subscriptions import SubscriptionRow
 from app.store.units import UnitUnknown
 from app.usecases import subscriptions
@@ -165,6 +165,55 @@ class MailsOut(Out):
     """A page of mails, newest first."""
 
     mails: list[MailOut]
+    next_cursor: str | None
+
+
+class MailAttemptOut(Out):
+    """One attempt to send one mail."""
+
+    mail_id: UUID = Field(
+        description="Phần đầu của Message-ID. / The local part of its Message-ID."
+    )
+    kind: str = Field(examples=["digest"])
+    slot: str = Field(examples=["2026-08-10"])
+    attempt: int = Field(description="Lần thứ mấy, từ 1. / Number of the attempt, from 1.")
+    at: Instant
+    status: int | None = Field(
+        description="Mã trả lời SMTP; null: không có trả lời. / SMTP reply code, null without one.",
+        examples=[451],
+    )
+    error: str | None = Field(
+        description="Null: máy chủ đã nhận. / Null when the server took it; otherwise `status`, "
+        "`recipient_refused`, `timeout`, `connection`, `tls`, `name_unknown` or `answer_invalid`.",
+        examples=["status"],
+    )
+    milliseconds: int | None
+    state: str = Field(description="Của thư hiện nay. / Of the mail now.", examples=["pending"])
+    next_at: Instant | None = Field(
+        description="Lần gửi tới của thư đang chờ. / The next attempt of a mail that waits."
+    )
+
+    @classmethod
+    def of(cls, row: AttemptRow) -> "MailAttemptOut":
+        """Return an attempt as it is shown."""
+        return cls(
+            mail_id=row.mail_id,
+            kind=row.kind,
+            slot=row.slot,
+            attempt=row.attempt,
+            at=row.at,
+            status=row.status,
+            error=row.error,
+            milliseconds=row.milliseconds,
+            state=row.state,
+            next_at=row.next_at if row.state == "pending" else None,
+        )
+
+
+class MailAttemptsOut(Out):
+    """A page of attempts, newest first."""
+
+    attempts: list[MailAttemptOut]
     next_cursor: str | None
 
 
@@ -315,6 +364,41 @@ def list_mails(
     after = page.cursor_after([told(found[-1].created_at), str(found[-1].id)]) if has_more else None
     link_next(request, response, after)
     return MailsOut(mails=[MailOut.of(row) for row in found], next_cursor=after)
+
+
+@router.get(
+    "/{subscription_id}/attempts",
+    operation_id="listMailAttempts",
+    summary="Show each attempt to send the mails of a subscription",
+    responses=problems(SubscriptionUnknown, CursorInvalid),
+)
+def list_mail_attempts(
+    subscription_id: UUID,
+    request: Request,
+    response: Response,
+    session: Reading,
+    who: Manager,
+    page: Page,
+) -> MailAttemptsOut:
+    """Từng lần gửi thư: lúc nào, máy chủ trả lời gì, bao giờ gửi lại; mới nhất trước.
+
+    Every attempt to send a mail: when, what the server answered, when the next one is; newest
+    first.
+    """
+    position = page.position()
+    found, has_more = subscriptions.list_attempts(
+        session,
+        subscription_id,
+        who=who,
+        after=None if position is None else (*_place(*position[:2]), int(position[2])),
+        limit=page.limit,
+    )
+    after = None
+    if has_more:
+        last = found[-1]
+        after = page.cursor_after([told(last.at), str(last.mail_id), last.attempt])
+    link_next(request, response, after)
+    return MailAttemptsOut(attempts=[MailAttemptOut.of(row) for row in found], next_cursor=after)
 
 
 # ---------------------------------------------------------------- said by the address itself

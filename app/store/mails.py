@@ -67,6 +67,22 @@ class MailRow:
 
 
 @dataclass(frozen=True, slots=True)
+class AttemptRow:
+    """One attempt to send a mail, with the present state of the mail."""
+
+    mail_id: UUID
+    kind: str
+    slot: str
+    attempt: int
+    at: datetime
+    status: int | None
+    error: str | None
+    milliseconds: int | None
+    state: str
+    next_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Backlog:
     """How much waits: mails pending and dead, and since when the oldest has been due."""
 
@@ -272,6 +288,45 @@ def page(
         wanted = wanted.where(sa.tuple_(mail.c.created_at, mail.c.id) < after)
     ordered = wanted.order_by(mail.c.created_at.desc(), mail.c.id.desc()).limit(limit)
     return [MailRow(**row) for row in session.execute(ordered).mappings()]
+
+
+def attempts(
+    session: ReadSession,
+    unit_id: int,
+    subscription_id: UUID,
+    *,
+    after: tuple[datetime, UUID, int] | None,
+    limit: int,
+) -> list[AttemptRow]:
+    """Return the attempts at the mails of a subscription, newest first, after a place.
+
+    A place is (``at``, mail, number of the attempt).
+    """
+    made = mail_attempt
+    place = sa.tuple_(made.c.at, made.c.mail_id, made.c.attempt)
+    wanted = (
+        sa.select(
+            made.c.mail_id,
+            mail.c.kind,
+            mail.c.slot,
+            made.c.attempt,
+            made.c.at,
+            made.c.status,
+            made.c.error,
+            made.c.milliseconds,
+            mail.c.state,
+            mail.c.next_at,
+        )
+        .join_from(
+            mail, made, sa.and_(made.c.unit_id == mail.c.unit_id, made.c.mail_id == mail.c.id)
+        )
+        .where(mail.c.unit_id == unit_id, mail.c.subscription_id == subscription_id)
+        .order_by(made.c.at.desc(), made.c.mail_id.desc(), made.c.attempt.desc())
+        .limit(limit)
+    )
+    if after is not None:
+        wanted = wanted.where(place < after)
+    return [AttemptRow(**row) for row in session.execute(wanted).mappings()]
 
 
 def backlog(session: ReadSession, *, now: datetime, dead_for: timedelta) -> Backlog:

@@ -22,7 +22,7 @@ from app.domain.mail import MailKind, Topic, domain_of, mail_id, masked, opened,
 from app.i18n import ZONE, Language
 from app.senders.seal import ADDRESSES, Sealer
 from app.store import audit, mails, subscriptions
-from app.store.mails import MailRow, Planned
+from app.store.mails import AttemptRow, MailRow, Planned
 from app.store.session import ReadSession, WriteSession
 from app.store.subscriptions import SubscriptionRow
 from app.usecases import alert_settings
@@ -242,6 +242,23 @@ def list_mails(
     """
     owner = get(session, subscription_id, who=who)
     found = mails.page(session, owner.unit_id, subscription_id, after=after, limit=limit + 1)
+    return found[:limit], len(found) > limit
+
+
+def list_attempts(
+    session: ReadSession,
+    subscription_id: UUID,
+    *,
+    who: Principal,
+    after: tuple[datetime, UUID, int] | None,
+    limit: int,
+) -> tuple[list[AttemptRow], bool]:
+    """Return a page of the attempts to send its mails, newest first, and whether there are more.
+
+    :raises SubscriptionUnknown: there is none within what the caller may see.
+    """
+    owner = get(session, subscription_id, who=who)
+    found = mails.attempts(session, owner.unit_id, subscription_id, after=after, limit=limit + 1)
     return found[:limit], len(found) > limit
 
 

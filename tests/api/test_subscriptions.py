@@ -1,15 +1,20 @@
 """Subscriptions through their doors."""
 
+from datetime import timedelta
+
 import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.domain.delivery import Answer, Failure
+from app.domain.mail import MailState
 from app.main import create_app
+from app.store import mails
 from app.store.session import Database
 from app.usecases import subscriptions
 from app.usecases.subscriptions import Purpose
 from tests.api.conftest import SECRET, HandClock, MakeKey, as_key
-from tests.factories import make_unit
+from tests.factories import local, make_unit
 
 BODY = {"address": "mot-cua@viet-tri.example.gov.vn", "unit": "H44.1", "level": "head"}
 MAILING = subscriptions.mailing(SECRET, public_url="https://dung-han.vn")
@@ -60,6 +65,34 @@ def test_an_address_is_asked_for_shown_masked_followed_and_forgotten(
     assert client.delete(path, headers=beside).status_code == 404
     assert client.delete(path, headers=key).status_code == 204
     assert client.get(path, headers=key).json()["code"] == "subscription.unknown"
+
+
+def test_each_attempt_to_send_a_mail_is_shown_with_the_answer_and_the_next_one(
+    client: TestClient, database: Database, key: dict[str, str], make_key: MakeKey
+) -> None:
+    made = client.post("/v1/subscriptions", json=BODY, headers=key).json()["id"]
+    path = f"/v1/subscriptions/{made}/attempts"
+    before = client.get(path, headers=key).json()
+    at = local("2026-08-10", 9)
+    with database.begin() as session:
+        for status in (421, 451):
+            claimed = mails.claim(session, now=at)
+            assert claimed is not None
+            answer = Answer(status, Failure.STATUS, 12)
+            mails.log(session, claimed, answer, now=at)
+            at += timedelta(hours=1)
+            mails.settle(session, claimed, MailState.PENDING, answer=answer, next_at=at, now=at)
+
+    first = client.get(f"{path}?limit=1", headers=key).json()
+    second = client.get(f"{path}?limit=1&cursor={first['next_cursor']}", headers=key).json()
+
+    assert before == {"attempts": [], "next_cursor": None}
+    (newest,), (oldest,) = first["attempts"], second["attempts"]
+    assert (newest["attempt"], newest["status"], newest["error"]) == (2, 451, "status")
+    assert (newest["state"], newest["next_at"]) == ("pending", "2026-08-10T04:00:00Z")
+    assert (oldest["attempt"], oldest["status"], second["next_cursor"]) == (1, 421, None)
+    beside = as_key(make_key(unit="H44.2"))
+    assert client.get(path, headers=beside).status_code == 404
 
 
 def test_opening_the_link_says_nothing_and_the_button_says_yes(

@@ -204,6 +204,7 @@ ELSEWHERE = {
     "addSubscription": "tests/api/test_subscriptions.py: the unit is in the body",
     "getSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
     "removeSubscription": "tests/api/test_subscriptions.py: by the id of a subscription",
+    "listMailAttempts": "tests/api/test_subscriptions.py: by the id of a subscription",
     "listMails": "tests/usecases/test_subscriptions.py: by the id of a subscription",
     "putLateCauses": "tests/api/test_late_causes.py: the unit is in the body",
     "assignLateCause": "tests/api/test_late_causes.py: by the numbers of dossiers",

@@ -140,3 +140,31 @@ def test_mails_are_paged_newest_first(session: WriteSession) -> None:
     rest = mails.page(session, unit.id, WHO, after=place, limit=2)
 
     assert {row.id for row in first + rest} == made
+
+
+def test_attempts_are_read_newest_first_in_pages_with_what_became_of_the_mail(
+    session: WriteSession,
+) -> None:
+    unit = make_unit(session)
+    made = plan(session, unit)
+    for n, answer in enumerate((BAD, Answer(None, Failure.TIMEOUT, 9), GOOD)):
+        claimed = mails.claim(session, now=NOW + n * DAY)
+        assert claimed is not None
+        mails.log(session, claimed, answer, now=NOW + n * DAY)
+        state = MailState.SENT if answer is GOOD else MailState.PENDING
+        next_at = NOW + (n + 1) * DAY
+        mails.settle(session, claimed, state, answer=answer, next_at=next_at, now=NOW + n * DAY)
+
+    first = mails.attempts(session, unit.id, WHO, after=None, limit=2)
+    last = first[-1]
+    rest = mails.attempts(
+        session, unit.id, WHO, after=(last.at, last.mail_id, last.attempt), limit=2
+    )
+
+    assert [(row.mail_id, row.attempt, row.status, row.error) for row in first + rest] == [
+        (made, 3, 250, None),
+        (made, 2, None, "timeout"),
+        (made, 1, 451, "status"),
+    ]
+    assert {row.state for row in first + rest} == {"sent"}
+    assert mails.attempts(session, unit.id, uuid4(), after=None, limit=2) == []
