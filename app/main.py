@@ -1,15 +1,17 @@
 """Put the web application together: one database, one clock, one secret, and every door."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from typing import Any, Final
 
 from fastapi import APIRouter, FastAPI
+from starlette.middleware.errors import ServerErrorMiddleware
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from app import __version__, api
 from app.api.body import Budget
-from app.api.doors import Door, Unguarded
+from app.api.doors import Directory, Door, Unguarded
 from app.api.frame import Frame, Meters
 from app.api.problems import HANDLERS
 from app.clock import system_clock
@@ -23,6 +25,25 @@ from app.usecases.coalescing import Coalescer
 from app.usecases.quotas import Quota
 
 TITLE: Final = "Đúng Hạn"
+
+
+class Application(FastAPI):
+    """FastAPI within our frame, with a directory of the doors before its own way to find routes."""
+
+    def __init__(self, meters: Meters, doors: Iterable[Door], **more: Any) -> None:
+        super().__init__(**more)
+        self._meters = meters
+        self._doors = tuple(doors)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Return what serves a request: the frame, the directory, and then what FastAPI puts up.
+
+        Its outermost layer answers what nobody expected, in words of its own; the frame does that.
+        """
+        inner = super().build_middleware_stack()
+        if isinstance(inner, ServerErrorMiddleware):
+            inner = inner.app
+        return Frame(Directory(inner, self._doors), meters=self._meters)
 
 
 def create_app(
@@ -49,7 +70,11 @@ def create_app(
     """
     bounds = limits or Limits()
     meters = Meters(version=__version__)
-    app = FastAPI(
+    routers = api.routers()
+    doors = [door for router in routers for door in guarded(router)]
+    app = Application(
+        meters,
+        doors,
         title=TITLE,
         version=__version__,
         openapi_url=None,
@@ -77,25 +102,24 @@ def create_app(
     app.state.budget = Budget(bounds.body_budget_bytes, wait_seconds=bounds.body_wait_seconds)
     app.state.values = Budget(MAX_VALUES, wait_seconds=bounds.body_wait_seconds)
     app.state.meters = meters
-    for router in api.routers():
-        check_guards(router)
+    for router in routers:
         app.include_router(router)
     for router in pages:
         app.include_router(router, include_in_schema=False)
-    app.add_middleware(Frame, meters=meters)
     return app
 
 
-def check_guards(router: APIRouter) -> None:
-    """Pass if every route of a router of doors says who may pass.
+def guarded(router: APIRouter) -> Iterator[Door]:
+    """Give the doors of a router, each of which says who may pass.
 
-    :raises Unguarded: one is no door, or says nothing.
+    :raises Unguarded: a route is no door, or says nothing.
     """
     for route in router.routes:
         if not isinstance(route, Door):
             path = route.path if isinstance(route, Route) else repr(route)
             raise Unguarded(f"{path}: make its router with app.api.doors.doors")
         _ = route.guard
+        yield route
 
 
 def create_from(settings: Settings, database: Database, **more: Any) -> FastAPI:

@@ -8,12 +8,11 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Final
 
 import anyio
 from fastapi import Depends, Request
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import ClientDisconnect
 
 from app.api.problems import (
     BodySlow,
@@ -74,7 +73,10 @@ class Budget:
             yield
             return
         size = min(size, self.total)
-        await self._enter(_Turn(owner, size))
+        if self._line or not self._is_free(owner, size):
+            await self._enter(_Turn(owner, size))
+        else:
+            self._take(owner, size)
         try:
             yield
         finally:
@@ -108,14 +110,21 @@ class Budget:
         for turn in tuple(self._line):
             if self.held + turn.size > self.total:
                 return
-            own = self._held_by[turn.owner]
-            if own == 0 or own + turn.size <= self.total - self.held:
+            if self._is_free(turn.owner, turn.size):
                 self._leave(turn)
-                self.held += turn.size
-                self._held_by[turn.owner] += turn.size
+                self._take(turn.owner, turn.size)
                 turn.came.set()
             if self.held == self.total:
                 return
+
+    def _is_free(self, owner: str, size: int) -> bool:
+        """Tell whether there is room for an owner, with what it holds already."""
+        own, left = self._held_by[owner], self.total - self.held
+        return size <= left and (own == 0 or own + size <= left)
+
+    def _take(self, owner: str, size: int) -> None:
+        self.held += size
+        self._held_by[owner] += size
 
     def _leave(self, turn: _Turn) -> None:
         self._line.remove(turn)
@@ -132,20 +141,15 @@ class Budget:
 
 
 class ReadRequest(Request):
-    """A request whose body has been read already, and decoded if a model waits for it."""
+    """A request whose body has been read already."""
 
-    def __init__(self, request: Request, raw: bytes, value: object = None) -> None:
+    def __init__(self, request: Request, raw: bytes) -> None:
         super().__init__(request.scope, request.receive)
         self._raw = raw
-        self._value = value
 
     async def body(self) -> bytes:
         """Return the bytes, unpacked."""
         return self._raw
-
-    async def json(self) -> Any:
-        """Return the decoded value."""
-        return self._value
 
 
 def media_type_of(request: Request) -> str:
@@ -195,12 +199,15 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
     pieces = bytearray()
     try:
         with anyio.fail_after(within):
-            async for piece in request.stream():
-                pieces += piece
+            while True:
+                message = await request.receive()
+                if message["type"] != "http.request":
+                    raise BodyUnreadable
+                pieces += message.get("body", b"")
                 if len(pieces) > limit:
                     raise BodyTooLarge(limit=limit)
-    except ClientDisconnect as error:
-        raise BodyUnreadable from error
+                if not message.get("more_body", False):
+                    break
     except TimeoutError as error:
         raise BodySlow(seconds=int(within)) from error
     raw = bytes(pieces)
@@ -209,27 +216,17 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
     return raw
 
 
-async def taken(request: Request, limit: int, *, within: float) -> ReadRequest:
-    """Return the request with its body read, of whatever type; the errors are those of ``read``."""
-    return ReadRequest(request, await read(request, limit, within=within))
-
-
-async def weight_of(request: ReadRequest) -> int:
-    """Return how many values the body may become in memory; a small one weighs nothing."""
-    raw = await request.body()
+async def weight_of(raw: bytes) -> int:
+    """Return how many values a body may become in memory; a small one weighs nothing."""
     return await run_in_threadpool(values_in, raw) if len(raw) > HEAVY else 0
 
 
-async def decoded(request: ReadRequest) -> ReadRequest:
-    """Return the request with its JSON body decoded strictly.
+async def decoded(raw: bytes) -> object:
+    """Return a JSON body decoded strictly.
 
-    :raises MediaTypeUnsupported: it is not announced as JSON.
     :raises Invalid: an error of ``app.feeds.body`` that names what is wrong with the text.
     """
-    raw = await request.body()
-    if len(raw) > ASIDE:
-        return ReadRequest(request, raw, await run_in_threadpool(decode_strict, raw))
-    return ReadRequest(request, raw, decode_strict(raw))
+    return await run_in_threadpool(decode_strict, raw) if len(raw) > ASIDE else decode_strict(raw)
 
 
 async def _raw(request: Request) -> bytes:

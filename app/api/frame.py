@@ -3,7 +3,7 @@
 import logging
 import re
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Final
@@ -11,7 +11,6 @@ from typing import Final
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -36,6 +35,10 @@ HEADERS: Final = {
     "Content-Security-Policy": STRICT_CSP,
 }
 """Headers of every answer that does not set its own."""
+_HEADERS: Final = tuple(
+    (name.lower().encode("ascii"), value.encode("ascii")) for name, value in HEADERS.items()
+)
+_NAMES_OF_IDS: Final = frozenset({b"x-request-id", b"traceparent"})
 
 
 MEASURES: Final = {
@@ -78,7 +81,18 @@ class Meters(Collector):
         )
         build.labels(version).set(1)
         self._found: dict[str, float] = {}
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
         self.registry.register(self)
+
+    def note(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Count a request and its time."""
+        key = (route, method, status // 100)
+        found = self._known.get(key)
+        if found is None:
+            counter = self.requests.labels(route, method, f"{status // 100}xx")
+            found = self._known[key] = (counter, self.seconds.labels(route))
+        found[0].inc()
+        found[1].observe(seconds)
 
     def tell(self, found: Mapping[str, float]) -> None:
         """Show these measures from now on in place of those told before."""
@@ -88,6 +102,24 @@ class Meters(Collector):
         """Give the measures that were told, as the registry asks for them."""
         for name, value in self._found.items():
             yield GaugeMetricFamily(name, MEASURES[name], value=value)
+
+
+class Ids:
+    """Random ids, cut from random bytes that are asked for many at a time.
+
+    Each time the system is asked, the thread of all requests lets others go first.
+    """
+
+    def __init__(self) -> None:
+        self._bytes = b""
+        self._at = 0
+
+    def next(self) -> str:
+        """Return a new id."""
+        if self._at >= len(self._bytes):
+            self._bytes, self._at = secrets.token_bytes(256 * 16), 0
+        begin, self._at = self._at, self._at + 16
+        return self._bytes[begin : self._at].hex()
 
 
 @dataclass(slots=True)
@@ -105,13 +137,14 @@ class Frame:
     def __init__(self, app: ASGIApp, *, meters: Meters) -> None:
         self.app = app
         self.meters = meters
+        self._ids = Ids()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; whatever goes wrong inside ends as a problem document."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = id_of(Headers(scope=scope))
+        request_id = id_of(scope["headers"]) or self._ids.next()
         scope["state"] = {**scope.get("state", {}), "request_id": request_id}
         passage = Passage(began=perf_counter())
 
@@ -119,10 +152,7 @@ class Frame:
             if message["type"] == "http.response.start":
                 passage.has_begun = True
                 passage.status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                for name, value in (HEADERS | quota_headers(scope)).items():
-                    headers.setdefault(name, value)
+                message["headers"] = framed(message.get("headers", ()), scope["state"])
             await send(message)
 
         self.meters.open.inc()
@@ -136,20 +166,21 @@ class Frame:
             await respond(request, Unexpected())(scope, receive, send_framed)
         finally:
             self.meters.open.dec()
-            self._note(scope, passage, request_id)
+            self._note(scope, passage)
 
-    def _note(self, scope: Scope, passage: Passage, request_id: str) -> None:
+    def _note(self, scope: Scope, passage: Passage) -> None:
         seconds = perf_counter() - passage.began
-        route = template_of(scope)
+        route, method = template_of(scope), method_of(scope)
+        self.meters.note(route, method, passage.status, seconds)
+        if not log.isEnabledFor(logging.INFO):
+            return
         principal = scope["state"].get("principal")
-        self.meters.requests.labels(route, method_of(scope), f"{passage.status // 100}xx").inc()
-        self.meters.seconds.labels(route).observe(seconds)
         log.info(
             "request",
             extra={
-                "request_id": request_id,
+                "request_id": scope["state"]["request_id"],
                 "route": route,
-                "method": method_of(scope),
+                "method": method,
                 "status": passage.status,
                 "milliseconds": round(seconds * 1000, 1),
                 "key": principal.prefix if isinstance(principal, Principal) else None,
@@ -158,13 +189,31 @@ class Frame:
         )
 
 
-def id_of(headers: Headers) -> str:
-    """Return the id of a request: the caller's if it is well formed, else a new one."""
-    own = headers.get("x-request-id", "")
+def id_of(headers: Iterable[tuple[bytes, bytes]]) -> str | None:
+    """Return the id that the caller gave a request, None when there is none that is well formed."""
+    told = {name: value for name, value in headers if name in _NAMES_OF_IDS}
+    own = told.get(b"x-request-id", b"").decode("latin-1")
     if _OWN_ID.fullmatch(own):
         return own
-    trace = _TRACE.fullmatch(headers.get("traceparent", ""))
-    return trace[1] if trace else secrets.token_hex(16)
+    trace = _TRACE.fullmatch(told.get(b"traceparent", b"").decode("latin-1"))
+    return trace[1] if trace else None
+
+
+def framed(
+    headers: Iterable[tuple[bytes, bytes]], state: Mapping[str, object]
+) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with its id, its quota, and those that it does not set."""
+    own = list(headers)
+    names = {name for name, _ in own}
+    own.append((b"x-request-id", str(state["request_id"]).encode("latin-1")))
+    own += [pair for pair in _HEADERS if pair[0] not in names]
+    allowance = state.get("allowance")
+    if isinstance(allowance, Allowance):
+        policy = f'"default";q={allowance.limit};w=60'
+        left = f'"default";r={allowance.left};t={allowance.seconds}'
+        own.append((b"ratelimit-policy", policy.encode("ascii")))
+        own.append((b"ratelimit", left.encode("ascii")))
+    return own
 
 
 def template_of(scope: Scope) -> str:
@@ -179,14 +228,3 @@ METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OP
 def method_of(scope: Scope) -> str:
     """Return the method, or ``OTHER`` for one that nobody knows."""
     return scope["method"] if scope["method"] in METHODS else "OTHER"
-
-
-def quota_headers(scope: Scope) -> dict[str, str]:
-    """Return the RateLimit headers of a request whose quota was counted."""
-    allowance = scope["state"].get("allowance")
-    if not isinstance(allowance, Allowance):
-        return {}
-    return {
-        "RateLimit-Policy": f'"default";q={allowance.limit};w=60',
-        "RateLimit": f'"default";r={allowance.left};t={allowance.seconds}',
-    }

@@ -352,6 +352,22 @@ HANDLERS: Final[dict[int | type[Exception], Any]] = {
 }
 
 
+EXPECTED: Final = (AppError, HTTPException, RequestValidationError, ResponseValidationError)
+"""Errors that end a request as it is foreseen."""
+
+
+async def answer_to(request: Request, error: Exception) -> Response:
+    """Return the answer to a request that ended in an error of an expected kind.
+
+    :raises Exception: the error itself, when it is of no such kind.
+    """
+    for kind in EXPECTED:
+        if isinstance(error, kind):
+            found: Response = await HANDLERS[kind](request, error)
+            return found
+    raise error
+
+
 # ---------------------------------------------------------------- models' refusals
 
 CODES: Final = {

@@ -1,14 +1,22 @@
 """The guard stands before the body: key, scope, bad keys by the dozen."""
 
+import re
+from collections.abc import Callable
 from typing import Annotated
 
-from fastapi import FastAPI
+import pytest
+from fastapi import FastAPI, Request, Response
+from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from app.api.body import Raw
-from app.api.doors import doors, guard_of
-from app.deps import needs
-from app.usecases.access import Keyring, Principal, Scope
+from app.api.doors import Directory, Door, doors, guard_of
+from app.api.openapi import doors_of
+from app.deps import needs, open_door
+from app.usecases.access import Keyring, Principal
+from app.usecases.access import Scope as KeyScope
 from tests.api.conftest import SECRET, MakeKey, as_key
 
 
@@ -21,7 +29,7 @@ def test_a_guard_is_found_among_the_dependencies() -> None:
 
     found = guard_of(router.routes[0].dependant)  # type: ignore[attr-defined]  # a door has one
     assert found is not None
-    assert found.scope is Scope.ADMIN
+    assert found.scope is KeyScope.ADMIN
 
 
 def test_a_route_that_reads_records_itself_gets_the_bytes(
@@ -88,3 +96,93 @@ def test_a_query_with_a_nul_is_refused_and_not_asked_of_the_database(
     assert answer.status_code == 422
     (error,) = answer.json()["errors"]
     assert (error["in"], error["pointer"], error["code"]) == ("query", "/unit", "field.bad_text")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "expected"),
+    [
+        ("GET", "/v1/things/7", "one 7"),
+        ("DELETE", "/v1/things/batch", "batch"),
+        ("DELETE", "/v1/things/7", "more 7"),
+        ("GET", "/v1/things/7/parts", "parts 7"),
+        ("GET", "/v1/things", "all"),
+        ("PATCH", "/v1/things/7", None),
+        ("GET", "/v1/things/", None),
+        ("GET", "/v1/thing", None),
+        ("GET", "/", None),
+    ],
+)
+def test_the_directory_finds_the_first_door_that_fits(
+    method: str, path: str, expected: str | None
+) -> None:
+    router = doors("/v1/things", tag="x")
+    for verb, template, word in (
+        ("GET", "", "all"),
+        ("DELETE", "/batch", "batch"),
+        ("DELETE", "/{number}", "more"),
+        ("GET", "/{number}", "one"),
+        ("GET", "/{number}/parts", "parts"),
+    ):
+        router.add_api_route(
+            template, said(word), methods=[verb], dependencies=[open_door], name=word
+        )
+
+    async def elsewhere(scope: Scope, receive: Receive, send: Send) -> None:
+        await Response("elsewhere")(scope, receive, send)
+
+    routes = [route for route in router.routes if isinstance(route, Door)]
+    client = TestClient(Directory(elsewhere, routes))
+
+    assert client.request(method, path).text == (expected or "elsewhere")
+
+
+def said(word: str) -> Callable[[Request], Response]:
+    def say(request: Request) -> Response:
+        return Response(" ".join([word, *request.path_params.values()]))
+
+    return say
+
+
+def test_a_door_whose_place_in_the_directory_varies_stops_the_start() -> None:
+    router = doors("/v1/{things}", tag="x")
+
+    @router.get("", dependencies=[open_door])
+    def door() -> str:
+        return ""
+
+    with pytest.raises(ValueError, match="first two words"):
+        Directory(Response(), [route for route in router.routes if isinstance(route, Door)])
+
+
+def test_the_directory_and_the_framework_agree_on_every_door(app: FastAPI) -> None:
+    inner = app.router
+    directory = Directory(inner, doors_of(app))
+
+    for door in doors_of(app):
+        method = next(iter(door.methods or {"GET"}))
+        path = re.sub(r"\{(\w+)(:\w+)?\}", "7", door.path)
+        scope: Scope = {"type": "http", "method": method, "path": path, "root_path": ""}
+        ours = dict(scope)
+        theirs = next(
+            context
+            for context in iter_route_contexts(inner.routes)
+            if context.matches(dict(scope))[0] is Match.FULL
+        )
+
+        assert directory.find(ours) is theirs.original_route
+        assert ours["route"] is theirs.original_route
+
+
+def test_what_no_door_serves_is_refused_by_the_framework_as_before(client: TestClient) -> None:
+    unknown, method, slash = (
+        client.get("/v1/nothing"),
+        client.delete("/v1/units"),
+        client.get("/v1/units/"),
+    )
+
+    assert [one.json()["code"] for one in (unknown, method, slash)] == [
+        "request.route_unknown",
+        "request.method_unsupported",
+        "request.route_unknown",
+    ]
+    assert method.headers["allow"] == "GET"

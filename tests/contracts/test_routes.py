@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI
 from app import api
 from app.api.doors import Door, Unguarded, doors
 from app.api.openapi import description, doors_of
-from app.main import check_guards, create_app
+from app.main import create_app, guarded
 from app.store.session import Database
 
 OPEN = {
@@ -56,7 +56,7 @@ def test_a_router_of_another_kind_stops_the_start() -> None:
     def forgotten() -> None: ...
 
     with pytest.raises(Unguarded):
-        check_guards(router)
+        list(guarded(router))
 
 
 def test_the_open_doors_are_these_and_no_others(bare_app: FastAPI) -> None:
