@@ -71,7 +71,9 @@ class RolledBackDatabase(Database):
     def begin(self) -> Iterator[WriteSession]:
         """Commit into the outer transaction, or undo to the savepoint."""
         with storage_errors(), self._alone(), self._connection.begin_nested():
-            yield WriteSession(self._connection, self.memory)
+            session = WriteSession(self._connection, self.memory)
+            yield session
+            session.flush()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadSession]:

@@ -12,13 +12,15 @@ from datetime import datetime
 from typing import Any, Final
 
 import orjson
+import psycopg
 from sqlalchemy import Result, text
 
 from app.domain import sameness
 from app.domain.canonical import from_plain
 from app.domain.record import Message, MessageKind
 from app.domain.sameness import Relation
-from app.store.session import ReadSession, WriteSession
+from app.store.line import Rows
+from app.store.session import Later, ReadSession, WriteSession
 
 Key = sameness.Key
 """A dossier as its sender knows it: (source, code)."""
@@ -64,6 +66,10 @@ def _json_keys(keys: Iterable[Key]) -> str:
     return _json([{"source_id": key[0], "code": key[1]} for key in sorted(set(keys))])
 
 
+def _keys(rows: Rows) -> set[Key]:
+    return {(source, code) for source, code in rows}
+
+
 _KEYED: Final = "json_to_recordset($1::json) AS k(source_id int, code text)"
 
 
@@ -79,7 +85,7 @@ def expect_keys(session: WriteSession) -> None:
     While tables are new and were never analysed, the plans that a connection keeps would read them
     from end to end, and go on so while they grow.
     """
-    session.ask(_BY_KEYS)
+    session.send(_BY_KEYS)
 
 
 _LOCATE = (
@@ -149,8 +155,35 @@ _CLAIM = b"""
     """
 
 
-def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
-    """Take the next version of each dossier and return those that were still as they were read.
+class Claimed:
+    """Which claims were won, known once everything that was sent with them has been tried."""
+
+    __slots__ = ("_answer", "_number")
+
+    def __init__(self, answer: Later[set[Key]], number: int) -> None:
+        self._answer = answer
+        self._number = number
+
+    def won(self) -> set[Key]:
+        """Return the dossiers that were still as they were read."""
+        try:
+            return self._answer.get()
+        except psycopg.IntegrityError:
+            if not self.is_lost:
+                raise
+            return self._answer.get()
+
+    @property
+    def is_lost(self) -> bool:
+        """Tell whether another writer is known to have been there first.
+
+        What was written on top of the claims may then have failed.
+        """
+        return self._answer.is_known and len(self._answer.get()) < self._number
+
+
+def claim(session: WriteSession, claims: Iterable[Claim]) -> Claimed:
+    """Take the next version of each dossier that is still as it was read.
 
     The rows are locked in one order for all writers, also those that were lost.
     """
@@ -164,9 +197,7 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> set[Key]:
         }
         for one in sorted(claims, key=lambda one: (one.source_id, one.code))
     ]
-    if not rows:
-        return set()
-    return {(source, code) for source, code in session.ask(_CLAIM, _json(rows))}
+    return Claimed(session.later(_keys, _CLAIM, _json(rows)), len(rows))
 
 
 _NEVER: Final = 2**31 - 2
@@ -199,7 +230,7 @@ def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
     """
     if rows:
         written = [{**row, "told": orjson.Fragment(row["told"])} for row in rows]
-        session.ask(_APPEND, _json(written))
+        session.send(_APPEND, _json(written))
 
 
 _CLOCK_TYPES = {
@@ -366,16 +397,16 @@ def put(
     """
     if replaced:
         old = _json([dict(zip(_KEYS, key, strict=True)) for key in sorted(set(replaced))])
-        session.ask(_REMEMBER, old, now.isoformat())
-        session.ask(_FORGET_READINGS, old)
+        session.send(_REMEMBER, old, now.isoformat())
+        session.send(_FORGET_READINGS, old)
         kept = {tuple(row[name] for name in _KEYS) for row in rows}
         gone = sorted(set(replaced) - kept)
         if gone:
-            session.ask(_LEAVE, _json([dict(zip(_KEYS, key, strict=True)) for key in gone]))
+            session.send(_LEAVE, _json([dict(zip(_KEYS, key, strict=True)) for key in gone]))
     if rows:
-        session.ask(_PUT, _json(rows))
+        session.send(_PUT, _json(rows))
     if readings:
-        session.ask(_PUT_READINGS, _json(readings))
+        session.send(_PUT_READINGS, _json(readings))
 
 
 _NOT_COMPARED = frozenset({"version", "recorded_at"})
@@ -440,10 +471,14 @@ _PLACES = (
 ).encode()
 
 
-def places(session: ReadSession, keys: Iterable[Key]) -> dict[Key, tuple[int, ...]]:
-    """Return the units at which each dossier stands in the projection, in no order of time."""
+def places(session: ReadSession, keys: Iterable[Key]) -> Later[dict[Key, tuple[int, ...]]]:
+    """Look up the units at which each dossier stands in the projection, in no order of time."""
+    return session.later(_places, _PLACES, _json_keys(keys))
+
+
+def _places(rows: Rows) -> dict[Key, tuple[int, ...]]:
     found: dict[Key, tuple[int, ...]] = {}
-    for source, code, unit in session.ask(_PLACES, _json_keys(keys)):
+    for source, code, unit in rows:
         found[source, code] = (*found.get((source, code), ()), unit)
     return found
 
@@ -528,15 +563,19 @@ _RENUMBERED = frozenset({Relation.NEWER_NUMBER, Relation.FORMER_NUMBER})
 
 
 _LEGS_OF = (
-    f"SELECT d.source_id, d.code FROM {_KEYED}"
+    f"SELECT d.source_id, d.code, d.parent FROM {_KEYED}"
     " JOIN dossier d ON d.source_id = k.source_id AND d.parent = k.code"
     " WHERE d.is_current AND NOT d.is_leg"
 ).encode()
 
 
-def legs_of(session: ReadSession, parents: Iterable[Key]) -> set[Key]:
-    """Return the legs that name one of these dossiers as their parent and stand by themselves."""
-    return {(source, code) for source, code in session.ask(_LEGS_OF, _json_keys(parents))}
+def legs_of(session: ReadSession, parents: Iterable[Key]) -> Later[dict[Key, Key]]:
+    """Look up the legs that name one of these as their parent and stand by themselves."""
+    return session.later(
+        lambda rows: {(source, code): (source, parent) for source, code, parent in rows},
+        _LEGS_OF,
+        _json_keys(parents),
+    )
 
 
 def open_computed(

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Mapping
 import orjson
 
 from app.domain.sameness import MOST_NUMBERS, Key
-from app.store.session import ReadSession, WriteSession
+from app.store.line import Rows
+from app.store.session import Later, ReadSession, WriteSession
 
 Holders = Mapping[str, frozenset[Key]]
 """The dossiers behind each sign."""
@@ -40,23 +41,17 @@ _LOOK = b"""
     """
 
 
-def holders(session: ReadSession, signs: Iterable[str]) -> dict[str, frozenset[Key]]:
-    """Return the dossiers behind each sign that is known."""
-    wanted = sorted(set(signs))
-    if not wanted:
-        return {}
-    rows = session.ask(_LOOK, orjson.dumps(wanted).decode())
-    return {sign: _keys(told) for sign, told in rows}
+def holders(session: ReadSession, signs: Iterable[str]) -> Later[Holders]:
+    """Look up the dossiers behind each sign that is known."""
+    return session.later(_holders, _LOOK, orjson.dumps(sorted(set(signs))).decode())
 
 
-def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[str, frozenset[Key]]:
-    """Enter dossiers under signs and return all that are behind those signs that several share.
+def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> Later[Holders]:
+    """Enter dossiers under signs and look up all behind those signs that several share.
 
     The signs stay locked until the transaction ends, in one order for all writers. A sign that
     has ``MOST_HOLDERS`` already takes none; one that is entered for no dossier is locked alone.
     """
-    if not entries:
-        return {}
     rows = [
         {
             "sign": sign,
@@ -66,19 +61,22 @@ def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> dict[s
         }
         for sign in sorted(entries)
     ]
-    found = session.ask(_ENTER, orjson.dumps(rows).decode(), MOST_HOLDERS)
-    return {sign: _keys(told) for sign, told in found}
+    return session.later(_holders, _ENTER, orjson.dumps(rows).decode(), MOST_HOLDERS)
 
 
 def missing(session: ReadSession, entries: Mapping[str, Iterable[Key]]) -> set[Key]:
     """Return the dossiers that are not found under one of their signs."""
-    known = holders(session, entries)
+    known = holders(session, entries).get()
     return {
         key
         for sign, keys in entries.items()
         for key in keys
         if key not in known.get(sign, ()) and len(known.get(sign, ())) < MOST_HOLDERS
     }
+
+
+def _holders(rows: Rows) -> Holders:
+    return {sign: _keys(told) for sign, told in rows}
 
 
 def _keys(told: Iterable[str]) -> frozenset[Key]:

@@ -7,14 +7,13 @@ given either, one that takes a ``WriteSession`` only a writer.
 
 import contextlib
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, ClassVar, Final, Self, TypeVar, TypeVarTuple, overload
+from typing import Any, ClassVar, Final, Generic, Self, TypeVar, TypeVarTuple, overload
 
 import orjson
 import psycopg
-from psycopg.abc import RV, PQGen
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -30,6 +29,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.selectable import TypedReturnsRows
 
 from app.domain.errors import AppError
+from app.store.line import Line, Parameter, Question, Rows
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -80,49 +80,38 @@ class StorageUnavailable(AppError):
     retry_after_seconds: int = 2
 
 
-class Line(psycopg.Connection[Any]):
-    """A connection that waits for its server no longer than its patience.
+class Later(Generic[T]):
+    """The answer to a statement that travels with the next one that cannot wait."""
 
-    The server ends a statement by ``statement_timeout`` and says so. If nothing was said some
-    seconds later, nobody will: the line is closed, so that the thread and the place in the pool
-    are free again, and the caller learns that the database is unreachable.
-    """
+    __slots__ = ("_question", "_read", "_session")
 
-    patience: float | None = None
-    """Seconds to wait for one answer; None waits for ever."""
+    def __init__(
+        self, session: "ReadSession", question: Question, read: Callable[[Rows], T]
+    ) -> None:
+        self._session = session
+        self._question = question
+        self._read = read
 
-    def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
-        """Wait for an answer, and close the line when none comes in time.
+    @property
+    def is_known(self) -> bool:
+        """Tell whether the server has answered."""
+        return self._question.rows is not None
 
-        :raises psycopg.OperationalError: none came; the connection is closed.
-        """
-        if timeout is not None:
-            return super().wait(gen, interval, timeout)
-        try:
-            return super().wait(gen, interval, self.patience)
-        except psycopg.OperationalError as error:
-            if error.sqlstate is None:  # not said by the server: out of time, or lost already
-                self.pgconn.finish()
-            raise
-
-    @contextlib.contextmanager
-    def hurried(self, seconds: float) -> Iterator[None]:
-        """Have less patience for the time of a block."""
-        usual, self.patience = self.patience, seconds
-        try:
-            yield
-        finally:
-            self.patience = usual
+    def get(self) -> T:
+        """Return the answer; the statement is sent if it has not been yet."""
+        if self._question.rows is None:
+            self._session.flush()
+        return self._read(self._question.rows or [])
 
 
 class ReadSession:
     """What a reader may do: ask."""
 
-    __slots__ = ("_connection", "_cursor", "memory")
+    __slots__ = ("_connection", "_waiting", "memory")
 
     def __init__(self, connection: Connection, memory: Memory | None = None) -> None:
         self._connection = connection
-        self._cursor: psycopg.RawCursor[tuple[Any, ...]] | None = None
+        self._waiting: list[Question] = []
         self.memory: Memory = {} if memory is None else memory
 
     @overload
@@ -139,6 +128,7 @@ class ReadSession:
         self, statement: Executable, parameters: Parameters | None = None
     ) -> CursorResult[*tuple[Any, ...]]:
         """Run a statement; a list of parameter sets runs it once for each."""
+        self.flush()
         return self._connection.execute(statement, parameters)
 
     @overload
@@ -151,6 +141,7 @@ class ReadSession:
 
     def scalar(self, statement: Executable, parameters: Mapping[str, Any] | None = None) -> Any:
         """Return the first column of the first row, None when there is no row."""
+        self.flush()
         return self._connection.scalar(statement, parameters)
 
     @overload
@@ -167,29 +158,51 @@ class ReadSession:
         self, statement: Executable, parameters: Parameters | None = None
     ) -> ScalarResult[Any]:
         """Return the first column of every row."""
+        self.flush()
         return self._connection.scalars(statement, parameters)
 
-    def ask(self, statement: bytes, *parameters: str | int) -> list[tuple[Any, ...]]:
-        """Run a hot statement straight on the driver and return its rows, none for a change.
+    def send(self, statement: bytes, *parameters: Parameter) -> Question:
+        """Let a hot statement travel with the next one; see ``Question`` for how it is written.
 
-        It costs a tenth of ``execute``. The statement is constant and names its parameters ``$1``,
-        ``$2``; many values are one parameter, as JSON. The driver prepares it by itself.
+        It runs in its turn, at the end of the transaction if nothing follows.
         """
-        if self._cursor is None:
-            self._cursor = psycopg.RawCursor(self.driver())
+        question = Question(statement, parameters)
+        self._waiting.append(question)
+        return question
+
+    def later(
+        self, read: Callable[[Rows], T], statement: bytes, *parameters: Parameter
+    ) -> Later[T]:
+        """Do the same and return where the answer will be; ``read`` makes it of the rows."""
+        return Later(self, self.send(statement, *parameters), read)
+
+    def ask(self, statement: bytes, *parameters: Parameter) -> Rows:
+        """Run a hot statement straight on the driver, at a tenth of the cost of ``execute``."""
+        question = self.send(statement, *parameters)
+        self.flush()
+        return question.rows or []
+
+    def flush(self) -> None:
+        """Send what waits, in one journey."""
+        if not self._waiting:
+            return
+        questions, self._waiting = self._waiting, []
+        line = self._connection.connection.driver_connection
+        if not isinstance(line, Line):
+            raise TypeError("this session does not run on a line")
         try:
-            self._cursor.execute(statement, parameters, binary=True)
+            line.ask(questions)
         except psycopg.OperationalError as error:
-            if self._cursor.connection.closed:
+            if line.closed:
                 self._connection.invalidate(error)
             raise
-        return self._cursor.fetchall() if self._cursor.description else []
 
     def driver(self) -> psycopg.Connection[Any]:
         """Return the psycopg connection of this transaction, for the store's hot statements.
 
         It is inside the same transaction: never commit, roll back or close it.
         """
+        self.flush()
         driver = self._connection.connection.driver_connection
         if not isinstance(driver, psycopg.Connection):
             raise TypeError("this session does not run on psycopg")
@@ -204,15 +217,24 @@ class WriteSession(ReadSession):
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[Self]:
         """Keep what the block does, or, when it raises, undo that part alone."""
-        self.ask(b"SAVEPOINT part")
+        begun = self.send(b"SAVEPOINT part")
         try:
             yield self
+            self.flush()
         except BaseException:
-            if not self._connection.invalidated:
-                self.ask(b"ROLLBACK TO SAVEPOINT part")
-                self.ask(b"RELEASE SAVEPOINT part")
+            self._undo(begun)
             raise
-        self.ask(b"RELEASE SAVEPOINT part")
+        self.send(b"RELEASE SAVEPOINT part")
+
+    def _undo(self, begun: Question) -> None:
+        """Forget what waits since a savepoint, and undo what has been sent since."""
+        if begun in self._waiting:
+            del self._waiting[self._waiting.index(begun) :]
+            return
+        self._waiting = []
+        if not self._connection.invalidated:
+            self.send(b"ROLLBACK TO SAVEPOINT part")
+            self.ask(b"RELEASE SAVEPOINT part")
 
 
 class Database:
@@ -248,7 +270,8 @@ class Database:
             json_deserializer=orjson.loads,
         )
         limit = statement_timeout_ms / 1_000
-        _watch_lines(self._engine, patience=limit + GRACE_SECONDS if limit else None)
+        patience = limit + GRACE_SECONDS if limit else None
+        _watch_lines(self._engine, patience=patience, is_own=not behind_pooler)
         _ask_after_a_rest(self._engine)
         self._snapshots = self._engine.execution_options(
             isolation_level="REPEATABLE READ", postgresql_readonly=True
@@ -267,7 +290,9 @@ class Database:
         """
         with storage_errors(), self._engine.begin() as connection:
             self._limit(connection)
-            yield WriteSession(connection, self.memory)
+            session = WriteSession(connection, self.memory)
+            yield session
+            session.flush()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadSession]:
@@ -304,10 +329,12 @@ class Database:
         self._engine.dispose()
 
     def _connect_args(self) -> dict[str, Any]:
+        # the driver would throw away what is prepared at each rollback, ours too
+        told = {**_LINE, "prepare_threshold": None}
         if self._behind_pooler:
-            return {**_LINE, "prepare_threshold": None}
+            return told
         options = f"-c statement_timeout={self._statement_timeout_ms} -c TimeZone=UTC"
-        return {**_LINE, "options": options}
+        return {**told, "options": options}
 
     def _limit(self, connection: Connection) -> None:
         """Set by transaction what a pooler would leak to others if set by connection."""
@@ -325,13 +352,14 @@ RESTED_SECONDS: Final = 1.0
 """A connection that rested longer is asked for a sign of life before it is used again."""
 
 
-def _watch_lines(engine: Engine, *, patience: float | None) -> None:
+def _watch_lines(engine: Engine, *, patience: float | None, is_own: bool) -> None:
     """Open connections that give up a wire on which nothing comes."""
 
     @event.listens_for(engine, "do_connect")
     def _(_dialect: Any, _record: Any, words: tuple[Any, ...], told: dict[str, Any]) -> Line:
         line = Line.connect(*words, **told)
         line.patience = patience
+        line.is_own = is_own
         return line
 
 

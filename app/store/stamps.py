@@ -6,11 +6,11 @@ a change that was undone never lends its stamp to another. What was read between
 may be remembered under that stamp.
 """
 
-from app.store.session import ReadSession
+from app.store.session import Later, ReadSession
 
 _STAMP = b"SELECT coalesce(string_agg(stamp::text, ' ' ORDER BY name), '') FROM catalogue_stamp"
 
 
-def of_catalogue(session: ReadSession) -> str:
-    """Return the stamp of the words as this transaction sees them now."""
-    return str(session.ask(_STAMP)[0][0])
+def of_catalogue(session: ReadSession) -> Later[str]:
+    """Look up the stamp of the words as this transaction sees them now."""
+    return session.later(lambda rows: str(rows[0][0]), _STAMP)

@@ -27,7 +27,7 @@ from app.domain.sameness import Key, Kinship, words_of
 from app.domain.timeliness import FINISHES, Reading
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
-from app.store import access, dossiers, freshness, quarantine, units
+from app.store import access, dossiers, freshness, quarantine, stamps, units
 from app.store.dossiers import Claim, Kept, Located, Standing
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
@@ -151,6 +151,10 @@ class _Seen:
     kept: Mapping[Key, Kept]
     near: Near
     lexicon: Lexicon
+    legs: Mapping[Key, Key]
+    """Legs that wait for their parent, each with it."""
+    places: Mapping[Key, Sequence[int]]
+    """The units at which a dossier stands that is known."""
 
 
 def accept(
@@ -310,16 +314,29 @@ class _Batch:
 
     def _seen(self, wanted: Mapping[Key, Sequence[Incoming]]) -> "_Seen":
         """Look up what is known of some dossiers and of those around them."""
+        stamp = stamps.of_catalogue(self.session)
         located = dossiers.locate(self.session, wanted)
-        kept = dossiers.records(self.session, located)
-        near = sameness.near(
+        looked, kept = None, {}
+        places: Mapping[Key, Sequence[int]] = {}
+        if located:
+            told = self._numbers({key: wanted[key] for key in located}, {})
+            looked = sameness.Looked.up(self.session, told)
+            standing = dossiers.places(self.session, located)
+            kept = dossiers.records(self.session, located)
+            places = standing.get()
+        entered = sameness.enter(
             self.session,
             self._numbers(wanted, kept),
             known=located,
             parents=self._parents(wanted),
+            looked=looked,
         )
+        new = wanted.keys() - located.keys()
+        legs = dossiers.legs_of(self.session, new) if new else None
+        near = entered.near(self.session)
         words = self._words(wanted, kept | dict(near.kept))
-        return _Seen(located, kept, near, terms.lexicon(self.session, words, now=self.now))
+        lexicon = terms.lexicon(self.session, words, now=self.now, stamp=stamp)
+        return _Seen(located, kept, near, lexicon, legs.get() if legs else {}, places)
 
     def _round(self, wanted: Mapping[Key, Sequence[Incoming]], *, is_again: bool) -> list[Verdict]:
         """Settle dossiers, or nothing of them.
@@ -337,7 +354,7 @@ class _Batch:
             for key, incoming in wanted.items()
         ]
         writing = [one for one in planned if self._writes(one, wanted)]
-        legs = self._legs(writing) - wanted.keys()
+        legs = self._legs(writing, seen) - wanted.keys()
         if legs:
             return self._round({**wanted, **dict.fromkeys(legs, ())}, is_again=is_again)
         beside = self._beside(wanted, writing, seen)
@@ -360,15 +377,22 @@ class _Batch:
             )
             for one in (*writing, *beside)
         ]
-        if len(dossiers.claim(self.session, claims)) < len(claims):
+        if not claims:
+            return [verdict for one in planned for verdict in one.verdicts]
+        changing = [*writing, *moved.values()]
+        replaced = self._replaced(changing, seen)
+        claimed = dossiers.claim(self.session, claims)
+        self._write(changing, folded, lexicon, replaced=replaced)
+        if len(claimed.won()) < len(claims):
             raise _Lost
-        self._write([*writing, *moved.values()], folded, lexicon)
         return [verdict for one in planned for verdict in one.verdicts]
 
-    def _legs(self, writing: Sequence[_Next]) -> set[Key]:
+    def _legs(self, writing: Sequence[_Next], seen: _Seen) -> set[Key]:
         """Return the legs that wait for one of the dossiers that are new."""
+        if not seen.legs:
+            return set()
         new = {one.key for one in writing if one.place.version == 0}
-        return dossiers.legs_of(self.session, new) if new else set()
+        return {leg for leg, parent in seen.legs.items() if parent in new}
 
     def _parents(self, wanted: Mapping[Key, Sequence[Incoming]]) -> set[Key]:
         """Return the dossiers that are told to be a parent of others."""
@@ -484,8 +508,21 @@ class _Batch:
             root=self.root,
         )
 
+    def _replaced(self, changing: Sequence[_Next], seen: _Seen) -> list[tuple[int, int, str]]:
+        """Return the (unit, source, code) under which dossiers that change stood so far."""
+        known = [one.key for one in changing if one.place.version > 0]
+        away = [key for key in known if key not in seen.places]
+        beside = dossiers.places(self.session, away).get() if away else {}
+        before = {**seen.places, **beside}
+        return [(unit, *key) for key in known for unit in before.get(key, ())]
+
     def _write(
-        self, winners: Sequence[_Next], folded: Mapping[Key, "_Folded"], lexicon: Lexicon
+        self,
+        winners: Sequence[_Next],
+        folded: Mapping[Key, "_Folded"],
+        lexicon: Lexicon,
+        *,
+        replaced: Sequence[tuple[int, int, str]],
     ) -> None:
         dossiers.append(
             self.session,
@@ -510,8 +547,6 @@ class _Batch:
                 for seq, news in enumerate(one.fresh, one.first_seq)
             ],
         )
-        known = [one.key for one in winners if one.place.version > 0]
-        before = dossiers.places(self.session, known) if known else {}
         rows: list[dict[str, Any]] = []
         readings: list[dict[str, Any]] = []
         for one in winners:
@@ -522,7 +557,7 @@ class _Batch:
             self.session,
             rows=rows,
             readings=readings,
-            replaced=[(unit, *key) for key, units in before.items() for unit in units],
+            replaced=replaced,
             now=self.now,
         )
 

@@ -13,7 +13,7 @@ from app.store import dossiers, numbers, precedence, units
 from app.store.dossiers import Kept, Located
 from app.store.numbers import Holders
 from app.store.precedence import Word
-from app.store.session import ReadSession, WriteSession
+from app.store.session import Later, ReadSession, WriteSession
 from app.usecases.terms import Lexicon
 
 MOST_NEAR: Final = 500
@@ -28,45 +28,80 @@ class Near:
     kept: Mapping[Key, Kept]
 
 
-def near(
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """Some signs, and the dossiers behind them as soon as they are known."""
+
+    signs: Collection[str]
+    holders: Later[Holders]
+
+    @classmethod
+    def up(cls, session: ReadSession, told: Mapping[Key, Collection[str]]) -> "Looked":
+        """Look up the numbers under which dossiers were told, for ``enter``."""
+        signs = _entries(told).keys()
+        return cls(signs, numbers.holders(session, signs))
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """The numbers of some dossiers, entered or about to be."""
+
+    own: Collection[Key]
+    found: Holders
+    entered: Later[Holders] | None
+    awaited: Collection[str]
+
+    def near(self, session: ReadSession) -> Near:
+        """Return what shares a number with these dossiers."""
+        entered = {} if self.entered is None else self.entered.get()
+        away = {sign: keys for sign, keys in entered.items() if sign not in self.awaited}
+        return _around(session, self.own, {**self.found, **away})
+
+
+def enter(
     session: WriteSession,
     told: Mapping[Key, Collection[str]],
     *,
     known: Collection[Key],
     parents: Collection[Key] = (),
-) -> Near:
-    """Enter the numbers of dossiers and return what shares one of them.
+    looked: Looked | None = None,
+) -> Entered:
+    """Enter the numbers of dossiers, to find what shares one of them.
 
     ``told`` gives every number under which each was ever told, ``known`` those that are stored
     already. The numbers are locked until the transaction ends, so of two transactions that bring
     the same dossier the later one finds it. The numbers of ``parents`` are locked likewise and
     lead nowhere: of two transactions that bring a parent and its leg, the later one sees both.
+    ``looked`` is what was looked up of them before.
     """
     entries = _entries(told)
     own = {sameness.sign(*key) for key in told.keys() - known}
-    found = numbers.holders(session, entries.keys() - own)
+    found = {} if looked is None else dict(looked.holders.get())
+    left = entries.keys() - own - set(() if looked is None else looked.signs)
+    if left:
+        found |= numbers.holders(session, left).get()
     missing = {
         sign: keys - found.get(sign, frozenset())
         for sign, keys in entries.items()
         if len(found.get(sign, ())) < numbers.MOST_HOLDERS
     }
     entering = {sign: keys for sign, keys in missing.items() if keys}
-    awaited = _awaited(session, parents) - entries.keys()
-    entered = numbers.enter(session, entering | {sign: set() for sign in awaited})
-    found |= {sign: keys for sign, keys in entered.items() if sign not in awaited}
-    return _around(session, told.keys(), found)
+    awaited = _awaited(session, parents) - entries.keys() if parents else set()
+    locked = entering | {sign: set() for sign in awaited}
+    entered = numbers.enter(session, locked) if locked else None
+    return Entered(told.keys(), found, entered, awaited)
 
 
 def _awaited(session: ReadSession, parents: Collection[Key]) -> set[str]:
     """Return the signs of those dossiers that are not there yet."""
     signs = {key: sign for key in parents for sign in sameness.signs(key[0], [key[1]])}
-    known = numbers.holders(session, signs.values())
+    known = numbers.holders(session, signs.values()).get()
     return {sign for key, sign in signs.items() if key not in known.get(sign, ())}
 
 
 def near_for_reading(session: ReadSession, told: Mapping[Key, Collection[str]]) -> Near:
     """Return what shares a number with dossiers that are stored."""
-    return _around(session, told.keys(), numbers.holders(session, _entries(told)))
+    return _around(session, told.keys(), numbers.holders(session, _entries(told)).get())
 
 
 def not_entered(session: ReadSession, told: Mapping[Key, Collection[str]]) -> set[Key]:
@@ -94,7 +129,7 @@ def _around(session: ReadSession, own: Collection[Key], found: Holders) -> Near:
         located |= places
         kept |= records
         words = {key: sameness.words_of(key, one.messages) for key, one in records.items()}
-        found = numbers.holders(session, _entries(words))
+        found = numbers.holders(session, _entries(words)).get()
         new = {key for keys in found.values() for key in keys} - set(own) - located.keys() - new
     return Near(located, kept)
 

@@ -12,7 +12,7 @@ from app.domain.record import Told as TypedFacts
 from app.domain.stay import Heirs
 from app.rulebook.intake import intake_rule_at
 from app.store import access, mappings, procedures, stamps, successions, units
-from app.store.session import ReadSession, WriteSession
+from app.store.session import Later, ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import calendar_book
 from app.usecases.calendar_book import CalendarBook
@@ -123,13 +123,18 @@ def words_in(dossiers: Iterable[Sequence[tuple[int, TypedFacts]]]) -> Words:
     return Words(frozenset(units), frozenset(procedures))
 
 
-def lexicon(session: WriteSession, words: Words, *, now: datetime) -> Lexicon:
-    """Look up words before a change; the bucket of a root is made when it is first needed."""
+def lexicon(
+    session: WriteSession, words: Words, *, now: datetime, stamp: Later[str] | None = None
+) -> Lexicon:
+    """Look up words before a change; the bucket of a root is made when it is first needed.
+
+    ``stamp`` is that of the words as this transaction has looked it up before.
+    """
 
     def bucket(root: UnitRow | None) -> UnitRow:
         return units.bucket_of(session, root, now=now)
 
-    return _lexicon(session, words, bucket)
+    return _lexicon(session, words, bucket, stamp)
 
 
 def lexicon_for_reading(session: ReadSession, words: Words) -> Lexicon:
@@ -142,13 +147,16 @@ def lexicon_for_reading(session: ReadSession, words: Words) -> Lexicon:
 
 
 def _lexicon(
-    session: ReadSession, words: Words, bucket: Callable[[UnitRow | None], UnitRow | None]
+    session: ReadSession,
+    words: Words,
+    bucket: Callable[[UnitRow | None], UnitRow | None],
+    seen: Later[str] | None = None,
 ) -> Lexicon:
     """Look up the words that are not remembered, and remember them under the stamp of the words.
 
     A session that changed words itself, or met a change while it looked, remembers nothing.
     """
-    stamp = stamps.of_catalogue(session)
+    stamp = (seen or stamps.of_catalogue(session)).get()
     kept = session.memory.get(_MEMORY)
     known = kept.lexicon if isinstance(kept, _Remembered) and kept.stamp == stamp else _EMPTY
     missing = Words(
@@ -162,7 +170,7 @@ def _lexicon(
         known = _EMPTY
         found = _looked_up(session, words, bucket)
     whole = known.joined(found)
-    if stamps.of_catalogue(session) == stamp:
+    if stamps.of_catalogue(session).get() == stamp:
         session.memory[_MEMORY] = _Remembered(stamp, whole)
     return whole
 

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import psycopg
+import pytest
 from sqlalchemy import text
 
 from app.domain.record import MessageKind
@@ -73,11 +75,29 @@ def message(seq: int, code: str = "HS-1") -> dict[str, Any]:
 def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
     first = Claim(1, "HS-1", 1, 1, 0)
 
-    assert dossiers.claim(session, [first]) == {(1, "HS-1")}
-    assert dossiers.claim(session, [first]) == set()
-    assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]) == {(1, "HS-1")}
+    assert dossiers.claim(session, [first]).won() == {(1, "HS-1")}
+    assert dossiers.claim(session, [first]).won() == set()
+    assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]).won() == {(1, "HS-1")}
     place = dossiers.locate(session, [(1, "HS-1"), (1, "HS-2")])[1, "HS-1"]
     assert (place.home_unit_id, place.unit_id, place.version) == (1, 2, 2)
+
+
+def test_what_is_written_on_top_of_a_lost_claim_tells_of_the_loss_and_not_of_itself(
+    session: WriteSession,
+) -> None:
+    dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0)])
+    dossiers.append(session, [message(1)])
+
+    with pytest.raises(KeyError), session.savepoint():
+        late = dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0), Claim(1, "HS-2", 1, 1, 0)])
+        dossiers.append(session, [message(1)])
+        assert late.won() == {(1, "HS-2")}
+        raise KeyError
+
+    with pytest.raises(psycopg.IntegrityError), session.savepoint():
+        won = dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 1)])
+        dossiers.append(session, [message(1)])
+        won.won()
 
 
 def test_who_expects_keys_reads_no_table_from_end_to_end_while_it_is_new(
@@ -127,7 +147,7 @@ def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
 
     dossiers.put(session, rows=[row(unit=2)], readings=[], replaced=[(1, 1, "HS-1")], now=NOW)
 
-    assert dossiers.places(session, [(1, "HS-1")]) == {(1, "HS-1"): (2,)}
+    assert dossiers.places(session, [(1, "HS-1")]).get() == {(1, "HS-1"): (2,)}
     assert session.scalar(text("SELECT count(*) FROM dossier_past")) == 1
     changes = session.execute(text("SELECT unit_id, sum(sign) FROM dossier_change GROUP BY 1"))
     assert sorted(tuple(one) for one in changes) == [(1, 0), (2, 1)]
@@ -162,7 +182,7 @@ def test_legs_that_stand_alone_are_found_by_their_parent(session: WriteSession) 
     rows = [row("LEG-1", parent="HS-1"), row("LEG-2", parent="HS-1", is_leg=True)]
     dossiers.put(session, rows=rows, readings=[], replaced=[], now=NOW)
 
-    assert dossiers.legs_of(session, [(1, "HS-1")]) == {(1, "LEG-1")}
+    assert dossiers.legs_of(session, [(1, "HS-1")]).get() == {(1, "LEG-1"): (1, "HS-1")}
 
 
 def test_keys_are_paged_in_order(session: WriteSession) -> None:

@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy import make_url, text
 
-from app.store.session import GRACE_SECONDS, Database, Line, StorageUnavailable, Trouble
+from app.store.line import Line
+from app.store.session import GRACE_SECONDS, Database, StorageUnavailable, Trouble
 from tests.faults.proxy import Fault, Proxy
 
 COUNT = text("SELECT count(*) FROM note")
@@ -91,6 +92,38 @@ def test_a_savepoint_whose_connection_is_lost_tells_of_the_loss(notes: Database)
 
     assert caught.value.trouble is Trouble.UNREACHABLE
     notes.ping()
+
+
+def test_what_waits_is_sent_before_anything_else_is_asked(notes: Database) -> None:
+    with notes.begin() as session:
+        session.send(b"INSERT INTO note VALUES (1)")
+        assert session.scalar(COUNT) == 1
+        counted = session.later(len, b"SELECT id FROM note")
+        session.send(b"INSERT INTO note VALUES (2)")
+        assert not counted.is_known
+        assert counted.get() == 1
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 2
+
+
+def test_what_waits_at_the_end_is_sent_before_the_commit(notes: Database) -> None:
+    with notes.begin() as session:
+        session.send(b"INSERT INTO note VALUES (1)")
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 1
+
+
+def test_what_waits_since_a_savepoint_that_raises_is_never_sent(notes: Database) -> None:
+    with notes.begin() as session:
+        session.send(b"INSERT INTO note VALUES (1)")
+        with pytest.raises(KeyError), session.savepoint():
+            session.send(b"INSERT INTO note VALUES (2)")
+            raise KeyError
+
+    with notes.read() as reader:
+        assert reader.ask(b"SELECT id FROM note") == [(1,)]
 
 
 def test_a_hot_statement_is_asked_inside_the_same_transaction(notes: Database) -> None:

@@ -1,0 +1,95 @@
+"""Several questions in one journey: in their order, up to the first that fails."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import text
+
+from app.store.line import Line, Question
+from app.store.session import Database, StorageUnavailable, Trouble, WriteSession
+
+ADD = b"INSERT INTO note VALUES ($1::int)"
+ALL = b"SELECT id FROM note ORDER BY id"
+
+
+@pytest.fixture
+def notes(empty_url: str) -> Iterator[Database]:
+    database = Database(empty_url, statement_timeout_ms=500)
+    with database.begin() as session:
+        session.execute(text("CREATE TABLE note (id int PRIMARY KEY)"))
+    yield database
+    database.dispose()
+
+
+def line_of(session: WriteSession) -> Line:
+    line = session.driver()
+    assert isinstance(line, Line)
+    return line
+
+
+def test_questions_travel_together_and_are_answered_in_their_order(notes: Database) -> None:
+    with notes.begin() as session:
+        first, added, second = Question(ALL, ()), Question(ADD, (7,)), Question(ALL, ())
+        line_of(session).ask([first, added, second])
+
+    assert (first.rows, added.rows, second.rows) == ([], [], [(7,)])
+
+
+def test_those_behind_one_that_fails_are_not_run(notes: Database) -> None:
+    questions = [Question(ADD, (1,)), Question(ADD, (1,)), Question(ADD, (2,))]
+
+    with notes.begin() as session:
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            line_of(session).ask(questions)
+        line_of(session).rollback()
+        assert session.ask(ALL) == []
+
+    assert [one.rows for one in questions] == [[], None, None]
+
+
+def test_what_is_prepared_outlives_a_rollback(notes: Database) -> None:
+    with pytest.raises(KeyError), notes.begin() as session:
+        session.ask(ADD, 1)
+        raise KeyError
+    with notes.begin() as session:
+        session.ask(ADD, 1)
+        names = session.ask(b"SELECT statement FROM pg_prepared_statements")
+
+    assert (ADD.decode(),) in names
+
+
+def test_behind_a_pooler_nothing_is_prepared(empty_url: str) -> None:
+    database = Database(empty_url, behind_pooler=True)
+    with database.begin() as session:
+        prepared = session.ask(b"SELECT count(*) FROM pg_prepared_statements WHERE $1 = 1", 1)
+    database.dispose()
+
+    assert prepared == [(0,)]
+
+
+def test_a_line_opens_the_transaction_that_its_reader_was_promised(notes: Database) -> None:
+    with notes.read() as reader:
+        (level,) = reader.ask(b"SELECT current_setting('transaction_isolation')")
+        with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+            reader.ask(ADD, 1)
+
+    assert level == ("repeatable read",)
+
+
+def test_an_answer_larger_than_the_wire_holds_comes_whole(notes: Database) -> None:
+    told = "x" * 5_000_000
+    with notes.begin() as session:
+        answers = [session.later(list, b"SELECT $1::text", told) for _ in range(3)]
+
+        assert [one.get() for one in answers] == [[(told,)]] * 3
+
+
+def test_a_session_ended_by_the_server_closes_the_line(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.send(ADD, 1)
+        session.ask(b"SELECT pg_terminate_backend(pg_backend_pid())")
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    with notes.begin() as session:
+        assert session.ask(ALL) == []
