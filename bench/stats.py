@@ -1,13 +1,23 @@
 """Figures from facts beside a look at every dossier, in SQL and over HTTP, at 1, 10 or 30 million.
 
-    python -m bench.stats [--scale 1] [--templates 20000] [--rounds 7] [--keep DIR] [--no-scan]
+    python -m bench.stats [--scale 1] [--data DIR] [--rounds 7] [--templates 10000] [STEP ...]
 
-A nation of 3,655 units (17 provinces with 200 communes and 15 departments each) and three years of
-dossiers from a fixed seed. Some thousand templates are told and folded by the real ingest, with
-pauses, extensions, letters of apology, withdrawals and open ones; each is then copied to many units
-by one statement, so every row is one that ingest would write. Before a time is shown, the answer of
-the facts is compared with that of the scan, number by number; the recount of a province must find
-no difference. Rounds are interleaved, medians are shown with their range.
+The steps are ``fill``, ``scan``, ``ask``, ``tail`` and ``busy``, all of them when none is named;
+with ``--data`` they may be taken one by one, on the data that ``fill`` left there.
+
+fill    a nation of 3,655 units (17 provinces with 200 communes and 15 departments each), 1,000
+        procedures and three years of dossiers from a fixed seed. Some thousand templates are told
+        and folded by the real ingest, with pauses, extensions, letters of apology, withdrawals and
+        open ones; each is then copied to many units in SQL, so every row is one that ingest would
+        write, and a sample is told to the real ingest and compared. The facts of all are built
+        from the dossiers, as ``dunghan recount --rebuild`` does; the recount of a province must
+        find no difference.
+scan    each question answered by a look at every dossier, once, and kept.
+ask     each question in SQL and over HTTP, compared with what the scan found before a time is
+        shown; rounds are interleaved, medians are shown with their range.
+tail    the same with versions in the log that nobody folds; compared with the scan where that is
+        quick (a commune, a province).
+busy    over HTTP while dossiers are taken in and folded.
 """
 
 import argparse
@@ -24,14 +34,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import orjson
 from sqlalchemy import text
 
+from app.cli.recount import BUILDERS, build_all
 from app.clock import system_clock
 from app.domain.dossier import ZONE
 from app.domain.limits import TimeLimit
@@ -42,7 +54,7 @@ from app.domain.timeliness import JUST, Reading
 from app.store import facts, folding, schema, tallies
 from app.store.access import WHOLE
 from app.store.embedded import EmbeddedPostgres
-from app.store.session import Database
+from app.store.session import Database, WriteSession
 from app.store.tables import dossier, dossier_reading
 from app.store.tallies import Dimension, Row, Scope, Span
 from app.usecases import access, catalogue, ingest, recount
@@ -51,12 +63,22 @@ from app.usecases.catalogue import DatedLimit, ProcedureSpec, UnitLevel, UnitSpe
 from app.usecases.ingest import Incoming, Sender
 
 SECRET = "a key of the benchmark that is long enough for anybody"
-SETTINGS = {"shared_buffers": "1GB", "work_mem": "64MB", "max_wal_size": "8GB"}
+SETTINGS = {
+    "shared_buffers": "4GB",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "1GB",
+    "max_wal_size": "16GB",
+    "checkpoint_timeout": "30min",
+    "effective_cache_size": "12GB",
+}
 PROVINCES, COMMUNES, DEPARTMENTS = 17, 200, 15
-PROCEDURES = 200
+PROCEDURES = 1_000
 FIRST_DAY, DAYS = date(2023, 11, 1), 1_100
+SEED = 20_261_122
 AT_ONCE = 100_000
-"""Dossiers copied and counted in one transaction."""
+"""Dossiers copied in one transaction."""
+SAMPLE = 200
+"""Copies that are told to the real ingest and compared."""
 
 
 # ---------------------------------------------------------------- the nation
@@ -108,10 +130,15 @@ def procedures() -> list[ProcedureSpec]:
     ]
 
 
-def template(number: int, chance: random.Random) -> list[Incoming]:
-    """Return what a sender tells of one dossier: a record, sometimes a letter of apology."""
-    day = datetime.combine(FIRST_DAY, datetime.min.time(), ZONE)
-    day += timedelta(days=chance.randrange(DAYS))
+def template(number: int, *, recent: date | None = None) -> list[Incoming]:
+    """Return what a sender tells of one dossier: a record, sometimes a letter of apology.
+
+    With ``recent`` the dossier came in the 60 days before.
+    """
+    chance = random.Random(SEED * 1_000_003 + number)
+    first, days = (FIRST_DAY, DAYS) if recent is None else (recent - timedelta(days=60), 60)
+    day = datetime.combine(first, datetime.min.time(), ZONE)
+    day += timedelta(days=chance.randrange(days))
     received_at = day + timedelta(hours=chance.randrange(7, 16), minutes=chance.randrange(60))
     place = min(int(chance.paretovariate(0.6)) - 1, PROCEDURES - 1)
     due_at = (received_at + timedelta(days=14)).replace(hour=17, minute=0)
@@ -151,7 +178,6 @@ def template(number: int, chance: random.Random) -> list[Incoming]:
 def furnish(database: Database, templates: int) -> int:
     """Put the nation and fold the templates at a unit of their own; return their source."""
     schema.migrate(database)
-    now = datetime(2026, 11, 16, tzinfo=UTC)
     with database.begin() as session:
         catalogue.put_units(session, specs(), actor="bench", now=FIRST)
         aside = UnitSpec(
@@ -170,7 +196,6 @@ def furnish(database: Database, templates: int) -> int:
                 text("INSERT INTO source (code, name) VALUES ('bench', 'bench') RETURNING id")
             )
         )
-    chance = random.Random(20_261_122)
     by = Sender(source, None, None, *WHOLE)
     for start in range(0, templates, 500):
         coming = [
@@ -178,16 +203,17 @@ def furnish(database: Database, templates: int) -> int:
             for index, one in enumerate(
                 message
                 for number in range(start, min(start + 500, templates))
-                for message in template(number, chance)
+                for message in template(number)
             )
         ]
         with database.begin() as session:
-            ingest.accept(session, coming, by=by, door="bench", now=now)
+            ingest.accept(session, coming, by=by, door="bench", now=TOLD)
     return source
 
 
 FIRST = datetime(2023, 1, 1, tzinfo=UTC)
-OWN = ("unit_id", "unit_lft", "home_unit_id", "source_id", "code", "n")
+TOLD = datetime(2026, 11, 16, tzinfo=UTC)
+OWN = ("unit_id", "unit_lft", "home_unit_id", "unit_told", "source_id", "code", "n")
 COLUMNS = [column.name for column in dossier.columns if column.name not in OWN]
 CLOCK = [column.name for column in dossier_reading.columns if column.name not in OWN]
 PICK = "1 + (hashint8(u.id * 1000003::bigint + k) & 2147483647) % :templates"
@@ -198,7 +224,7 @@ def _listed(names: Sequence[str], alias: str = "") -> str:
 
 
 def multiply(database: Database, wanted: int, templates: int, source: int) -> None:
-    """Copy the templates to all units, and count each batch of units as it stands."""
+    """Copy the templates to all units, then build the facts of all dossiers."""
     with database.begin() as session:
         session.execute(
             text(
@@ -217,48 +243,71 @@ def multiply(database: Database, wanted: int, templates: int, source: int) -> No
         ).all()
         for name, _ in indexes:
             session.execute(text(f'DROP INDEX "{name}"'))
+        key = session.execute(
+            text(
+                "SELECT conname AS name, pg_get_constraintdef(oid) AS told FROM pg_constraint"
+                " WHERE conrelid = 'dossier_reading'::regclass AND contype = 'f'"
+            )
+        ).one()
+        session.execute(text(f'ALTER TABLE dossier_reading DROP CONSTRAINT "{key.name}"'))
         rows = session.execute(
             text("SELECT id, level FROM unit WHERE level IN ('commune', 'department') ORDER BY id")
         ).all()
     weights = {unit: 4 if level == "department" else 1 for unit, level in rows}
     whole = sum(weights.values())
     sizes = {unit: max(1, wanted * weight // whole) for unit, weight in weights.items()}
-    batch: list[int] = []
-    copied = seconds = 0.0
     begun = time.perf_counter()
-    for place, unit in enumerate(sizes):
-        batch.append(unit)
-        if sum(sizes[one] for one in batch) < AT_ONCE and place + 1 < len(sizes):
-            continue
+
+    def copy(batch: Sequence[int]) -> int:
         with database.begin() as session:
             _copy(session, batch, sizes, templates)
-        counting = time.perf_counter()
-        with database.begin() as session:
-            recount.build(session, batch)
-        seconds += time.perf_counter() - counting
-        copied += sum(sizes[one] for one in batch)
-        batch = []
-        say(f"\r{copied:>12,.0f} dossiers, {time.perf_counter() - begun:,.0f} s ", end="")
+        return sum(sizes[one] for one in batch)
+
+    copied = 0
+    with ThreadPoolExecutor(2) as threads:
+        for number in threads.map(copy, _batches(sizes)):
+            copied += number
+            say(f"\r{copied:>12,} dossiers, {time.perf_counter() - begun:,.0f} s ", end="")
+    say()
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(lambda row: _alone(database, row.indexdef), indexes))
+    _alone(database, f'ALTER TABLE dossier_reading ADD CONSTRAINT "{key.name}" {key.told}')
+    for table in ("dossier", "dossier_reading"):
+        _alone(database, f"VACUUM ANALYZE {table}")
+    say(f"copied, indexed and analysed in {time.perf_counter() - begun:,.0f} s")
+    begun = time.perf_counter()
+    with database.read() as session:
+        batches = list(recount.batches(session, size=recount.BUILT_AT_ONCE))
+    build_all(database, batches)
+    seconds = time.perf_counter() - begun
     say(
-        f"\nfacts built from {copied:,.0f} dossiers in {seconds:,.0f} s"
-        f" ({copied / seconds:,.0f}/s), in batches of {AT_ONCE:,}"
+        f"facts built from {copied:,} dossiers in {seconds:,.0f} s ({copied / seconds:,.0f}/s),"
+        f" {BUILDERS} batches of {recount.BUILT_AT_ONCE:,} at a time"
     )
-    with database.begin() as session:
-        for _, definition in indexes:
-            session.execute(text(definition))
-        session.execute(
-            text(
-                "INSERT INTO fact_state (latest) SELECT max(recorded_at) FROM dossier"
-                " ON CONFLICT (sole) DO UPDATE SET latest = EXCLUDED.latest"
-            )
-        )
+    _alone(database, "VACUUM ANALYZE")
+
+
+def _batches(sizes: Mapping[int, int]) -> Iterator[list[int]]:
+    batch: list[int] = []
+    for unit in sizes:
+        batch.append(unit)
+        if sum(sizes[one] for one in batch) >= AT_ONCE:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def _alone(database: Database, statement: str) -> None:
     with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as line:
-        line.execute(text("VACUUM ANALYZE"))
+        line.execute(text(statement))
 
 
-def _copy(session: object, batch: list[int], sizes: dict[int, int], templates: int) -> None:
+def _copy(
+    session: WriteSession, batch: Sequence[int], sizes: Mapping[int, int], templates: int
+) -> None:
     wanted = {
-        "units": batch,
+        "units": list(batch),
         "sizes": [sizes[one] for one in batch],
         "templates": templates,
     }
@@ -267,23 +316,62 @@ def _copy(session: object, batch: list[int], sizes: dict[int, int], templates: i
         " JOIN unit u ON u.id = b.unit_id CROSS JOIN generate_series(1, b.size) AS k"
         f" JOIN pattern t ON t.n = {PICK}"
     )
-    session.execute(  # type: ignore[attr-defined]
+    session.execute(
         text(
-            f"INSERT INTO dossier (unit_id, unit_lft, home_unit_id, source_id, code,"
-            f" {_listed(COLUMNS)}) SELECT u.id, u.lft, u.id, t.source_id, u.code || '-' || k,"
-            f" {_listed(COLUMNS, 't.')} {spread} ORDER BY u.id, k"
+            f"INSERT INTO dossier (unit_id, unit_lft, home_unit_id, unit_told, source_id, code,"
+            f" {_listed(COLUMNS)}) SELECT u.id, u.lft, u.id, u.code, t.source_id,"
+            f" u.code || '-' || to_char(k, 'FM0000000'), {_listed(COLUMNS, 't.')} {spread}"
+            " ORDER BY u.id, k"
         ),
         wanted,
     )
-    session.execute(  # type: ignore[attr-defined]
+    session.execute(
         text(
             f"INSERT INTO dossier_reading (unit_id, source_id, code, {_listed(CLOCK)})"
-            f" SELECT u.id, t.source_id, u.code || '-' || k, {_listed(CLOCK, 'r.')} {spread}"
+            f" SELECT u.id, t.source_id, u.code || '-' || to_char(k, 'FM0000000'),"
+            f" {_listed(CLOCK, 'r.')} {spread}"
             " JOIN dossier_reading r ON r.unit_id = t.unit_id AND r.source_id = t.source_id"
-            " AND r.code = t.code"
+            " AND r.code = t.code ORDER BY u.id, k"
         ),
         wanted,
     )
+
+
+def compare_sample(database: Database, wanted: int, templates: int, source: int) -> None:
+    """Tell some copies to the real ingest under other numbers; the rows must be the same."""
+    chance = random.Random(SEED)
+    by = Sender(source, None, None, *WHOLE)
+    pick = text(
+        f"SELECT u.code AS unit, t.code AS told FROM unit u CROSS JOIN (SELECT :k AS k) AS c"
+        f" JOIN pattern t ON t.n = {PICK} WHERE u.code = :unit"
+    )
+    clock = _listed(CLOCK, "r.")
+    each = max(1, wanted // (PROVINCES * (COMMUNES + 4 * DEPARTMENTS)))  # of a commune
+    with database.engine.connect() as line:
+        session = WriteSession(line)
+        for place in range(SAMPLE):
+            unit = f"H{chance.randrange(1, PROVINCES + 1):02}.{100 + chance.randrange(COMMUNES)}"
+            number = 1 + chance.randrange(each)
+            row = session.execute(pick, {"unit": unit, "k": number, "templates": templates}).one()
+            coming = [
+                replace(one, index=at, code=f"S-{place}", told={**one.told, "unit": unit})
+                if at == 0
+                else replace(one, index=at, code=f"S-{place}")
+                for at, one in enumerate(template(int(row.told.removeprefix("T-"))))
+            ]
+            ingest.accept(session, coming, by=by, door="bench", now=TOLD)
+            codes = {"one": f"{unit}-{number:07}", "other": f"S-{place}"}
+            for relation, columns in (("dossier", _listed(COLUMNS)), ("dossier_reading", clock)):
+                both = [
+                    session.execute(
+                        text(f"SELECT {columns} FROM {relation} r WHERE code = :code ORDER BY 1"),
+                        {"code": code},
+                    ).all()
+                    for code in codes.values()
+                ]
+                assert both[0] == both[1], f"copy and ingest differ: {codes}"
+        line.rollback()
+    say(f"{SAMPLE} copies are what ingest makes of the same record")
 
 
 # ---------------------------------------------------------------- the questions
@@ -327,6 +415,12 @@ class Question:
             f"&group_by={grouped}&reading={self.reading.value}"
         )
 
+    def address(self, now: datetime | None) -> str:
+        """Return the path, seen at a moment of the period where one is told."""
+        if now is None or now >= Period(self.first, self.last).ends:
+            return self.path
+        return f"{self.path}&as_of={now:%Y-%m-%dT%H:%M:%SZ}"
+
 
 def questions(today: date) -> list[Question]:
     march = (date(2026, 3, 1), date(2026, 3, 31))
@@ -363,12 +457,10 @@ class Measured:
     """Milliseconds of one question, by way of asking."""
 
     question: Question
-    rows: int
-    scan: list[float]
-    sql: list[float]
-    http: list[float]
-    tail: list[float]
-    busy: list[float]
+    rows: int = 0
+    scan: float | None = None
+    sql: list[float] = field(default_factory=list)
+    http: list[float] = field(default_factory=list)
 
 
 def scope_of(database: Database, question: Question) -> tuple[Scope, int]:
@@ -494,7 +586,7 @@ def pour(database: Database, source: int, done: threading.Event, poured: list[in
         now = system_clock()
         coming = []
         for index in range(200):
-            (one, *_) = template(index, chance)
+            (one, *_) = template(poured[0] + index, recent=now.date())
             one.told["unit"] = f"H{chance.randrange(1, 18):02}.{100 + chance.randrange(200)}"
             coming.append(replace(one, index=index, code=f"N-{poured[0] + index}"))
         with database.begin() as session:
@@ -515,93 +607,160 @@ def shown(times: list[float]) -> str:
     return f"{statistics.median(times):,.1f} [{min(times):,.1f}..{max(times):,.1f}]"
 
 
-def measure(
-    database: Database, port: int, key: str, source: int, rounds: int, *, with_scan: bool
-) -> list[Measured]:
-    client = Client(port, key)
-    asked = questions(system_clock().astimezone(ZONE).date())
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A folder of data, with what the steps before left there."""
+
+    folder: Path
+    database: Database
+    url: str
+    source: int
+    today: datetime
+
+    def kept(self) -> dict[str, dict[str, object]]:
+        """Return what the scan found, by question."""
+        path = self.folder / "scanned.json"
+        return dict(orjson.loads(path.read_bytes())) if path.exists() else {}
+
+    def keep(self, found: dict[str, dict[str, object]]) -> None:
+        """Keep what the scan found."""
+        (self.folder / "scanned.json").write_bytes(orjson.dumps(found))
+
+    def key(self) -> str:
+        """Return a key that may ask for everything."""
+        with self.database.begin() as session:
+            return access.issue_key(
+                session,
+                Keyring(secret=SECRET.encode(), environment="production"),
+                name="bench",
+                source="bench",
+                unit=None,
+                scopes=tuple(access.Scope),
+                actor="bench",
+                now=system_clock(),
+            ).key
+
+
+def scan(place: Place) -> None:
+    """Answer each question by a look at every dossier."""
+    kept = place.kept()
+    for question in questions(place.today.astimezone(ZONE).date()):
+        if question.name in kept:
+            continue
+        took, found = timed(lambda q=question: by_scan(place.database, q, place.today))
+        kept[question.name] = {"ms": took, "counts": counted(found)}  # type: ignore[arg-type]
+        place.keep(kept)
+        say(f"scanned: {question.name}, {took:,.0f} ms")
+
+
+def ask(place: Place, rounds: int) -> list[Measured]:
+    """Ask in SQL and over HTTP, each answer compared with the scan first."""
+    kept = place.kept()
     found = []
-    for question in asked:
-        now = system_clock()
-        fast = by_facts(database, question, now)
-        one = Measured(question, sum(len(rows) for rows in fast), [], [], [], [], [])
-        if with_scan:
-            took, slow = timed(lambda q=question, n=now: by_scan(database, q, n))
-            one.scan.append(took)
-            assert same(fast, slow), f"facts and scan differ: {question.name}"  # type: ignore[arg-type]
-            body = client.ask(question.path)
-            assert told(body, question) == counted(slow), f"HTTP differs: {question.name}"  # type: ignore[arg-type]
-            say(f"equal: {question.name}, scan {took:,.0f} ms")
-        found.append(one)
+    with serving(place.url, place.folder) as port:
+        client = Client(port, place.key())
+        for question in questions(place.today.astimezone(ZONE).date()):
+            one = Measured(question)
+            fast = by_facts(place.database, question, place.today)
+            one.rows = sum(len(rows) for rows in fast)
+            body = client.ask(question.address(place.today))
+            if (scanned := kept.get(question.name)) is not None:
+                one.scan = float(str(scanned["ms"]))
+                assert counted(fast) == scanned["counts"], f"facts differ: {question.name}"
+                assert told(body, question) == scanned["counts"], f"HTTP differs: {question.name}"
+                say(f"equal: {question.name}")
+            found.append(one)
+        _rounds(place, client, found, rounds, place.today)
+    return found
+
+
+def _rounds(
+    place: Place, client: Client, found: list[Measured], rounds: int, now: datetime | None
+) -> None:
     for _ in range(rounds):
         for one in found:
-            now = system_clock()
-            took, _ = timed(lambda q=one.question, n=now: by_facts(database, q, n))
+            at = now or system_clock()
+            took, _ = timed(lambda q=one.question, n=at: by_facts(place.database, q, n))
             one.sql.append(took)
-            took, _ = timed(lambda q=one.question: client.ask(q.path))
+            took, _ = timed(lambda q=one.question: client.ask(q.address(now)))
             one.http.append(took)
-    done, poured = threading.Event(), [0]
-    writer = threading.Thread(target=pour, args=(database, source, done, poured))
+
+
+TAIL = 20_000
+
+
+def ask_with_tail(place: Place, rounds: int) -> list[Measured]:
+    """Ask with a log that nobody folds while the rounds last."""
+    poured, done = [1_000_000], threading.Event()
+    writer = threading.Thread(target=pour, args=(place.database, place.source, done, poured))
     writer.start()
-    begun = time.perf_counter()
-    waiting = []
-    for _ in range(rounds):
-        for one in found:
-            with database.read() as session:
-                waiting.append(folding.waiting(session))
-            took, _ = timed(lambda q=one.question: client.ask(q.path))
-            one.busy.append(took)
-    seconds = time.perf_counter() - begun
+    while poured[0] < 1_000_000 + TAIL:
+        time.sleep(0.01)
     done.set()
     writer.join()
+    found = []
+    with place.database.begin() as guard:
+        recount.alone(guard)  # the server's own folder waits
+        with serving(place.url, place.folder) as port:
+            client = Client(port, place.key())
+            for question in questions(system_clock().astimezone(ZONE).date()):
+                one, now = Measured(question), system_clock()
+                fast = by_facts(place.database, question, now)
+                one.rows = sum(len(rows) for rows in fast)
+                if question.unit != "VN":
+                    assert same(fast, by_scan(place.database, question, now)), question.name
+                    say(f"equal: {question.name}")
+                found.append(one)
+            with place.database.read() as session:
+                say(f"{folding.waiting(session):,} versions in the log")
+            _rounds(place, client, found, rounds, None)
+    return found
+
+
+def ask_while_busy(place: Place, rounds: int) -> list[Measured]:
+    """Ask over HTTP while dossiers are taken in and folded."""
+    found = [Measured(one) for one in questions(system_clock().astimezone(ZONE).date())]
+    done, poured = threading.Event(), [2_000_000]
+    waiting = []
+    with serving(place.url, place.folder) as port:
+        client = Client(port, place.key())
+        writer = threading.Thread(target=pour, args=(place.database, place.source, done, poured))
+        writer.start()
+        begun = time.perf_counter()
+        for _ in range(rounds):
+            for one in found:
+                with place.database.read() as session:
+                    waiting.append(folding.waiting(session))
+                took, _ = timed(lambda q=one.question: client.ask(q.path))
+                one.http.append(took)
+        seconds = time.perf_counter() - begun
+        done.set()
+        writer.join()
     say(
-        f"while asked with ingest running: {poured[0] / seconds:,.0f} dossiers/s taken in,"
+        f"{(poured[0] - 2_000_000) / seconds:,.0f} dossiers/s taken in,"
         f" {statistics.median(waiting):,.0f} versions in the log (most {max(waiting):,})"
     )
     return found
 
 
-def with_tail(database: Database, source: int, found: list[Measured], rounds: int) -> int:
-    """Ask with a log that nobody folds; compared with the scan first."""
-    poured, done = [0], threading.Event()
-    writer = threading.Thread(target=pour, args=(database, source, done, poured))
-    poured[0] = 1_000_000
-    writer.start()
-    while poured[0] < 1_002_000:
-        time.sleep(0.01)
-    done.set()
-    writer.join()
-    with database.read() as session:
-        waiting = folding.waiting(session)
+def report(name: str, found: list[Measured]) -> None:
+    """Print a table of one step."""
+    say(f"\n{name}: ms, median [range], load {os.getloadavg()[0]:.1f} at the end")
+    say("| question | rows | scan SQL, once | facts SQL | × | HTTP | goal |")
+    say("|---|---|---|---|---|---|---|")
     for one in found:
-        now = system_clock()
-        if one.question.unit != "VN":
-            assert same(by_facts(database, one.question, now), by_scan(database, one.question, now))
-        for _ in range(rounds):
-            took, _ = timed(lambda q=one.question, n=now: by_facts(database, q, n))
-            one.tail.append(took)
-    return waiting
-
-
-def report(found: list[Measured], waiting: int) -> None:
-    say(
-        f"\nms, median [range] | tail: SQL with {waiting:,} versions in the log,"
-        " | busy: HTTP with ingest running"
-    )
-    say("| question | rows | scan SQL | facts SQL | × | HTTP | goal | tail | busy |")
-    say("|---|---|---|---|---|---|---|---|---|")
-    for one in found:
-        ratio = ""
-        if one.scan:
-            ratio = f"{statistics.median(one.scan) / statistics.median(one.sql):,.0f}"
+        ratio = "–"
+        if one.scan is not None:
+            ratio = f"{one.scan / statistics.median(one.sql):,.0f}"
+        scanned = "–" if one.scan is None else f"{one.scan:,.0f}"
         say(
-            f"| {one.question.name} | {one.rows:,} | {shown(one.scan)} | {shown(one.sql)} | {ratio}"
-            f" | {shown(one.http)} | {one.question.goal or '–'} | {shown(one.tail)}"
-            f" | {shown(one.busy)} |"
+            f"| {one.question.name} | {one.rows:,} | {scanned} | {shown(one.sql)} | {ratio}"
+            f" | {shown(one.http)} | {one.question.goal or '–'} |"
         )
 
 
 def sizes(database: Database) -> None:
+    """Print rows and bytes of each table, in all and for a dossier."""
     with database.read() as session:
         rows = session.execute(
             text(
@@ -611,59 +770,75 @@ def sizes(database: Database) -> None:
                 " AND relname ~ '^(dossier|fact_)' AND reltuples > 0 ORDER BY relname"
             )
         ).all()
-    say("| table | rows | MB | with indexes MB |")
-    say("|---|---|---|---|")
+    dossiers = next(n for name, n, *_ in rows if name == "dossier")
+    say("| table | rows | MB | with indexes MB | bytes for a dossier |")
+    say("|---|---|---|---|---|")
     for name, n, heap, indexes in rows:
-        say(f"| {name} | {n:,} | {heap / 1e6:,.0f} | {(heap + indexes) / 1e6:,.0f} |")
+        whole = heap + indexes
+        say(
+            f"| {name} | {n:,} | {heap / 1e6:,.0f} | {whole / 1e6:,.0f} | {whole / dossiers:,.0f} |"
+        )
+
+
+STEPS = ("fill", "scan", "ask", "tail", "busy")
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
+    """Take the steps that were named."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("steps", nargs="*", metavar="STEP", help=", ".join(STEPS))
     parser.add_argument("--scale", type=float, default=1, help="millions of dossiers")
-    parser.add_argument("--templates", type=int, default=20_000)
+    parser.add_argument("--templates", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--keep", type=Path, help="a folder to build in, or to find it built")
-    parser.add_argument("--no-scan", action="store_true", help="skip the comparison: not a result")
+    parser.add_argument("--data", type=Path, help="a folder to fill, or one that was filled")
     asked = parser.parse_args()
-    folder = asked.keep or Path(tempfile.mkdtemp(prefix="dunghan-stats-"))
+    folder = asked.data or Path(tempfile.mkdtemp(prefix="dunghan-stats-"))
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o755)
-    is_built = (folder / "built").exists()
+    say(
+        f"CPython {platform.python_version()}, {os.cpu_count()} cores,"
+        f" load {os.getloadavg()[0]:.1f}; durable PostgreSQL with {SETTINGS}"
+    )
     try:
-        if not is_built:
-            with EmbeddedPostgres(folder, durable=False, settings=SETTINGS) as server:
-                database = Database(server.url, statement_timeout_ms=0)
-                source = furnish(database, asked.templates)
-                multiply(database, int(asked.scale * 1e6), asked.templates, source)
-                database.dispose()
-            (folder / "built").write_text(str(source))
         with EmbeddedPostgres(folder, settings=SETTINGS) as server:
             database = Database(server.url, statement_timeout_ms=0)
-            run(database, server.url, folder, asked)
+            take(asked.steps or STEPS, folder, database, server.url, asked)
             database.dispose()
     finally:
-        if asked.keep is None:
+        if asked.data is None:
             shutil.rmtree(folder, ignore_errors=True)
 
 
-def run(database: Database, url: str, folder: Path, asked: argparse.Namespace) -> None:
-    source = int((folder / "built").read_text())
-    say(
-        f"CPython {platform.python_version()}, {os.cpu_count()} cores,"
-        f" load {os.getloadavg()[0]:.1f}; PostgreSQL {SETTINGS}"
-    )
+def take(
+    steps: Sequence[str], folder: Path, database: Database, url: str, asked: argparse.Namespace
+) -> None:
+    """Take some steps one after another."""
+    filled = folder / "filled"
+    if "fill" in steps and not filled.exists():
+        begun = time.perf_counter()
+        source = furnish(database, asked.templates)
+        say(f"{asked.templates:,} templates folded in {time.perf_counter() - begun:,.0f} s")
+        multiply(database, int(asked.scale * 1e6), asked.templates, source)
+        compare_sample(database, int(asked.scale * 1e6), asked.templates, source)
+        check(database)
+        filled.write_text(f"{source} {system_clock().replace(microsecond=0).isoformat()}")
+    source, _, today = filled.read_text().partition(" ")
+    place = Place(folder, database, url, int(source), datetime.fromisoformat(today))
     sizes(database)
-    with database.begin() as session:
-        key = access.issue_key(
-            session,
-            Keyring(secret=SECRET.encode(), environment="production"),
-            name="bench",
-            source="bench",
-            unit=None,
-            scopes=tuple(access.Scope),
-            actor="bench",
-            now=system_clock(),
-        ).key
+    for step in steps:
+        match step:
+            case "scan":
+                scan(place)
+            case "ask":
+                report("empty log", ask(place, asked.rounds))
+            case "tail":
+                report("with a log", ask_with_tail(place, asked.rounds))
+            case "busy":
+                report("with ingest running", ask_while_busy(place, asked.rounds))
+
+
+def check(database: Database) -> None:
+    """Recount a province."""
     with database.read() as session:
         province = session.scalars(
             text(
@@ -673,16 +848,11 @@ def run(database: Database, url: str, folder: Path, asked: argparse.Namespace) -
         ).all()
         begun = time.perf_counter()
         differ = sum(
-            len(folding.compare(session, province[at : at + 20]))
-            for at in range(0, len(province), 20)
+            len(folding.compare(session, province[at : at + 10]))
+            for at in range(0, len(province), 10)
         )
-        say(f"recount of a province: {differ} numbers differ, {time.perf_counter() - begun:.1f} s")
-        assert differ == 0
-    with serving(url, folder) as port:
-        found = measure(database, port, key, source, asked.rounds, with_scan=not asked.no_scan)
-    waiting = with_tail(database, source, found, asked.rounds)
-    report(found, waiting)
-    say(f"load {os.getloadavg()[0]:.1f} at the end")
+    say(f"recount of a province: {differ} numbers differ, {time.perf_counter() - begun:.1f} s")
+    assert differ == 0
 
 
 if __name__ == "__main__":

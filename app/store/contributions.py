@@ -155,9 +155,9 @@ def _holds_766(state: str, asked: str) -> str:
 
 
 _LEFT_AT = f"""
-    CASE WHEN p.state {_IN_HAND} OR p.state IN ({_GONE}, {_NO_DUE}) OR p.i = 1 THEN NULL
-         WHEN c.edge_state[p.i - 1] {_IN_HAND} THEN c.edge_at[p.i] ELSE
-    (SELECT max(c.edge_at[j]) FROM generate_series(2, p.i) AS j
+    CASE WHEN c.state {_IN_HAND} OR c.state IN ({_GONE}, {_NO_DUE}) OR c.i = 1 THEN NULL
+         WHEN c.edge_state[c.i - 1] {_IN_HAND} THEN c.edge_at[c.i] ELSE
+    (SELECT max(c.edge_at[j]) FROM generate_series(2, c.i) AS j
       WHERE c.edge_state[j - 1] {_IN_HAND} AND NOT c.edge_state[j] {_IN_HAND}) END"""
 
 
@@ -360,35 +360,37 @@ def relations(versions: str, prefix: str = "") -> str:
           FROM (
             SELECT {_prefixed(_KEYS, "c")}, c.sign, c.recorded_at, c.channel, c.online_level,
                    c.returned_at, c.return_method, c.apology_at, c.apology_exempt,
-                   p.at, p.state, p.flow, p.passing, p.due_on,
-                   CASE WHEN p.is_last THEN p.state ELSE 0 END AS held,
-                   CASE WHEN NOT p.is_last THEN 0
-                        WHEN p.passing IS NOT NULL AND (p.i = 1 OR c.edge_at[p.i - 1] < p.at)
-                        THEN coalesce(c.edge_state[p.i - 1], 0)
+                   c.at, c.state, c.flow, c.passing, c.due_on,
+                   CASE WHEN c.is_last THEN c.state ELSE 0 END AS held,
+                   CASE WHEN NOT c.is_last THEN 0
+                        WHEN c.passing IS NOT NULL AND (c.i = 1 OR c.edge_at[c.i - 1] < c.at)
+                        THEN coalesce(c.edge_state[c.i - 1], 0)
                         ELSE coalesce(
-                            c.edge_state[width_bucket(p.at {_JUST_BEFORE}, c.edge_at)], 0)
+                            c.edge_state[width_bucket(c.at {_JUST_BEFORE}, c.edge_at)], 0)
                     END AS was,
-                   CASE WHEN c.supplement_at = '{{}}' THEN c.edge_at[p.i + 1] ELSE
-                        least(c.edge_at[p.i + 1],
-                              c.supplement_at[width_bucket(p.at, c.supplement_at) + 1])
+                   CASE WHEN c.supplement_at = '{{}}' THEN c.edge_at[c.i + 1] ELSE
+                        least(c.edge_at[c.i + 1],
+                              c.supplement_at[width_bucket(c.at, c.supplement_at) + 1])
                     END AS until,
-                   CASE WHEN p.is_last THEN {_LEFT_AT} END AS left_at,
-                   {asked.format("p.at")} AS asked,
-                   {asked.format(f"p.at {_JUST_BEFORE}")} AS asked_before,
+                   CASE WHEN c.is_last THEN {_LEFT_AT} END AS left_at,
+                   {asked.format("c.at")} AS asked,
+                   {asked.format(f"c.at {_JUST_BEFORE}")} AS asked_before,
                    CASE WHEN c.supplement_at <> '{{}}' THEN {ASKED_IN_TIME} END AS asked_in_time
-              FROM {prefix}course c
-             CROSS JOIN LATERAL (
-                SELECT e.at, e.state, e.flow, e.flow AS passing, e.due_on,
-                       CAST(e.i AS integer) AS i,
-                       coalesce(c.edge_at[e.i + 1] > e.at, TRUE) AS is_last
-                  FROM unnest(c.edge_at, c.edge_state, c.edge_flow, c.edge_due)
-                       WITH ORDINALITY AS e(at, state, flow, due_on, i)
+              FROM (
+                SELECT c.*, c.edge_at[c.i] AS at, c.edge_state[c.i] AS state,
+                       c.edge_flow[c.i] AS flow, c.edge_flow[c.i] AS passing,
+                       c.edge_due[c.i] AS due_on,
+                       coalesce(c.edge_at[c.i + 1] > c.edge_at[c.i], TRUE) AS is_last
+                  FROM (SELECT c.*, generate_subscripts(c.edge_at, 1) AS i
+                          FROM {prefix}course c) AS c
                  UNION ALL
-                SELECT s.at, c.edge_state[s.i], c.edge_flow[s.i], NULL, c.edge_due[s.i], s.i, TRUE
-                  FROM (SELECT DISTINCT a AS at, width_bucket(a, c.edge_at) AS i
-                          FROM unnest(c.supplement_at) AS a) AS s
+                SELECT c.*, s.i, s.at, c.edge_state[s.i], c.edge_flow[s.i], NULL, c.edge_due[s.i],
+                       TRUE
+                  FROM {prefix}course c CROSS JOIN LATERAL (
+                       SELECT DISTINCT a AS at, width_bucket(a, c.edge_at) AS i
+                         FROM unnest(c.supplement_at) AS a) AS s
                  WHERE c.supplement_at <> '{{}}' AND s.i > 0 AND c.edge_at[s.i] < s.at
-             ) AS p
+              ) AS c
           ) AS m
     ),
     {prefix}delta AS MATERIALIZED (

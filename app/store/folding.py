@@ -29,9 +29,9 @@ _KEYS = "unit_id, day, reading, slice, procedure_id"
 _LONG_KEYS = "unit_id, day, counter, reading, slice, procedure_id"
 _WIDE: Final[Mapping[str, str]] = {
     "fact_day": "unit_id, day, reading, slice",
-    "fact_month": "unit_id, day, reading, slice",
-    "fact_year": "unit_id, day, reading, slice",
-    "fact_procedure_month": "unit_id, procedure_id, day, reading, slice",
+    "fact_month": "unit_id, slice, reading, day",
+    "fact_year": "unit_id, slice, reading, day",
+    "fact_procedure_month": "unit_id, day, procedure_id, reading, slice",
 }
 """Each table of counters with the key of its rows."""
 
@@ -74,7 +74,7 @@ def _wide_rows(table: str) -> str:
     columns = ", ".join(COUNTERS)
     if table == "fact_procedure_month":
         return (
-            f"SELECT unit_id, procedure_id, {_first_of('month')} AS day, reading, slice,"
+            f"SELECT unit_id, {_first_of('month')} AS day, procedure_id, reading, slice,"
             f" {added()} FROM delta WHERE day = seen_on OR {_IN_ONE_MONTH}"
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5"
         )
@@ -82,8 +82,8 @@ def _wide_rows(table: str) -> str:
     if table == "fact_day":
         return f"SELECT unit_id, day, reading, slice, {columns} FROM {rows} ORDER BY 1, 2, 3, 4"
     return (
-        f"SELECT unit_id, day, reading, slice, {columns} FROM {rows} UNION ALL"
-        f" SELECT unit_id, day, reading, {WHOLE}, {added()} FROM {rows} GROUP BY 1, 2, 3"
+        f"SELECT unit_id, slice, reading, day, {columns} FROM {rows} UNION ALL"
+        f" SELECT unit_id, {WHOLE}, reading, day, {added()} FROM {rows} GROUP BY 1, 3, 4"
         " ORDER BY 1, 2, 3, 4"
     )
 

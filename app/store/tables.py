@@ -6,6 +6,8 @@ units, procedures, sources, keys and calendars are small reference tables, and n
 extension. ``recorded_at`` is when we learned a thing; what senders told us is only ever appended.
 """
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
@@ -501,32 +503,38 @@ def _fact_table(name: str, comment: str, *items: sa.schema.SchemaItem) -> sa.Tab
     return sa.Table(
         name,
         metadata,
-        sa.Column("unit_id", sa.Integer, primary_key=True),
         *(item for item in items if isinstance(item, sa.Column)),
-        sa.Column("day", sa.Date, primary_key=True),
-        sa.Column("reading", sa.SmallInteger, primary_key=True),
-        sa.Column("slice", sa.SmallInteger, primary_key=True),
         *(sa.Column(counter, sa.Integer) for counter in COUNTERS),
         *(item for item in items if not isinstance(item, sa.Column)),
         comment=comment,
     )
 
 
+def _fact_keys(*names: str) -> list[sa.Column[Any]]:
+    """Return the columns of a key of facts in this order, which is the order of reading."""
+    kinds = {"day": sa.Date, "reading": sa.SmallInteger, "slice": sa.SmallInteger}
+    return [sa.Column(name, kinds.get(name, sa.Integer), primary_key=True) for name in names]
+
+
 fact_day = _fact_table(
     "fact_day",
     "What is counted of a unit on a local day; see store.contributions.",
-    sa.Index("ix_fact_day_day", "day"),
+    *_fact_keys("unit_id", "day", "reading", "slice"),
 )
 fact_month = _fact_table(
     "fact_month",
     "The same of a month, named by its first day; slice 0 is everything.",
-    sa.Index("ix_fact_month_day_slice", "day", "slice"),
+    *_fact_keys("unit_id", "slice", "reading", "day"),
 )
-fact_year = _fact_table("fact_year", "The same of a year; slice 0 is everything.")
+fact_year = _fact_table(
+    "fact_year",
+    "The same of a year; slice 0 is everything.",
+    *_fact_keys("unit_id", "slice", "reading", "day"),
+)
 fact_procedure_month = _fact_table(
     "fact_procedure_month",
     "The same of a month and a procedure; procedure 0 is unknown.",
-    sa.Column("procedure_id", sa.Integer, primary_key=True),
+    *_fact_keys("unit_id", "day", "procedure_id", "reading", "slice"),
     sa.Index("ix_fact_procedure_month_procedure_id_day", "procedure_id", "day"),
 )
 

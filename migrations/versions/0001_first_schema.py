@@ -509,13 +509,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit_id", "day", "reading", "slice", name=op.f("pk_fact_day")),
         comment="What is counted of a unit on a local day; see store.contributions.",
     )
-    op.create_index("ix_fact_day_day", "fact_day", ["day"], unique=False)
     op.create_table(
         "fact_month",
         sa.Column("unit_id", sa.Integer(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("reading", sa.SmallInteger(), nullable=False),
         sa.Column("slice", sa.SmallInteger(), nullable=False),
+        sa.Column("reading", sa.SmallInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("received_online", sa.Integer(), nullable=True),
         sa.Column("received_in_person", sa.Integer(), nullable=True),
         sa.Column("received_by_post", sa.Integer(), nullable=True),
@@ -558,15 +557,14 @@ def upgrade() -> None:
         sa.Column("open_overdue_with_apology", sa.Integer(), nullable=True),
         sa.Column("open_overdue_apology_exempt", sa.Integer(), nullable=True),
         sa.Column("held_766_on_time", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("unit_id", "day", "reading", "slice", name=op.f("pk_fact_month")),
+        sa.PrimaryKeyConstraint("unit_id", "slice", "reading", "day", name=op.f("pk_fact_month")),
         comment="The same of a month, named by its first day; slice 0 is everything.",
     )
-    op.create_index("ix_fact_month_day_slice", "fact_month", ["day", "slice"], unique=False)
     op.create_table(
         "fact_procedure_month",
         sa.Column("unit_id", sa.Integer(), nullable=False),
-        sa.Column("procedure_id", sa.Integer(), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("procedure_id", sa.Integer(), nullable=False),
         sa.Column("reading", sa.SmallInteger(), nullable=False),
         sa.Column("slice", sa.SmallInteger(), nullable=False),
         sa.Column("received_online", sa.Integer(), nullable=True),
@@ -613,8 +611,8 @@ def upgrade() -> None:
         sa.Column("held_766_on_time", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint(
             "unit_id",
-            "procedure_id",
             "day",
+            "procedure_id",
             "reading",
             "slice",
             name=op.f("pk_fact_procedure_month"),
@@ -643,9 +641,9 @@ def upgrade() -> None:
     op.create_table(
         "fact_year",
         sa.Column("unit_id", sa.Integer(), nullable=False),
-        sa.Column("day", sa.Date(), nullable=False),
-        sa.Column("reading", sa.SmallInteger(), nullable=False),
         sa.Column("slice", sa.SmallInteger(), nullable=False),
+        sa.Column("reading", sa.SmallInteger(), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
         sa.Column("received_online", sa.Integer(), nullable=True),
         sa.Column("received_in_person", sa.Integer(), nullable=True),
         sa.Column("received_by_post", sa.Integer(), nullable=True),
@@ -688,7 +686,7 @@ def upgrade() -> None:
         sa.Column("open_overdue_with_apology", sa.Integer(), nullable=True),
         sa.Column("open_overdue_apology_exempt", sa.Integer(), nullable=True),
         sa.Column("held_766_on_time", sa.Integer(), nullable=True),
-        sa.PrimaryKeyConstraint("unit_id", "day", "reading", "slice", name=op.f("pk_fact_year")),
+        sa.PrimaryKeyConstraint("unit_id", "slice", "reading", "day", name=op.f("pk_fact_year")),
         comment="The same of a year; slice 0 is everything.",
     )
     op.create_table(
@@ -1871,9 +1869,7 @@ def downgrade() -> None:
     op.drop_table("fact_state")
     op.drop_index("ix_fact_procedure_month_procedure_id_day", table_name="fact_procedure_month")
     op.drop_table("fact_procedure_month")
-    op.drop_index("ix_fact_month_day_slice", table_name="fact_month")
     op.drop_table("fact_month")
-    op.drop_index("ix_fact_day_day", table_name="fact_day")
     op.drop_table("fact_day")
     op.drop_index("ix_fact_corner_day", table_name="fact_corner")
     op.drop_table("fact_corner")
