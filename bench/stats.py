@@ -2,8 +2,9 @@
 
     python -m bench.stats [--scale 1] [--data DIR] [--rounds 7] [--templates 10000] [STEP ...]
 
-The steps are ``fill``, ``scan``, ``ask``, ``tail`` and ``busy``, all of them when none is named;
-with ``--data`` they may be taken one by one, on the data that ``fill`` left there.
+The steps are ``fill``, ``scan``, ``ask``, ``tail``, ``busy`` and ``build``, all of them when none
+is named; with ``--data`` they may be taken one by one, on the data that ``fill`` left there. With
+``--minutes`` ``fill`` and ``scan`` stop after that time and go on when they are called again.
 
 fill    a nation of 3,655 units (17 provinces with 200 communes and 15 departments each), 1,000
         procedures and three years of dossiers from a fixed seed. Some thousand templates are told
@@ -18,6 +19,7 @@ ask     each question in SQL and over HTTP, compared with what the scan found be
 tail    the same with versions in the log that nobody folds; compared with the scan where that is
         quick (a commune, a province).
 busy    over HTTP while dossiers are taken in and folded.
+build   the facts of all dossiers once more.
 """
 
 import argparse
@@ -38,6 +40,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import orjson
@@ -223,8 +226,93 @@ def _listed(names: Sequence[str], alias: str = "") -> str:
     return ", ".join(f'{alias}"{name}"' for name in names)
 
 
-def multiply(database: Database, wanted: int, templates: int, source: int) -> None:
+@dataclass(slots=True)
+class Filling:
+    """How far the data of a folder have come: jobs done, and the seconds of each kind."""
+
+    path: Path
+    ends_at: float
+    source: int = 0
+    done: int = 0
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def read(self) -> None:
+        """Go on where an earlier call stopped."""
+        if self.path.exists():
+            kept = orjson.loads(self.path.read_bytes())
+            self.source, self.done, self.seconds = kept["source"], kept["done"], kept["seconds"]
+
+    def keep(self) -> None:
+        """Write down how far it came."""
+        kept = {"source": self.source, "done": self.done, "seconds": self.seconds}
+        self.path.write_bytes(orjson.dumps(kept))
+
+    def take(self, jobs: Sequence[tuple[str, Callable[[], object]]]) -> bool:
+        """Do the jobs that are left, two at a time, each kind after the one before it."""
+        with ThreadPoolExecutor(2) as threads:
+            while self.done < len(jobs):
+                if time.perf_counter() > self.ends_at:
+                    say(f"{self.done} of {len(jobs)} jobs are done; call again to go on")
+                    return False
+                kind, begun = jobs[self.done][0], time.perf_counter()
+                now = [work for name, work in jobs[self.done : self.done + 2] if name == kind]
+                list(threads.map(lambda work: work(), now))
+                took = time.perf_counter() - begun
+                self.seconds[kind] = self.seconds.get(kind, 0.0) + took
+                self.done += len(now)
+                self.keep()
+        return True
+
+
+def multiply(database: Database, wanted: int, templates: int, filling: Filling) -> bool:
     """Copy the templates to all units, then build the facts of all dossiers."""
+    with database.read() as session:
+        rows = session.execute(
+            text("SELECT id, level FROM unit WHERE level IN ('commune', 'department') ORDER BY id")
+        ).all()
+    weights = {unit: 4 if level == "department" else 1 for unit, level in rows}
+    whole = sum(weights.values())
+    sizes = {unit: max(1, wanted * weight // whole) for unit, weight in weights.items()}
+
+    def copy(batch: Sequence[int]) -> None:
+        with database.begin() as session:
+            _copy(session, batch, sizes, templates)
+
+    def count(batch: Sequence[int]) -> None:
+        with database.begin() as session:
+            recount.build(session, batch)
+
+    jobs: list[tuple[str, Callable[[], object]]] = []
+    jobs += [("copy", partial(copy, batch)) for batch in _batches(sizes)]
+    jobs += [("index", partial(_alone, database, one)) for one in _later(filling.path.parent)]
+    jobs += [
+        ("vacuum", partial(_alone, database, f"VACUUM ANALYZE {table}"))
+        for table in ("dossier", "dossier_reading")
+    ]
+    jobs += [("facts", partial(count, [*batch])) for batch in _batches(sizes)]
+    jobs.append(("sums", partial(roll_up, database)))
+    jobs.append(("end", partial(_alone, database, "VACUUM ANALYZE")))
+    if not filling.take(jobs):
+        return False
+    copied, seconds = sum(sizes.values()), filling.seconds
+    say(
+        f"{copied:,} dossiers copied in {seconds['copy']:,.0f} s, indexed in"
+        f" {seconds['index']:,.0f} s; facts built in {seconds['facts']:,.0f} s"
+        f" ({copied / seconds['facts']:,.0f}/s), 2 batches of {AT_ONCE:,} at a time; the units"
+        f" above in {seconds['sums']:,.0f} s"
+    )
+    return True
+
+
+def roll_up(database: Database) -> None:
+    """Sum units to those above them."""
+    with database.begin() as session:
+        recount.alone(session)
+        recount.roll_up(session)
+
+
+def prepare(database: Database, source: int, folder: Path) -> None:
+    """Set the templates apart, and take away what is quicker made when the rows are there."""
     with database.begin() as session:
         session.execute(
             text(
@@ -250,39 +338,27 @@ def multiply(database: Database, wanted: int, templates: int, source: int) -> No
             )
         ).one()
         session.execute(text(f'ALTER TABLE dossier_reading DROP CONSTRAINT "{key.name}"'))
-        rows = session.execute(
-            text("SELECT id, level FROM unit WHERE level IN ('commune', 'department') ORDER BY id")
-        ).all()
-    weights = {unit: 4 if level == "department" else 1 for unit, level in rows}
-    whole = sum(weights.values())
-    sizes = {unit: max(1, wanted * weight // whole) for unit, weight in weights.items()}
-    begun = time.perf_counter()
+    later = [definition for _, definition in indexes]
+    later.append(f'ALTER TABLE dossier_reading ADD CONSTRAINT "{key.name}" {key.told}')
+    (folder / "later.json").write_bytes(orjson.dumps(later))
 
-    def copy(batch: Sequence[int]) -> int:
-        with database.begin() as session:
-            _copy(session, batch, sizes, templates)
-        return sum(sizes[one] for one in batch)
 
-    copied = 0
-    with ThreadPoolExecutor(2) as threads:
-        for number in threads.map(copy, _batches(sizes)):
-            copied += number
-            say(f"\r{copied:>12,} dossiers, {time.perf_counter() - begun:,.0f} s ", end="")
-    say()
-    with ThreadPoolExecutor(2) as threads:
-        list(threads.map(lambda row: _alone(database, row.indexdef), indexes))
-    _alone(database, f'ALTER TABLE dossier_reading ADD CONSTRAINT "{key.name}" {key.told}')
-    for table in ("dossier", "dossier_reading"):
-        _alone(database, f"VACUUM ANALYZE {table}")
-    say(f"copied, indexed and analysed in {time.perf_counter() - begun:,.0f} s")
+def _later(folder: Path) -> list[str]:
+    return list(orjson.loads((folder / "later.json").read_bytes()))
+
+
+def build(database: Database) -> None:
+    """Build the facts of all dossiers, as ``dunghan recount --rebuild`` does."""
     begun = time.perf_counter()
     with database.read() as session:
+        dossiers = session.scalar(text("SELECT count(*) FROM dossier"))
         batches = list(recount.batches(session, size=recount.BUILT_AT_ONCE))
     build_all(database, batches)
     seconds = time.perf_counter() - begun
     say(
-        f"facts built from {copied:,} dossiers in {seconds:,.0f} s ({copied / seconds:,.0f}/s),"
-        f" {BUILDERS} batches of {recount.BUILT_AT_ONCE:,} at a time"
+        f"facts built from {dossiers:,} dossiers in {seconds:,.0f} s ({dossiers / seconds:,.0f}/s),"
+        f" {BUILDERS} batches of {recount.BUILT_AT_ONCE:,} at a time;"
+        f" load {os.getloadavg()[0]:.1f}"
     )
     _alone(database, "VACUUM ANALYZE")
 
@@ -641,11 +717,11 @@ class Place:
             ).key
 
 
-def scan(place: Place) -> None:
+def scan(place: Place, ends_at: float) -> None:
     """Answer each question by a look at every dossier."""
     kept = place.kept()
     for question in questions(place.today.astimezone(ZONE).date()):
-        if question.name in kept:
+        if question.name in kept or time.perf_counter() > ends_at:
             continue
         took, found = timed(lambda q=question: by_scan(place.database, q, place.today))
         kept[question.name] = {"ms": took, "counts": counted(found)}  # type: ignore[arg-type]
@@ -780,7 +856,7 @@ def sizes(database: Database) -> None:
         )
 
 
-STEPS = ("fill", "scan", "ask", "tail", "busy")
+STEPS = ("fill", "scan", "ask", "tail", "busy", "build")
 
 
 def main() -> None:
@@ -790,6 +866,7 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1, help="millions of dossiers")
     parser.add_argument("--templates", type=int, default=10_000)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--data", type=Path, help="a folder to fill, or one that was filled")
     asked = parser.parse_args()
     folder = asked.data or Path(tempfile.mkdtemp(prefix="dunghan-stats-"))
@@ -814,27 +891,46 @@ def take(
 ) -> None:
     """Take some steps one after another."""
     filled = folder / "filled"
+    ends_at = time.perf_counter() + 60 * asked.minutes
     if "fill" in steps and not filled.exists():
-        begun = time.perf_counter()
-        source = furnish(database, asked.templates)
-        say(f"{asked.templates:,} templates folded in {time.perf_counter() - begun:,.0f} s")
-        multiply(database, int(asked.scale * 1e6), asked.templates, source)
-        compare_sample(database, int(asked.scale * 1e6), asked.templates, source)
-        check(database)
-        filled.write_text(f"{source} {system_clock().replace(microsecond=0).isoformat()}")
+        fill(folder, database, asked, ends_at)
+    if not filled.exists():
+        return
     source, _, today = filled.read_text().partition(" ")
     place = Place(folder, database, url, int(source), datetime.fromisoformat(today))
     sizes(database)
+    asking = {
+        "ask": ("empty log", ask),
+        "tail": ("with a log", ask_with_tail),
+        "busy": ("with ingest running", ask_while_busy),
+    }
     for step in steps:
-        match step:
-            case "scan":
-                scan(place)
-            case "ask":
-                report("empty log", ask(place, asked.rounds))
-            case "tail":
-                report("with a log", ask_with_tail(place, asked.rounds))
-            case "busy":
-                report("with ingest running", ask_while_busy(place, asked.rounds))
+        if step == "scan":
+            scan(place, ends_at)
+        elif step == "build":
+            build(database)
+        elif step in asking:
+            name, work = asking[step]
+            report(name, work(place, asked.rounds))
+
+
+def fill(folder: Path, database: Database, asked: argparse.Namespace, ends_at: float) -> None:
+    """Make the data, or a part of them until the time is over."""
+    wanted = int(asked.scale * 1e6)
+    filling = Filling(folder / "filling.json", ends_at)
+    filling.read()
+    if not filling.source:
+        begun = time.perf_counter()
+        filling.source = furnish(database, asked.templates)
+        prepare(database, filling.source, folder)
+        filling.keep()
+        say(f"{asked.templates:,} templates folded in {time.perf_counter() - begun:,.0f} s")
+    if not multiply(database, wanted, asked.templates, filling):
+        return
+    compare_sample(database, wanted, asked.templates, filling.source)
+    check(database)
+    today = system_clock().replace(microsecond=0).isoformat()
+    (folder / "filled").write_text(f"{filling.source} {today}")
 
 
 def check(database: Database) -> None:

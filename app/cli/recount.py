@@ -38,10 +38,14 @@ def build_all(
 
     with database.begin() as guard, ThreadPoolExecutor(BUILDERS) as threads:
         recount.alone(guard)
+        with database.begin() as session:
+            recount.unroll(session)
         done = 0
         for units in threads.map(build, batches):
             done += units
             progress(done)
+        with database.begin() as session:
+            recount.roll_up(session)
 
 
 @commands.command("recount")
@@ -76,7 +80,7 @@ def recount_facts(
         with database.read() as session:
             found = recount.compare(session, progress=told)
         mended = 0
-        if repair and found.differ:
+        if repair and found.differ:  # sums of units with all below them are made anew as well
             build_all(database, found.batches)
             mended = found.differ
             with database.read() as session:

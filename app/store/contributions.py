@@ -33,6 +33,9 @@ CHANNELS: Final = ("online", "in_person", "post", "unknown")
 WHOLE: Final = 0
 """The slice of everything, kept for months and years."""
 
+BELOW: Final = 100
+"""What is added to a slice in the rows that sum a unit with all below it."""
+
 MARGIN: Final = "interval '10 minutes'"
 """How much earlier than its recording an instant is still kept in ``fact_ahead``: as far may the
 moment of a reader lie behind that of a writer."""
@@ -60,7 +63,7 @@ def parts(channel: str | None = None, *, without_same_day: bool = False) -> list
 def channel_of(column: str) -> str:
     """Return the channel of a slice, as SQL."""
     words = ", ".join(f"'{name}'" for name in CHANNELS)
-    return f"(ARRAY[{words}])[({column} + 1) / 2]"
+    return f"(ARRAY[{words}])[({column} % {BELOW} + 1) / 2]"
 
 
 def _local(instant: str) -> str:

@@ -19,6 +19,7 @@ from app.domain.period import midnight
 from app.domain.tally import COUNTS, Count, Tally
 from app.domain.timeliness import Reading
 from app.store.contributions import (
+    BELOW,
     EXTENDED,
     MARGIN,
     NUMBER,
@@ -29,6 +30,7 @@ from app.store.contributions import (
     relations,
     slices,
 )
+from app.store.folding import IS_ROLLED
 from app.store.session import ReadSession
 from app.store.tables import COUNTERS
 from app.store.tallies import UNKNOWN, Dimension, Row, Scope, Span, tree_of
@@ -45,6 +47,7 @@ _IN_HAND: Final = [
 
 _READINGS: Final = {Reading.PROMISED: PROMISED, Reading.EXTENDED: EXTENDED}
 _BY_PROCEDURE: Final = frozenset({Dimension.FIELD, Dimension.PROCEDURE})
+_NOT_BY_UNIT: Final = frozenset({Dimension.CHANNEL, *_BY_PROCEDURE})
 _KEYS: Final = {
     Dimension.UNIT: "p.unit",
     Dimension.CHILD: "p.child",
@@ -99,13 +102,31 @@ def counts(
     """
     if not can_answer(scope, spans, by):
         return None
-    asked = _Asked(scope, tuple(spans), tuple(by), tree_of(session, scope, of))
+    tree = tree_of(session, scope, of if Dimension.CHILD in by else None)
+    asked = _Asked(scope, tuple(spans), tuple(by), tree, _above(session, scope, by))
     found = _cells(session, asked, with_tail=False)
+    if not found.is_rolled:
+        asked = replace(asked, above=None)
+        found = _cells(session, asked, with_tail=False)
     if found.is_early:
         return None
     if found.has_tail:
         found = _cells(session, asked, with_tail=True)
     return _rows(asked, found.cells)
+
+
+_ABOVE: Final = text(
+    "SELECT a.id FROM unit a WHERE a.lft = :lft AND a.rgt = :rgt AND a.heir_id IS NULL"
+    f" AND EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id) AND {IS_ROLLED}"
+)
+
+
+def _above(session: ReadSession, scope: Scope, by: Sequence[Dimension]) -> int | None:
+    """Return the unit whose sums with all below it hold what is asked for, if there is one."""
+    if scope.units is Units.AS_WAS or scope.level is not None or not set(by) <= _NOT_BY_UNIT:
+        return None
+    found = session.scalar(_ABOVE, {"lft": scope.lft, "rgt": scope.rgt})
+    return None if found is None else int(found)
 
 
 # ---------------------------------------------------------------- the statement
@@ -126,6 +147,8 @@ class _Asked:
     spans: tuple[Span, ...]
     by: tuple[Dimension, ...]
     tree: Tree
+    above: int | None
+    """A unit of which the sums with all below it are read instead of those units."""
 
     @property
     def with_procedures(self) -> bool:
@@ -160,6 +183,10 @@ class _Asked:
         if Dimension.CHANNEL in self.by or self.with_procedures:
             return self.fine
         return slices(self.scope.channel, without_same_day=self.scope.exclude_same_day)
+
+    def stored(self, slices: Sequence[int]) -> list[int]:
+        """Return the slices as the rows have them."""
+        return [one if self.above is None else one + BELOW for one in slices]
 
     def inside(self) -> list[_Range]:
         """Return what to read of the periods themselves."""
@@ -245,9 +272,6 @@ _STANDING_ONLY = ", ".join(
     f"f.{name}" if place >= STANDING else f"NULL::integer AS {name}"
     for place, name in enumerate(COUNTERS)
 )
-_OF_LONG = ", ".join(
-    f"CASE WHEN f.counter = {number} THEN f.n END" for number in range(len(COUNTERS))
-)
 
 
 def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
@@ -256,13 +280,21 @@ def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
     return (
         f"SELECT {_key_list(asked)}{'0' if before else _PART} AS part,"
         f" {_STANDING_ONLY if before else _ALL}"
-        f" FROM {one.table} f JOIN place p ON p.unit_id = f.unit_id{join}"
+        f" FROM {one.table} f{_of_place(asked)}{join}"
         f" WHERE f.day >= :{name}_since AND f.day < :{name}_until"
-        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{where}"
+        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{_at_place(asked)}{where}"
     )
 
 
-def _extra(asked: _Asked) -> str:
+def _of_place(asked: _Asked) -> str:
+    return "" if asked.above is not None else " JOIN place p ON p.unit_id = f.unit_id"
+
+
+def _at_place(asked: _Asked) -> str:
+    return "" if asked.above is None else " AND f.unit_id = :above"
+
+
+def _extra(asked: _Asked) -> list[str]:
     """Return corners that no row of the periods holds, and what is still to come today."""
     held = "".join(
         f" AND NOT (f.day >= :in_{at}_since AND f.day < :in_{at}_until AND"
@@ -271,19 +303,25 @@ def _extra(asked: _Asked) -> str:
         for grain in (one.table.rpartition("_")[2],)
         if grain != "day"
     )
-    wanted = "f.slice = ANY(:fine) AND f.reading <= :reading"
+    join, where = _procedure(asked)
+    where = f" AND f.slice = ANY(:fine) AND f.reading <= :reading{_at_place(asked)}{where}"
+    join = f"{_of_place(asked)}{join}"
+    counted = ", ".join(
+        f"CASE WHEN f.counter = {number} THEN f.n END" for number in range(len(COUNTERS))
+    )
     corners = (
-        f"SELECT unit_id, procedure_id, slice, {_PART} AS part, counter, n FROM fact_corner f"
-        f" WHERE f.day >= :first AND f.day < :after AND {wanted}"
-        f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{held}"
+        f"SELECT {_key_list(asked)}{_PART}, {counted} FROM fact_corner f{join}"
+        " WHERE f.day >= :first AND f.day < :after"
+        f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{held}{where}"
     )
     found = [corners]
     if asked.is_cut:
+        counted = counted.replace("THEN f.n", "THEN -f.n")
         found.append(
-            "SELECT unit_id, procedure_id, slice, :parts, counter, -n FROM fact_ahead f"
-            f" WHERE f.at >= :ends AND f.at < :midnight AND f.day >= :last_start AND {wanted}"
+            f"SELECT {_key_list(asked)}:parts, {counted} FROM fact_ahead f{join}"
+            f" WHERE f.at >= :ends AND f.at < :midnight AND f.day >= :last_start{where}"
         )
-    return " UNION ALL ".join(found)
+    return found
 
 
 def _tail(asked: _Asked) -> list[str]:
@@ -292,7 +330,7 @@ def _tail(asked: _Asked) -> list[str]:
     still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if asked.is_cut else ""
     source = (
         f" FROM delta f JOIN place p ON p.unit_id = f.unit_id{join}"
-        f" WHERE f.slice = ANY(:fine) AND f.reading <= :reading{where}"
+        f" WHERE f.slice = ANY(:told) AND f.reading <= :reading{where}"
     )
     during = (
         f"f.day >= :first AND f.day < :after AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]"
@@ -311,17 +349,14 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
     branches += [
         _branch(asked, one, f"in_{at}", before=False) for at, one in enumerate(asked.inside())
     ]
-    join, where = _procedure(asked)
-    branches.append(
-        f"SELECT {_key_list(asked)}f.part, {_OF_LONG}"
-        f" FROM extra f JOIN place p ON p.unit_id = f.unit_id{join} WHERE TRUE{where}"
-    )
+    branches += _extra(asked)
     if with_tail:
         branches += _tail(asked)
     keys = "".join(f"key_{at}, " for at in range(len(asked.by)))
     sums = ", ".join(f"sum({name}) AS {name}" for name in COUNTERS)
     nothing = "NULL, " * len(asked.by)
-    rest = ", NULL" * (len(COUNTERS) - 1)
+    rest = ", NULL" * (len(COUNTERS) - 2)
+    rolled = "TRUE" if asked.above is None else IS_ROLLED
     early = (
         f"(SELECT greatest((SELECT latest FROM fact_state),"
         f" (SELECT max(recorded_at) FROM dossier_change)) - {MARGIN} > :ends)"
@@ -348,14 +383,13 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
         whole = f"SELECT {keys}part, {sums}, NULL AS carried FROM summed GROUP BY {_group(asked)}"
     return f"""
     WITH place AS MATERIALIZED ({_place(asked)}),{tail}
-    extra AS ({_extra(asked)}),
     summed AS ({" UNION ALL ".join(branches)})
     {whole}
     UNION ALL
     SELECT {nothing}-1,
            CAST(EXISTS (SELECT 1 FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id)
                 AS integer),
-           CAST(coalesce({early}, FALSE) AS integer){rest}"""
+           CAST(coalesce({early}, FALSE) AS integer), CAST({rolled} AS integer){rest}"""
 
 
 def _parameters(asked: _Asked) -> dict[str, Any]:
@@ -366,8 +400,10 @@ def _parameters(asked: _Asked) -> dict[str, Any]:
         "procedure": scope.procedure,
         "field": scope.field,
         "reading": _READINGS[scope.reading],
-        "fine": asked.fine,
-        "coarse": asked.coarse,
+        "above": asked.above,
+        "told": asked.fine,
+        "fine": asked.stored(asked.fine),
+        "coarse": asked.stored(asked.coarse),
         "starts": asked.starts,
         "follows": asked.follows,
         "first": asked.first,
@@ -392,26 +428,30 @@ _Cell = Sequence[int | None]
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The sums of each key and part, whether the log holds more, whether T lies too early."""
+    """The sums of each key and part, with what is to be known of them.
+
+    The log may hold more; T may lie too early; sums of units with all below them may be stale.
+    """
 
     cells: Mapping[_Key, Mapping[int, _Cell]]
     has_tail: bool
     is_early: bool
+    is_rolled: bool
 
 
 def _cells(session: ReadSession, asked: _Asked, *, with_tail: bool) -> _Found:
     statement = text(_statement(asked, with_tail=with_tail))
     wide = len(asked.by)
     cells: dict[_Key, dict[int, _Cell]] = {}
-    has_tail = is_early = False
+    has_tail = is_early = is_rolled = False
     for row in session.execute(statement, _parameters(asked)):
         values = tuple(row)
         part, sums = values[wide], values[wide + 1 :]
         if part < 0:
-            has_tail, is_early = bool(sums[0]), bool(sums[1])
+            has_tail, is_early, is_rolled = map(bool, sums[:3])
         else:
             cells.setdefault(values[:wide], {})[part] = sums
-    return _Found(cells, has_tail, is_early)
+    return _Found(cells, has_tail, is_early, is_rolled)
 
 
 _NOTHING: Final[_Cell] = (0,) * len(COUNTERS)

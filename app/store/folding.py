@@ -8,11 +8,12 @@ when it commits, and a reader sees either both or neither.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import text
 
 from app.store.contributions import (
+    BELOW,
     WHOLE,
     added,
     of_changes,
@@ -111,23 +112,85 @@ def _ahead_rows() -> str:
 _LONG: Final = {"fact_corner": "seen_on", "fact_ahead": "at"}
 
 
-def _writing(table: str, *, adding: bool) -> str:
-    """Return the part of a WITH that adds ``delta`` to one table, or makes its rows of it."""
+IS_ROLLED: Final = (
+    "EXISTS (SELECT FROM fact_state s JOIN catalogue_stamp c"
+    " ON c.name = 'unit' AND c.stamp = s.tree)"
+)
+"""Tells whether the rows of units with all below them are sums by the tree of today, as SQL."""
+
+_LINEAGE = """
+    lineage AS MATERIALIZED (
+        SELECT a.id AS above, h.unit_id
+          FROM unit a JOIN (
+            SELECT id AS unit_id, lft FROM unit WHERE heir_id IS NULL
+             UNION ALL
+            SELECT u.id, heir.lft FROM unit u JOIN unit heir ON heir.id = u.heir_id
+          ) AS h ON h.lft BETWEEN a.lft AND a.rgt
+         WHERE EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id){where}
+    )"""
+"""Each unit that has others below it, with those whose dossiers it shows (as in ``trees``)."""
+
+
+def _lifted(table: str, rows: str) -> str:
+    """Return rows of units as rows of those above them; needs ``lineage``."""
+    names = [name.strip() for name in _keys_of(table).split(",")]
+    shown = {"unit_id": "l.above AS unit_id", "slice": f"r.slice + {BELOW} AS slice"}
+    keys = ", ".join(shown.get(name, f"r.{name}") for name in names)
+    sums = added() if table in _WIDE else "CAST(sum(n) AS integer) AS n"
+    group = ", ".join(str(place + 1) for place in range(len(names)))
+    return (
+        f"SELECT {keys}, {sums} FROM ({rows}) AS r JOIN lineage l ON l.unit_id = r.unit_id"
+        f" GROUP BY {group}"
+    )
+
+
+def _keys_of(table: str) -> str:
+    return _WIDE[table] if table in _WIDE else f"{_LONG_KEYS}, {_LONG[table]}"
+
+
+def _columns_of(table: str) -> str:
+    return f"{_keys_of(table)}, {', '.join(COUNTERS) if table in _WIDE else 'n'}"
+
+
+def _rows_of(table: str) -> str:
+    """Return what ``delta`` makes of a table, columns as ``_columns_of`` has them."""
     if table in _WIDE:
-        keys = _WIDE[table]
-        columns = f"{keys}, {', '.join(COUNTERS)}"
-        rows = _wide_rows(table)
-        sums = ", ".join(
+        return _wide_rows(table)
+    rows = _corner_rows() if table == "fact_corner" else _ahead_rows()
+    return f"SELECT {_columns_of(table)} FROM ({rows}) AS o"
+
+
+def _on_conflict(table: str) -> str:
+    """Return what adds a row to the one that is there."""
+    sums = (
+        ", ".join(
             f"{name} = nullif(coalesce(f.{name}, 0) + coalesce(EXCLUDED.{name}, 0), 0)"
             for name in COUNTERS
         )
-    else:
-        keys = f"{_LONG_KEYS}, {_LONG[table]}"
-        columns = f"{keys}, n"
-        rows = _corner_rows() if table == "fact_corner" else _ahead_rows()
-        sums = "n = f.n + EXCLUDED.n"
-    conflict = f" ON CONFLICT ({keys}) DO UPDATE SET {sums}" if adding else ""
-    return f"to_{table} AS (INSERT INTO {table} AS f ({columns}) {rows}{conflict})"
+        if table in _WIDE
+        else "n = f.n + EXCLUDED.n"
+    )
+    return f" ON CONFLICT ({_keys_of(table)}) DO UPDATE SET {sums}"
+
+
+def _adding(table: str) -> str:
+    """Return the parts of a WITH that add ``delta`` to one table, to units and those above."""
+    name, columns = f"to_{table}", _columns_of(table)
+    order = ", ".join(str(place + 1) for place in range(len(_keys_of(table).split(","))))
+    return (
+        f"of_{table} AS MATERIALIZED (SELECT * FROM ({_rows_of(table)}) AS o({columns})),"
+        f" {name} AS (INSERT INTO {table} AS f ({columns}) SELECT * FROM ("
+        f"SELECT * FROM of_{table} UNION ALL {_lifted(table, f'SELECT * FROM of_{table}')}) AS b"
+        f" ORDER BY {order}{_on_conflict(table)})"
+    )
+
+
+def _making(table: str) -> str:
+    """Return the part of a WITH that makes rows of units of ``delta``."""
+    return (
+        f"to_{table} AS (INSERT INTO {table} ({_columns_of(table)})"
+        f" SELECT * FROM ({_rows_of(table)}) AS o)"
+    )
 
 
 TABLES: Final = (*_WIDE, *_LONG)
@@ -143,8 +206,8 @@ _FOLD = text(
         SELECT unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
           FROM taken GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
-    {relations(of_changes("change"))},{_ROWS},
-    {", ".join(_writing(table, adding=True) for table in TABLES)},
+    {relations(of_changes("change"))},{_ROWS},{_LINEAGE.format(where=f" AND {IS_ROLLED}")},
+    {", ".join(_adding(table) for table in TABLES)},
     told AS (
         INSERT INTO fact_state (latest) SELECT max(recorded_at) FROM taken
         HAVING max(recorded_at) IS NOT NULL
@@ -268,37 +331,79 @@ _SHOULD = f"""
 """What the facts should hold: what holds now, without what is still in the log."""
 
 
+_OF_UNITS = f"unit_id = ANY(:units) AND slice < {BELOW}"
+
+
 def _compared(table: str) -> str:
     if table in _WIDE:
-        keys = _WIDE[table]
-        stored = unpivoted(f"SELECT * FROM {table} WHERE unit_id = ANY(:units)", keys)
-        expected = unpivoted(_wide_rows(table), keys)
-        keys = f"{keys}, counter"
+        stored = f"SELECT * FROM {table} WHERE {_OF_UNITS}"
     else:
-        keys = f"{_LONG_KEYS}, {_LONG[table]}"
         useful = " AND at > :forgotten" if table == "fact_ahead" else ""
-        stored = f"SELECT {keys}, n FROM {table} WHERE unit_id = ANY(:units){useful}"
-        expected = _corner_rows() if table == "fact_corner" else _ahead_rows()
-        expected = f"SELECT {keys}, n FROM ({expected}) e"
+        stored = f"SELECT * FROM {table} WHERE {_OF_UNITS}{useful}"
+    return _differing(table, stored, _rows_of(table))
+
+
+def _differing(table: str, stored: str, expected: str) -> str:
+    """Return where two relations with the columns of a table hold different numbers."""
+    keys = _keys_of(table)
+    if table in _WIDE:
+        stored, expected = unpivoted(stored, keys), unpivoted(expected, keys)
+        keys = f"{keys}, counter"
+    columns = f"{keys}, n"
     return f"""
     SELECT '{table}' AS fact, u.code AS unit, counter, day,
            CAST(sum(stored) AS integer) AS stored, CAST(sum(expected) AS integer) AS expected
-      FROM (SELECT {keys}, n AS stored, 0 AS expected FROM ({stored}) s
-            UNION ALL SELECT {keys}, 0, n FROM ({expected}) x) AS both_sides
+      FROM (SELECT {keys}, n AS stored, 0 AS expected FROM (SELECT {columns} FROM ({stored}) t) s
+            UNION ALL
+            SELECT {keys}, 0, n FROM (SELECT {columns} FROM ({expected}) t) x) AS both_sides
       JOIN unit u ON u.id = unit_id
      GROUP BY {keys}, u.code HAVING sum(stored) <> sum(expected)"""
+
+
+def _compared_above(table: str) -> str:
+    stored = f"SELECT * FROM {table} WHERE slice >= {BELOW} AND {IS_ROLLED}"
+    columns = _columns_of(table)
+    return _differing(
+        table, stored, _lifted(table, f"SELECT {columns} FROM {table} WHERE slice < {BELOW}")
+    )
 
 
 _COMPARE = text(
     f"WITH {_SHOULD} {' UNION ALL '.join(f'({_compared(table)})' for table in TABLES)}"
     " ORDER BY 1, 2, 4, 3"
 )
-_CLEAR = tuple(text(f"DELETE FROM {table} WHERE unit_id = ANY(:units)") for table in TABLES)
+_COMPARE_ABOVE = text(
+    f"WITH {_LINEAGE.format(where=f' AND {IS_ROLLED}')}"
+    f" {' UNION ALL '.join(f'({_compared_above(table)})' for table in TABLES)} ORDER BY 1, 2, 4, 3"
+)
+_CLEAR = tuple(text(f"DELETE FROM {table} WHERE {_OF_UNITS}") for table in TABLES)
+
+
+def _moved(table: str, sign: str, *, where: str, only_rolled: bool = True) -> str:
+    """Return the statement that adds rows of units to those above, or takes them away."""
+    rolled = f" AND {IS_ROLLED}" if only_rolled else ""
+    names = COUNTERS if table in _WIDE else ("n",)
+    signed = ", ".join(f"{sign}{name} AS {name}" for name in names)
+    rows = f"SELECT {_keys_of(table)}, {signed} FROM {table} WHERE {where}"
+    order = ", ".join(str(place + 1) for place in range(len(_keys_of(table).split(","))))
+    return (
+        f"WITH {_LINEAGE.format(where=rolled)} INSERT INTO {table} AS f ({_columns_of(table)})"
+        f" SELECT * FROM ({_lifted(table, rows)}) AS b ORDER BY {order}{_on_conflict(table)}"
+    )
+
+
+_TAKE_UP = tuple(text(_moved(table, "-", where=_OF_UNITS)) for table in TABLES)
+_PUT_UP = tuple(text(_moved(table, "", where=_OF_UNITS)) for table in TABLES)
+_FORGET_UP = tuple(text(f"DELETE FROM {table} WHERE slice >= {BELOW}") for table in TABLES)
+_ALL_UP = tuple(
+    text(_moved(table, "", where=f"slice < {BELOW}", only_rolled=False)) for table in TABLES
+)
+_NOW: Final = "(SELECT stamp FROM catalogue_stamp WHERE name = 'unit')"
 _BUILD = text(
     f"""
     WITH taken AS (DELETE FROM dossier_change WHERE unit_id = ANY(:units)),
     {relations(of_units())},{_ROWS},
-    {", ".join(_writing(table, adding=False) for table in TABLES)}
+    {", ".join(_making(table) for table in TABLES)}
     SELECT max(recorded_at) FROM version
     """
 )
@@ -314,17 +419,18 @@ def compare(session: ReadSession, units: Sequence[int]) -> list[Difference]:
     """Count the dossiers of some units anew and return where the facts say otherwise."""
     forgotten = _forgotten(session) or _LONG_AGO
     rows = session.execute(_COMPARE, {"units": list(units), "forgotten": forgotten})
-    return [
-        Difference(
-            table=row.fact,
-            unit=row.unit,
-            counter=COUNTERS[row.counter],
-            day=row.day,
-            stored=row.stored,
-            expected=row.expected,
-        )
-        for row in rows
-    ]
+    return [_difference(row) for row in rows]
+
+
+def _difference(row: Any) -> Difference:
+    return Difference(
+        table=row.fact,
+        unit=row.unit,
+        counter=COUNTERS[row.counter],
+        day=row.day,
+        stored=row.stored,
+        expected=row.expected,
+    )
 
 
 def alone(session: WriteSession) -> None:
@@ -335,13 +441,47 @@ def alone(session: WriteSession) -> None:
 def build(session: WriteSession, units: Iterable[int]) -> None:
     """Make the facts of some units anew from their dossiers and forget what the log has of them.
 
-    Nobody else may fold or build meanwhile, see ``alone``; others may build other units.
+    Nobody else may fold or build meanwhile, see ``alone``; others may build other units after
+    ``unroll``. The sums of those above are kept true where they were.
     """
-    session.execute(text("SET LOCAL work_mem = '256MB'"))
-    session.execute(text("SET LOCAL statement_timeout = '10min'"))
+    _take_time(session)
     wanted = {"units": list(units)}
-    for statement in _CLEAR:
+    is_rolled = session.scalar(text(f"SELECT {IS_ROLLED}"))
+    for statement in (*(_TAKE_UP if is_rolled else ()), *_CLEAR):
         session.execute(statement, wanted)
     latest = session.scalar(_BUILD, wanted | {"forgotten": _forgotten(session) or _LONG_AGO})
+    for statement in _PUT_UP if is_rolled else ():
+        session.execute(statement, wanted)
     if latest is not None:
         session.execute(_LATEST, {"latest": latest})
+
+
+def _take_time(session: WriteSession) -> None:
+    session.execute(text("SET LOCAL work_mem = '256MB'"))
+    session.execute(text("SET LOCAL statement_timeout = '10min'"))
+
+
+def is_stale(session: ReadSession) -> bool:
+    """Tell whether sums of those above are kept by another tree than today's."""
+    wanted = text(f"SELECT EXISTS (SELECT FROM fact_state) AND NOT {IS_ROLLED}")
+    return bool(session.scalar(wanted))
+
+
+def unroll(session: WriteSession) -> None:
+    """Say that the sums of those above are not true, so that nobody reads or keeps them."""
+    session.execute(text("UPDATE fact_state SET tree = NULL"))
+
+
+def roll_up(session: WriteSession) -> None:
+    """Sum units to those above them anew, by the tree of today, while nobody folds."""
+    _take_time(session)
+    stamp = session.scalar(text(f"SELECT {_NOW}"))
+    for statement in (*_FORGET_UP, *_ALL_UP):
+        session.execute(statement)
+    session.execute(text("UPDATE fact_state SET tree = :stamp"), {"stamp": stamp})
+
+
+def compare_above(session: ReadSession) -> list[Difference]:
+    """Sum units to those above them anew and return where the facts say otherwise."""
+    rows = session.execute(_COMPARE_ABOVE)
+    return [_difference(row) for row in rows]

@@ -512,8 +512,12 @@ def _fact_table(name: str, comment: str, *items: sa.schema.SchemaItem) -> sa.Tab
 
 def _fact_keys(*names: str) -> list[sa.Column[Any]]:
     """Return the columns of a key of facts in this order, which is the order of reading."""
-    kinds = {"day": sa.Date, "reading": sa.SmallInteger, "slice": sa.SmallInteger}
-    return [sa.Column(name, kinds.get(name, sa.Integer), primary_key=True) for name in names]
+    kinds: dict[str, sa.types.TypeEngine[Any]] = {
+        "day": sa.Date(),
+        "reading": sa.SmallInteger(),
+        "slice": sa.SmallInteger(),
+    }
+    return [sa.Column(name, kinds.get(name, sa.Integer()), primary_key=True) for name in names]
 
 
 fact_day = _fact_table(
@@ -573,6 +577,7 @@ fact_state = sa.Table(
     metadata,
     sa.Column("sole", sa.Boolean, primary_key=True, server_default=sa.true()),
     sa.Column("latest", Instant, nullable=False, comment="recording among what was folded"),
+    sa.Column("tree", UUID(as_uuid=True), comment="stamp of the units by which sums were made"),
     sa.CheckConstraint("sole", name="single"),
     comment="How far the facts were folded; one row.",
 )

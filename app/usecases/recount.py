@@ -52,7 +52,11 @@ def fold_some(session: WriteSession) -> bool:
         folding.build(session, units)
         return True
     folded = folding.fold(session, limit=VERSIONS_AT_ONCE)
-    return folded is not None and folded >= VERSIONS_AT_ONCE
+    if folded is None or folded >= VERSIONS_AT_ONCE:
+        return folded is not None
+    if folding.is_stale(session):
+        folding.roll_up(session)
+    return False
 
 
 def compare(session: ReadSession, *, progress: Callable[[int], None] = lambda _: None) -> Recounted:
@@ -67,6 +71,9 @@ def compare(session: ReadSession, *, progress: Callable[[int], None] = lambda _:
         wrong += [tuple(batch)] if found else []
         seen += len(batch)
         progress(seen)
+    above = folding.compare_above(session)
+    differ += len(above)
+    named += above[: MOST_NAMED - len(named)]
     return Recounted(seen, folding.waiting(session), differ, tuple(named), tuple(wrong))
 
 
@@ -81,6 +88,16 @@ def alone(session: WriteSession) -> None:
     Others may ``build`` meanwhile, each in a transaction of its own and other units than the rest.
     """
     folding.alone(session)
+
+
+def unroll(session: WriteSession) -> None:
+    """Give up the sums of units with all below them, so that many may ``build`` at once."""
+    folding.unroll(session)
+
+
+def roll_up(session: WriteSession) -> None:
+    """Make the sums of units with all below them anew, while nobody folds or builds."""
+    folding.roll_up(session)
 
 
 def build(session: WriteSession, units: Sequence[int]) -> None:

@@ -199,7 +199,9 @@ def figures(
             if step is not None:
                 keys[step.value] = label
             rows.append(_cell(keys, part, row.tally, definitions))
-    (whole,) = counting.counts(session, scope, [_span(question.period, as_of)])
+    whole = found[0]
+    if group_by:
+        (whole,) = counting.counts(session, scope, [_span(question.period, as_of)])
     total = Tally.total(row.tally for row in whole)
     return Figures(
         question=question,

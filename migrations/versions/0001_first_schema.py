@@ -634,6 +634,9 @@ def upgrade() -> None:
             nullable=False,
             comment="recording among what was folded",
         ),
+        sa.Column(
+            "tree", sa.UUID(), nullable=True, comment="stamp of the units by which sums were made"
+        ),
         sa.CheckConstraint("sole", name=op.f("ck_fact_state_single")),
         sa.PrimaryKeyConstraint("sole", name=op.f("pk_fact_state")),
         comment="How far the facts were folded; one row.",

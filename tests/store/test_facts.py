@@ -21,7 +21,7 @@ from app.store.units import UnitRow
 from app.usecases import catalogue, ingest
 from app.usecases.catalogue import DatedLimit, ProcedureSpec
 from app.usecases.ingest import Incoming, Sender
-from tests.factories import make_source, make_unit
+from tests.factories import add_dossier, make_source, make_unit
 from tests.strategies import FIRST, histories, instants
 
 SOME = settings(
@@ -87,6 +87,8 @@ def _tell(
         ingest.accept(session, records, by=by, door="native", now=now)
         for _ in range(data.draw(st.integers(0, 2), "folds")):
             folding.fold(session, limit=data.draw(st.sampled_from([1, 2, 1000]), "limit"))
+        if data.draw(st.integers(0, 3), "sums") == 0:
+            folding.roll_up(session)
     return root, now
 
 
@@ -143,6 +145,32 @@ def test_facts_are_what_the_scan_counts(
             assert _shown(rows) == _shown(scanned)
 
 
+def test_sums_of_those_above_are_read_while_the_tree_is_theirs(session: WriteSession) -> None:
+    root = make_unit(session)
+    below = [make_unit(session, f"H44.{name}", parent=root) for name in "AB"]
+    for number, one in enumerate(below):
+        add_dossier(session, one, make_source(session), f"HS-{number}")
+    period = Period(FIRST.date(), date(2026, 12, 31))
+    span = Span(period.begins, period.ends, period.first, period.last)
+    scope = Scope(root.lft, root.rgt)
+    counted = [_shown(tallies.counts(session, scope, span))]
+    while folding.fold(session, limit=1000):
+        pass
+    folding.roll_up(session)
+    assert not folding.is_stale(session)
+    session.execute(text("DELETE FROM fact_month WHERE slice < 100"))
+
+    by_sums = facts.counts(session, scope, [span])
+    make_unit(session, "H44.C", parent=root)
+
+    assert by_sums is not None
+    assert [_shown(rows) for rows in by_sums] == counted
+    assert folding.is_stale(session)
+    by_units = facts.counts(session, scope, [span])
+    assert by_units is not None
+    assert [_shown(rows) for rows in by_units] != counted
+
+
 def _shown(rows: Sequence[tallies.Row]) -> dict[object, dict[str, int]]:
     return {
         row.keys: {name: value for name, value in row.tally.to_dict().items() if value}
@@ -191,18 +219,23 @@ def test_a_recount_finds_no_difference_and_building_is_folding(
     units = session.scalars(below, {"lft": root.lft, "rgt": root.rgt}).all()
 
     assert folding.compare(session, units) == []
+    assert folding.compare_above(session) == []
 
     session.execute(text("SAVEPOINT told"))
     while folding.fold(session, limit=1000):
         pass
     folded = _stored(session)
     assert folding.compare(session, units) == []
+    assert folding.compare_above(session) == []
     session.execute(text("ROLLBACK TO told"))
     folding.build(session, units)
 
     assert folding.waiting(session) == 0
     assert _stored(session) == folded
     assert folding.compare(session, units) == []
+    assert folding.compare_above(session) == []
+    folding.roll_up(session)
+    assert folding.compare_above(session) == []
 
 
 def _stored(session: WriteSession) -> list[tuple[object, ...]]:
