@@ -18,7 +18,8 @@ from app.domain.errors import Invalid
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 SECOND: Final = 1_000_000
-DAY: Final = 86_400 * SECOND
+HOUR: Final = 3_600 * SECOND
+DAY: Final = 24 * HOUR
 _MICROSECOND: Final = timedelta(microseconds=1)
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
@@ -149,7 +150,8 @@ class Almanac:
     """The tables of one calendar, made when they are first needed."""
 
     __slots__ = (
-        *("_calendar", "_edges", "_estimated", "_sessions", "_table", "_years", "kept", "zone"),
+        *("_calendar", "_edges", "_estimated", "_even", "_sessions", "_table", "_years"),
+        *("kept", "zone"),
     )
 
     def __init__(
@@ -168,11 +170,13 @@ class Almanac:
         self._years = years
         self._estimated = estimated
         self._table: DayTable | None = None
+        self._even = (0, 0, 0)
+        """The first day, the day after the last, and the hour of UTC that turns the day."""
         self._edges = dict[int, DayEdges]()
-        self.kept = dict[tuple[int, ...], object]()
+        self.kept = dict[object, object]()
         """Answers that follow from these tables alone, by keys of those who compute them."""
 
-    def keep(self, key: tuple[int, ...], answer: object) -> None:
+    def keep(self, key: object, answer: object) -> None:
         """Keep an answer; all are forgotten when they become too many."""
         if len(self.kept) >= MOST_KEPT:
             self.kept.clear()
@@ -189,6 +193,22 @@ class Almanac:
         if not FIRST_YEAR < instant.year < LAST_YEAR:
             raise CalendarYearMissing(calendar=self._calendar, year=instant.year)
         return micros(instant)
+
+    def day_of(self, instant: datetime, field: str) -> int:
+        """Return the local day in which an instant lies; needs no loaded year.
+
+        Where the clock of the zone never changes within the table, as in Viet Nam, the day in UTC
+        turns into the local one at one hour.
+
+        :raises NaiveInstant: if it has no offset.
+        :raises CalendarYearMissing: if it lies outside the years that any calendar can know.
+        """
+        if instant.tzinfo is UTC:
+            low, high, turn = self._even
+            ordinal = instant.toordinal() + (instant.hour >= turn)
+            if low <= ordinal < high:
+                return ordinal
+        return self.local_ordinal(self.checked(instant, field))
 
     def local_ordinal(self, moment: int) -> int:
         """Return the local day in which an instant lies; needs no loaded year."""
@@ -364,6 +384,8 @@ class Almanac:
 
     def _keep(self, table: DayTable) -> DayTable:
         self._table = table
+        turn = _turn_of(table)
+        self._even = (0, 0, 0) if turn is None else (table.low, table.high, turn)
         return table
 
     def _run_of(self, year: int) -> tuple[int, int]:
@@ -449,6 +471,19 @@ class Almanac:
             for opened, closed in sessions
         ]
         return [(opened, closed) for opened, closed in spans if opened < closed]
+
+
+def _turn_of(table: DayTable) -> int | None:
+    """Return the hour of UTC at which each day of a table begins, on the day before in UTC.
+
+    24 stands for the same day; None is for clocks that change, or that run behind.
+    """
+    first = table.midnights[0]
+    behind = (table.low - EPOCH_ORDINAL) * DAY - first
+    is_even = all(at == first + index * DAY for index, at in enumerate(table.midnights))
+    if not is_even or behind % HOUR or not 0 <= behind < DAY:
+        return None
+    return 24 - behind // HOUR
 
 
 _SLACK: Final = 5

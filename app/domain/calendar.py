@@ -439,8 +439,7 @@ class WorkCalendar:
 
         :raises NaiveInstant: if it has no offset.
         """
-        almanac = self.almanac
-        return date.fromordinal(almanac.local_ordinal(almanac.checked(instant, "instant")))
+        return date.fromordinal(self.almanac.day_of(instant, "instant"))
 
     def exception_on(self, day: date) -> DayException | None:
         """Find the exception that holds on a day."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from fractions import Fraction
 from math import ceil
-from typing import ClassVar, Final, Protocol, assert_never
+from typing import ClassVar, Final, NamedTuple, Protocol, assert_never
 
 from app.domain.almanac import (
     Almanac,
@@ -40,6 +40,7 @@ from app.domain.pauses import (
     united,
     without_replaced,
 )
+from app.domain.values import immutable
 
 __all__ = [
     "DEFAULT_POLICIES",
@@ -88,7 +89,7 @@ class EndBeforeStart(Invalid):
 HALF: Final = Fraction(1, 2)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Due:
     """A due date with the instants that judge it.
 
@@ -106,7 +107,7 @@ class Due:
     by_instant: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Phase:
     """The due date after so many effective pauses.
 
@@ -702,9 +703,9 @@ def compute_due(
     :raises CalendarYearMissing: if a year that it needs is not loaded.
     :raises CalendarNeverOpens: if no working day lies ahead.
     """
-    moment = calendar.almanac.checked(start, "start")
     if not pauses and limit.kind in _BY_DAY:
-        return _by_day(calendar.almanac, limit, moment)
+        return _by_day(calendar.almanac, limit, start)
+    moment = calendar.almanac.checked(start, "start")
     course = _course(calendar, limit, moment)
     if course is None:
         return None
@@ -717,22 +718,26 @@ def compute_due(
 _BY_DAY: Final = frozenset({LimitKind.WORKING_DAYS, LimitKind.CALENDAR_DAYS})
 """Limits whose due date without pauses follows from the local day of the start alone."""
 
-_COMPUTED, _TOLD = 0, 1
-"""What the kept answers of an almanac are about: the first part of their keys."""
 
-
-def _by_day(almanac: Almanac, limit: TimeLimit, start: int) -> Due:
-    value = limit.value or Fraction(0)
-    is_working = limit.kind is LimitKind.WORKING_DAYS
-    base = almanac.local_ordinal(start)
-    key = (_COMPUTED, is_working, value.numerator, value.denominator, base)
+def _by_day(almanac: Almanac, limit: TimeLimit, start: datetime) -> Due:
+    key = (id(limit), almanac.day_of(start, "start"))
     kept = almanac.kept.get(key)
-    if isinstance(kept, Due):
-        return kept
-    course = (_WorkingDays if is_working else _CalendarDays)(almanac, start, value)
+    if type(kept) is _Computed and kept.limit is limit:
+        return kept.due
+    is_working = limit.kind is LimitKind.WORKING_DAYS
+    course = (_WorkingDays if is_working else _CalendarDays)(
+        almanac, micros(start), limit.value or Fraction(0)
+    )
     due = course.due()
-    almanac.keep(key, due)
+    almanac.keep(key, _Computed(limit, due))
     return due
+
+
+class _Computed(NamedTuple):
+    """A due date and its limit, which is held so that its identity stays its own."""
+
+    limit: TimeLimit
+    due: Due
 
 
 def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Due:
@@ -745,9 +750,9 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
     :raises CalendarYearMissing: if it is judged by instant and its year is not loaded.
     """
     almanac = calendar.almanac
-    moment = almanac.checked(due_at, "due_at")
-    ordinal = almanac.local_ordinal(moment)
+    ordinal = almanac.day_of(due_at, "due_at")
     if by_instant:
+        moment = micros(due_at)
         on = almanac.local_ordinal(moment - 1)
         closes = almanac.is_working(on) and almanac.last_close(on) == moment
         opening = almanac.last_opening_before(moment)
@@ -759,8 +764,8 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
             provisional=False,
             by_instant=True,
         )
-    kept = calendar.same_day_almanac.kept.get((_TOLD, ordinal))
-    if isinstance(kept, Due):
+    kept = calendar.same_day_almanac.kept.get(ordinal)
+    if type(kept) is Due:
         return kept
     closes_at = _last_close_if_known(calendar, ordinal)
     due = Due(
@@ -772,7 +777,7 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
         by_instant=False,
     )
     if closes_at is not None:
-        calendar.same_day_almanac.keep((_TOLD, ordinal), due)
+        calendar.same_day_almanac.keep(ordinal, due)
     return due
 
 
@@ -909,10 +914,13 @@ def days_taken(
     :raises CalendarYearMissing: if a year of it is not loaded.
     """
     almanac = calendar.almanac
+    if not pauses:
+        first, last = almanac.day_of(start, "start"), almanac.day_of(end, "end")
+        return almanac.count(first + 1, last + 1)
     begun, ended = almanac.checked(start, "start"), almanac.checked(end, "end")
     if ended <= begun:
         return 0
-    return _days_taken(almanac, begun, ended, united(pauses, start, end) if pauses else ())
+    return _days_taken(almanac, begun, ended, united(pauses, start, end))
 
 
 def _days_taken(almanac: Almanac, begun: int, ended: int, spans: Iterable[PauseSpan]) -> int:

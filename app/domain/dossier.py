@@ -7,10 +7,11 @@ and a correction counts only if it was learned in time (``clock.md``).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from app.domain.record import (
@@ -23,6 +24,7 @@ from app.domain.record import (
     Told,
 )
 from app.domain.stay import Heirs, Lull, Stay, inherited
+from app.domain.values import immutable
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 """The zone of every local day in the figures; a unit's calendar may name another for its hours."""
@@ -80,7 +82,7 @@ class Issue(StrEnum):
     NUMBER_UNCLEAR = "number_unclear"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Closing:
     """One end of a dossier: when it was first said to be, and what the sender says now.
 
@@ -95,7 +97,7 @@ class Closing:
     reopened_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Promise:
     """One due date that was told as the promise, or as its correction."""
 
@@ -107,7 +109,7 @@ class Promise:
     is_approved: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class CalendarChange:
     """A calendar that was changed while the dossier was open, and the promise that it moved."""
 
@@ -117,7 +119,7 @@ class CalendarChange:
     learned_at: datetime
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class History:
     """What the messages say, put in order and read once; no calendar, no law."""
 
@@ -181,6 +183,15 @@ _PAUSING = {
     Status.STOPPED: "stopped",
 }
 _REFUSED = frozenset({Status.REFUSED_AT_INTAKE, Status.WITHDRAWN})
+_SUSPENDING = frozenset(_PAUSING)
+_RECORD: Final = MessageKind.RECORD
+_CORRECTION: Final = MessageKind.CORRECTION
+_CHANGE: Final = MessageKind.CALENDAR_CHANGE
+_STOPPED: Final = Status.STOPPED
+_WITHDRAWN: Final = Status.WITHDRAWN
+_REFUSED_AT_INTAKE: Final = Status.REFUSED_AT_INTAKE
+_FINISHED: Final = Ending.FINISHED
+# Members by a name of the module: to ask an enumeration for one takes ten times as long.
 _RANK = {
     Status.SUBMITTED: 0,
     Status.REFUSED_AT_INTAKE: 1,
@@ -201,41 +212,44 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
     Two snapshots without a stamp and with the same newest date differ only in what was learned
     later, so among them the order of arrival is the order of news.
     """
-    return [
-        message
-        for _, message in sorted(
-            enumerate(messages),
-            key=lambda pair: (
-                pair[1].source_updated_at,
-                not pair[1].stamped,
-                (0, pair[1].digest) if pair[1].stamped else (pair[0], ""),
-            ),
+    ordered = [
+        (
+            one.source_updated_at,
+            not one.stamped,
+            0 if one.stamped else index,
+            one.digest if one.stamped else "",
+            index,
+            one,
         )
+        for index, one in enumerate(messages)
     ]
+    ordered.sort()
+    return [one for *_, one in ordered]
 
 
-@dataclass(slots=True)
 class _Reader:
     """Reads messages in the order of news and gathers a history."""
 
-    units: Units
-    facts: Told = field(default_factory=Told)
-    stays: list[Stay] = field(default_factory=list)
-    cycles: list[_Cycle] = field(default_factory=lambda: [_Cycle()])
-    statuses: list[tuple[datetime, Status]] = field(default_factory=list)
-    event_pauses: list[PauseTold] = field(default_factory=list)
-    extensions: list[ExtensionTold] = field(default_factory=list)
-    voided_at: datetime | None = None
-    apology_at: datetime | None = None
-    apology_exempt: bool = False
-    last_seen: datetime | None = None
-    issues: set[Issue] = field(default_factory=set)
+    def __init__(self, units: Units) -> None:
+        self.units = units
+        self.facts: Told = {}
+        self.stays: list[Stay] = []
+        self.cycles = [_Cycle()]
+        self.statuses: list[tuple[datetime, Status]] = []
+        self.event_pauses: list[PauseTold] = []
+        self.extensions: list[ExtensionTold] = []
+        self.voided_at: datetime | None = None
+        self.apology_at: datetime | None = None
+        self.apology_exempt = False
+        self.last_seen: datetime | None = None
+        self.issues: set[Issue] = set()
 
     def read(self, message: Message) -> None:
         """Take in one message that is newer than all before it."""
+        if message.kind is _RECORD:
+            self._record(message)
+            return
         match message.kind:
-            case MessageKind.RECORD:
-                self._record(message)
             case MessageKind.STEP:
                 self._move(message, message.told.get("unit"))
                 self._status(message.told.get("status"), message.at, message)
@@ -315,7 +329,7 @@ class _Reader:
             self.facts["status"] = status
             if not self.statuses or self.statuses[-1][1] is not status:
                 self.statuses.append((at, status))
-            ends = status is Status.STOPPED and (told.get("ended_at") or told.get("outcome"))
+            ends = status is _STOPPED and (told.get("ended_at") or told.get("outcome"))
             if (
                 status in OPEN_STATUSES
                 and not ends
@@ -324,19 +338,16 @@ class _Reader:
                 and at > cycle.at
             ):
                 cycle = self._reopen(at)
-            elif status is Status.WITHDRAWN or ends:
+            elif status is _WITHDRAWN or ends:
                 self._end(cycle, status, at, message)
-        if told.get("returned_at") is not None and cycle.returned_at is None:
+        if cycle.returned_at is None:
             cycle.returned_at = told.get("returned_at")
-        if finished_at is not None and status is not Status.WITHDRAWN:
-            cycle.close(Ending.FINISHED, finished_at, told=True, stamp=message.source_updated_at)
-        elif status is Status.REFUSED_AT_INTAKE and self.facts.get("received_at") is not None:
+        if finished_at is not None and status is not _WITHDRAWN:
+            cycle.close(_FINISHED, finished_at, told=True, stamp=message.source_updated_at)
+        elif status is _REFUSED_AT_INTAKE and self.facts.get("received_at") is not None:
             ended = told.get("ended_at")
             cycle.close(
-                Ending.FINISHED,
-                ended or at,
-                told=ended is not None,
-                stamp=message.source_updated_at,
+                _FINISHED, ended or at, told=ended is not None, stamp=message.source_updated_at
             )
 
     def _end(self, cycle: _Cycle, status: Status, at: datetime, message: Message) -> None:
@@ -411,7 +422,7 @@ class _Reader:
         for cycle in self.cycles:
             ending, at = cycle.ending, cycle.at
             if ending is None and cycle.returned_at is not None:
-                ending, at = Ending.FINISHED, cycle.returned_at
+                ending, at = _FINISHED, cycle.returned_at
                 self.issues.add(Issue.FINISH_FROM_RETURN)
             if ending is None or at is None:
                 continue
@@ -473,6 +484,87 @@ def gather(
 
     :raises KeyError: a word for a unit is missing from ``units``.
     """
+    if len(messages) == 1 and (plain := plain_history(messages[0], units, heirs)) is not None:
+        return plain
+    return gather_all(messages, units, nowhere=nowhere, heirs=heirs)
+
+
+def plain_history(message: Message, units: Units, heirs: Heirs = _NO_HEIRS) -> History | None:
+    """Read the one record of a dossier, if it tells of nothing but dates; None if of more.
+
+    Most dossiers are told first in this way: at one unit, without pause, letter or withdrawal.
+    ``gather_all`` says the same of them, only slower.
+
+    :raises KeyError: the word for its unit is missing from ``units``.
+    """
+    told = message.told
+    status, unit = told.get("status"), told.get("unit")
+    if (
+        message.kind is not _RECORD
+        or unit is None
+        or status in _SPECIAL
+        or told.get("pauses")
+        or told.get("extension") is not None
+    ):
+        return None
+    held = units[message.root, unit]
+    if held in heirs:
+        return None
+    stamp, heard = message.source_updated_at, message.recorded_at
+    issues = _NO_ISSUES
+    closings: tuple[Closing, ...] = ()
+    ended = told.get("finished_at")
+    if ended is not None:
+        closings = (Closing(_FINISHED, ended, ended, stamp),)
+    elif (ended := told.get("returned_at")) is not None:
+        closings = (Closing(_FINISHED, ended, ended, ended),)
+        issues = _FROM_RETURN
+    due_at = told.get("due_at")
+    promise = None
+    if due_at is not None:
+        is_approved = bool(told.get("approved"))
+        document = told.get("document")
+        promise = Promise(due_at, _RECORD.value, document, heard, stamp, is_approved)
+    return History(
+        told,
+        (Stay(held, None),),
+        closings,
+        (),  # pauses
+        (),  # inferred ones
+        (),  # extensions
+        promise,
+        (),  # corrections
+        None,  # voided
+        None if status is None else stamp,
+        None,  # an apology
+        False,  # an exemption from one
+        heard,
+        heard,
+        stamp,
+        message.root,
+        heard,
+        (),  # calendar changes
+        issues,
+    )
+
+
+_SPECIAL = _SUSPENDING | _REFUSED
+"""Statuses that say more than that a dossier is open or finished."""
+_NO_ISSUES: Final = frozenset[Issue]()
+_FROM_RETURN: Final = frozenset({Issue.FINISH_FROM_RETURN})
+
+
+def gather_all(
+    messages: Sequence[Message],
+    units: Units,
+    *,
+    nowhere: int | None = None,
+    heirs: Heirs = _NO_HEIRS,
+) -> History:
+    """Read messages as ``gather`` does, whatever they tell of.
+
+    :raises KeyError: a word for a unit is missing from ``units``.
+    """
     reader = _Reader(units)
     news = in_order(messages) if len(messages) > 1 else messages
     for message in news:
@@ -481,9 +573,9 @@ def gather(
     explicit = tuple(reader.facts.get("pauses") or ()) + tuple(reader.event_pauses)
     promise, corrections = _promises(messages)
     heard = [message.recorded_at for message in messages]
-    applied = [one for one in messages if one.kind is MessageKind.CALENDAR_CHANGE]
+    applied = [one for one in messages if one.kind is _CHANGE]
     stays = _stays(reader.stays, nowhere)
-    if any(stay.unit in heirs for stay in stays):
+    if heirs and any(stay.unit in heirs for stay in stays):
         lulls = reader.lulls(closings)
         begins = reader.begins(news[0].source_updated_at)
         stays = inherited(stays, heirs, begins=begins, lulls=lulls)
@@ -589,16 +681,18 @@ def _promises(messages: Sequence[Message]) -> tuple[Promise | None, tuple[Promis
             message.told.get("document"),
             message.recorded_at,
             message.source_updated_at,
-            is_approved=bool(message.told.get("approved")),
+            bool(message.told.get("approved")),
         )
-        if message.kind is MessageKind.CORRECTION:
+        if message.kind is _CORRECTION:
             corrections.append(told)
         elif held is None or found is None or _replaces(message, held, found.due_at):
             held, found = message, told
-    return found, tuple(sorted(corrections, key=lambda one: (one.learned_at, one.told_at)))
+    if len(corrections) > 1:
+        corrections.sort(key=lambda one: (one.learned_at, one.told_at))
+    return found, tuple(corrections)
 
 
-_NAMES_DUE = frozenset({MessageKind.RECORD, MessageKind.CORRECTION})
+_NAMES_DUE = frozenset({_RECORD, _CORRECTION})
 
 
 def _replaces(message: Message, held: Message, held_due: datetime) -> bool:

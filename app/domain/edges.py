@@ -5,18 +5,18 @@ its result: the state at an instant T is that of the last edge before T, and a f
 an edge that lies in it. Counters add ``edges(new) - edges(old)``; a recount reads them all.
 """
 
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from app.domain.deadline import Due
 from app.domain.dossier import Closing, Ending
 from app.domain.stay import Stay
 from app.domain.timeliness import FINISHES, JUST, Flow, State
+from app.domain.values import immutable
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Standing:
     """How an open dossier stands from an instant on, until the next standing.
 
@@ -29,7 +29,7 @@ class Standing:
     due: Due | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Edge:
     """From ``at`` on the dossier is in ``state`` at ``unit``; ``flow`` is what that counts."""
 
@@ -40,7 +40,7 @@ class Edge:
     unit: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Course:
     """All that decides the states of one dossier under one reading.
 
@@ -80,88 +80,101 @@ def judge(due: Due | None, finished_at: datetime) -> State:
 
 def edges(course: Course) -> tuple[Edge, ...]:
     """Return the edges of a dossier in order, each at the unit that counts it."""
-    line = list(_states(course))
+    line = _states(course)
     if course.voided_at is not None:
         line = _voided(line, course.voided_at)
     if len(course.stays) == 1:
         unit = course.stays[0].unit
-        return tuple([Edge(*point, unit) for point in line])
+        return tuple([Edge(at, state, flow, due_on, unit) for at, state, flow, due_on in line])
     return tuple(_placed(line, course.stays))
 
 
 _Point = tuple[datetime, State, Flow, date | None]
+_Open = tuple[datetime, State, date | None]
 
 
-def _states(course: Course) -> Iterator[_Point]:
-    """Yield (at, state, flow, due) over the whole life, as if at one unit."""
+def _states(course: Course) -> list[_Point]:
+    """Return (at, state, flow, due) over the whole life, as if at one unit."""
+    line = _before_receipt(course)
     received_at = course.received_at
-    yield from _before_receipt(course)
     if received_at is None:
-        return
-    open_line = list(_open(course.standings))
-    flow = Flow.RECEIVED
+        return line
+    open_line = _open(course.standings)
+    flow = _RECEIVED
     begins = received_at
     for closing in course.closings:
         closes = max(course.closed_at(closing), begins)
-        yield from _slice(open_line, begins, closes, flow)
-        yield _closed(course, closing, closes)
+        line += _slice(open_line, begins, closes, flow)
+        line.append(_closed(course, closing, closes))
         if closing.reopened_at is None:
-            return
+            return line
         begins = max(closing.reopened_at, closes)
         flow = Flow.REOPENED
-    yield from _slice(open_line, begins, None, flow)
+    line += _slice(open_line, begins, None, flow)
+    return line
 
 
-def _before_receipt(course: Course) -> Iterator[_Point]:
+def _before_receipt(course: Course) -> list[_Point]:
+    line: list[_Point] = []
     submitted_at, unreceived = course.submitted_at, course.unreceived
     until = course.received_at or (None if unreceived is None else unreceived[0])
     if submitted_at is not None and (until is None or submitted_at < until):
-        yield submitted_at, State.AWAITING_INTAKE_IN_TIME, Flow.NONE, None
+        line.append((submitted_at, _AWAITING, _NONE, None))
         due_at = course.intake_due_at
         if due_at is not None and (until is None or due_at + JUST < until):
-            yield due_at + JUST, State.AWAITING_INTAKE_OVERDUE, Flow.NONE, None
+            line.append((due_at + JUST, State.AWAITING_INTAKE_OVERDUE, _NONE, None))
     if course.received_at is None and unreceived is not None:
-        yield *unreceived, Flow.NONE, None
+        line.append((*unreceived, _NONE, None))
+    return line
 
 
-def _open(standings: Sequence[Standing]) -> Iterator[tuple[datetime, State, date | None]]:
-    """Yield the states of a dossier that is never closed, with the passing of each due date."""
+def _open(standings: Sequence[Standing]) -> list[_Open]:
+    """Return the states of a dossier that is never closed, with the passing of each due date."""
+    line: list[_Open] = []
+    last = len(standings) - 1
     for index, standing in enumerate(standings):
-        due = standing.due
+        at, due = standing.at, standing.due
         if standing.paused:
-            yield standing.at, State.PAUSED, None if due is None else due.due_on
-            continue
-        if due is None:
-            yield standing.at, State.OPEN_NO_DUE, None
-            continue
-        lapse = due.on_time_until + JUST
-        if lapse <= standing.at:
-            yield standing.at, State.OPEN_OVERDUE, due.due_on
-            continue
-        yield standing.at, State.OPEN_IN_TIME, due.due_on
-        ends = standings[index + 1].at if index + 1 < len(standings) else None
-        if ends is None or lapse < ends:
-            yield lapse, State.OPEN_OVERDUE, due.due_on
+            line.append((at, _PAUSED, None if due is None else due.due_on))
+        elif due is None:
+            line.append((at, State.OPEN_NO_DUE, None))
+        elif (lapse := due.on_time_until + JUST) <= at:
+            line.append((at, _OVERDUE, due.due_on))
+        else:
+            line.append((at, _IN_TIME, due.due_on))
+            if index == last or lapse < standings[index + 1].at:
+                line.append((lapse, _OVERDUE, due.due_on))
+    return line
 
 
 def _slice(
-    open_line: Sequence[tuple[datetime, State, date | None]],
-    begins: datetime,
-    ends: datetime | None,
-    flow: Flow,
-) -> Iterator[_Point]:
-    """Yield the part of the open line in [begins, ends), entering it with a flow."""
+    open_line: Sequence[_Open], begins: datetime, ends: datetime | None, flow: Flow
+) -> list[_Point]:
+    """Return the part of the open line in [begins, ends), entering it with a flow."""
     here = max(_index(open_line, begins), 0)
     _, state, due_on = open_line[here]
-    yield begins, state, flow, due_on
+    line: list[_Point] = [(begins, state, flow, due_on)]
     for at, state, due_on in open_line[here + 1 :]:
         if ends is not None and at >= ends:
-            return
-        yield at, state, Flow.NONE, due_on
+            break
+        line.append((at, state, _NONE, due_on))
+    return line
 
 
-def _index(open_line: Sequence[tuple[datetime, State, date | None]], at: datetime) -> int:
-    return bisect_right(open_line, at, key=lambda point: point[0]) - 1
+def _index(open_line: Sequence[_Open], at: datetime) -> int:
+    index = len(open_line) - 1
+    while index >= 0 and open_line[index][0] > at:
+        index -= 1
+    return index
+
+
+_NONE: Final = Flow.NONE
+_RECEIVED: Final = Flow.RECEIVED
+_AWAITING: Final = State.AWAITING_INTAKE_IN_TIME
+_IN_TIME: Final = State.OPEN_IN_TIME
+_OVERDUE: Final = State.OPEN_OVERDUE
+_PAUSED: Final = State.PAUSED
+# Members by a name of the module: to ask an enumeration for one takes ten times as long.
 
 
 def _closed(course: Course, closing: Closing, closes: datetime) -> _Point:

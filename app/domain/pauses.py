@@ -8,6 +8,7 @@ from typing import ClassVar, Final
 
 from app.domain.almanac import NaiveInstant
 from app.domain.errors import Invalid
+from app.domain.values import immutable
 
 
 @dataclass(eq=False, kw_only=True)
@@ -52,7 +53,7 @@ DEFAULT_POLICIES: Final[Mapping[PauseKind, PausePolicy]] = {
 """What holds for a procedure whose rules name no policy."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Pause:
     """One interval ``[started_at, ended_at)``; open while ``ended_at`` is None.
 
@@ -82,7 +83,7 @@ class Pause:
             )
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PauseSpan:
     """Overlapping or touching pauses taken as one, within the life of the dossier."""
 

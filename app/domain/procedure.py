@@ -33,14 +33,6 @@ class LimitVersion:
     channel: Channel | None = None
     policies: Mapping[PauseKind, PausePolicy] = field(default_factory=lambda: DEFAULT_POLICIES)
 
-    def in_force(self, day: date) -> bool:
-        """Tell whether the version holds on a day."""
-        return self.valid_from <= day and (self.valid_to is None or day <= self.valid_to)
-
-    def fits(self, case: str | None, channel: Channel) -> bool:
-        """Tell whether the version speaks of this case and channel."""
-        return self.case in (None, case) and self.channel in (None, channel)
-
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
@@ -55,7 +47,16 @@ class Procedure:
 
         None when no version was in force: a rule that is not in force is never guessed.
         """
-        found = [one for one in self.limits if one.in_force(day) and one.fits(case, channel)]
+        found = [
+            one
+            for one in self.limits
+            if one.valid_from <= day
+            and (one.valid_to is None or day <= one.valid_to)
+            and (one.case is None or one.case == case)
+            and (one.channel is None or one.channel == channel)
+        ]
+        if len(found) == 1:
+            return found[0]
         return max(
             found,
             key=lambda one: (one.case is not None, one.channel is not None, one.valid_from),

@@ -4,11 +4,10 @@ A rule describes what was told and does not accuse. Rules of one dossier are fun
 told of it; the rules ``ACROSS`` dossiers compare many and are asked of the store.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
 
@@ -22,6 +21,7 @@ from app.domain.procedure import OnlineLevel
 from app.domain.reading import Clocked
 from app.domain.record import OPEN_STATUSES, Channel, Message, MessageKind
 from app.domain.timeliness import Reading
+from app.domain.values import immutable
 
 MANY: Final = 10
 """How many dossiers of one unit, closed together, are worth a look."""
@@ -78,7 +78,7 @@ ACROSS: Final = frozenset({Issue.CLOSED_IN_SAME_MINUTE, Issue.CLOSED_IN_BULK})
 """Issues that no dossier shows by itself."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Case:
     """One dossier under the rules: its number, its news in order, and what the law says of it."""
 
@@ -101,16 +101,17 @@ def find(code: str, messages: Sequence[Message], clocked: Clocked) -> frozenset[
     ``messages`` are in order of arrival. A rule that needs a calendar year which is not loaded
     finds nothing until the year arrives.
     """
+    is_plain = len(messages) == 1 and not clocked.pauses
     news = in_order(messages) if len(messages) > 1 else messages
     case = Case(code, news, clocked)
     found = []
-    for issue, rule in RULES.items():
+    for issue, rule in _OF_PLAIN if is_plain else _OF_ALL:
         try:
             if rule(case):
                 found.append(issue)
         except _NOT_COMPUTABLE:
             continue
-    return frozenset(found)
+    return frozenset(found) if found else _NOTHING
 
 
 def overlong_at(clocked: Clocked) -> datetime | None:
@@ -144,12 +145,22 @@ def _dates_ahead(case: Case) -> bool:
         horizon, told = message.recorded_at + AHEAD, message.told
         for name in _DATES:
             at = told.get(name)
-            if isinstance(at, datetime) and at > horizon:
+            if at is not None and isinstance(at, datetime) and at > horizon:
                 return True
     return False
 
 
-_DAY_IN_NUMBER = re.compile(r"-(\d{2})(\d{2})(\d{2})(?=-)")
+def _day_in(code: str) -> str | None:
+    """Return the six digits that stand for a day in the number of a dossier, if there are any."""
+    for part in code.split("-")[1:-1]:
+        if len(part) == len("yymmdd") and part.isdecimal():
+            return part
+    return None
+
+
+@lru_cache(maxsize=4_096)
+def _written(day: date) -> str:
+    return f"{day:%y%m%d}" if day.year // 100 == 20 else ""
 
 
 def _number_date_differs(case: Case) -> bool:
@@ -157,17 +168,20 @@ def _number_date_differs(case: Case) -> bool:
 
     Source: dossier numbers are ``{unit}-{yymmdd}-{sequence}``.
     """
-    received_at = case.clocked.history.received_at
-    found = _DAY_IN_NUMBER.search(case.code)
+    facts = case.clocked.history.facts
+    received_at = facts.get("received_at")
+    found = _day_in(case.code)
     if received_at is None or found is None:
         return False
-    year, month, day = map(int, found.groups())
+    received_on = case.day(received_at)
+    if found == _written(received_on):
+        return False
     try:
-        numbered = date(2000 + year, month, day)
+        numbered = date(2000 + int(found[:2]), int(found[2:4]), int(found[4:]))
     except ValueError:
         return False
-    submitted_at = case.clocked.history.facts.get("submitted_at")
-    if numbered == case.day(received_at):
+    submitted_at = facts.get("submitted_at")
+    if numbered == received_on:
         return False
     return submitted_at is None or numbered != case.day(submitted_at)
 
@@ -307,7 +321,7 @@ def _online_at_information_level(case: Case) -> bool:
     """Tell whether a dossier came online for a procedure that only informs online (mức 2)."""
     procedure = case.clocked.terms.procedure
     return (
-        case.clocked.history.facts.get("channel") is Channel.ONLINE
+        case.clocked.history.facts.get("channel") is _ONLINE
         and procedure is not None
         and procedure.online_level is OnlineLevel.INFORMATION
     )
@@ -326,3 +340,16 @@ RULES: Final[Mapping[Issue, Callable[[Case], bool]]] = MappingProxyType(
     }
 )
 """The rules of one dossier that its reading does not need; the others are in ``reading``."""
+
+OF_CHANGES: Final = frozenset(
+    {
+        *(Issue.FINISH_BACKDATED, Issue.DUE_CHANGED_AFTER_PASSING),
+        *(Issue.PAUSE_LONGER_THAN_LIMIT, Issue.PAUSE_JUST_BEFORE_DUE),
+    }
+)
+"""What a dossier that was told once and never paused cannot show."""
+
+_OF_ALL: Final = tuple(RULES.items())
+_OF_PLAIN: Final = tuple((issue, rule) for issue, rule in _OF_ALL if issue not in OF_CHANGES)
+_NOTHING: Final = frozenset[Issue]()
+_ONLINE: Final = Channel.ONLINE

@@ -6,8 +6,8 @@ directly for one instant; a property test holds the two equal.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Final
 
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
@@ -27,14 +27,29 @@ from app.domain.pauses import DEFAULT_POLICIES, Pause, PauseKind, PausePolicy, u
 from app.domain.procedure import LimitVersion, Procedure
 from app.domain.record import Channel, ExtensionTold, PauseTold, Status
 from app.domain.timeliness import FINISHES, Reading, State
+from app.domain.values import immutable
 
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
 _FINISHED = frozenset(FINISHES.values())
+_READINGS: Final = tuple(Reading)
+_PROMISED: Final = Reading.PROMISED
+_EXTENDED: Final = Reading.EXTENDED
+_AS_SENT: Final = Reading.AS_SENT
+_STATUTORY: Final = Reading.STATUTORY
+_OTHERS: Final = (_EXTENDED, _AS_SENT, _STATUTORY)
+_WORKING_HOURS: Final = LimitKind.WORKING_HOURS
+_SAME_DAY: Final = LimitKind.SAME_DAY
+_UNKNOWN: Final = Channel.UNKNOWN
+_SUBMITTED: Final = Status.SUBMITTED
+_ENDED: Final = frozenset({Status.FINISHED, Status.RETURNED})
+_NO_ISSUES: Final = frozenset[Issue]()
+# Members by a name of the module: to ask an enumeration for one takes ten times as long.
+
 _Closed = tuple[datetime, datetime | None]
 """When a dossier was ended, and when it was taken up again."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Terms:
     """What no sender tells: the calendar of the unit, the procedure, the limit of intake.
 
@@ -48,7 +63,7 @@ class Terms:
     parent_known: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Revision:
     """One change of the promise: old and new due date, and why.
 
@@ -65,7 +80,7 @@ class Revision:
     learned_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Ground:
     """What the due date of a reading rests on, for its account.
 
@@ -77,7 +92,7 @@ class Ground:
     pauses: tuple[Pause, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Clocked:
     """What the law says of one history: limit, start, pauses, and the course of each reading."""
 
@@ -162,24 +177,33 @@ class _Clerk:
     """Works out the readings of one history, step by step."""
 
     def __init__(self, history: History, terms: Terms) -> None:
+        facts = history.facts
         self.history = history
+        self.facts = facts
         self.terms = terms
         self.calendar = terms.calendar
+        self.received_at = received_at = facts.get("received_at")
         self.issues = set(history.issues)
         self.revisions: list[Revision] = []
         self.grounds: dict[Reading, Ground] = {}
         self.told: dict[datetime, Due] = {}
-        self.version = self._version()
-        self.limit = None if self.version is None else self.version.limit
-        self.start = self._start()
-        self.pauses = self._pauses(
-            [(closing.at, closing.reopened_at) for closing in history.closings]
-        )
-        self.unreceived = self._unreceived()
-        self.submitted_at = history.facts.get("submitted_at")
-        if self.submitted_at is None and history.facts.get("status") is Status.SUBMITTED:
-            self.submitted_at = history.status_at
-        self.intake_due_at = self._intake_due(self.submitted_at)
+        closings = history.closings
+        self.is_as_sent = not closings or all(one.at == one.as_sent_at for one in closings)
+        begun = history.clock_start_at
+        self.version = self._version(begun)
+        self.limit = limit = None if self.version is None else self.version.limit
+        self.by_instant = limit is not None and limit.by_instant
+        self.start = begun
+        if limit is not None and begun is not None and limit.kind is _WORKING_HOURS:
+            self.start = self._opening(limit, begun)
+        self.pauses: tuple[Pause, ...] = ()
+        if history.pauses or history.inferred:
+            self.pauses = self._pauses([(one.at, one.reopened_at) for one in closings])
+        self.unreceived = self._unreceived() if received_at is None else None
+        self.submitted_at = submitted_at = self._submitted()
+        self.intake_due_at: datetime | None = None
+        if submitted_at is not None and (received_at is None or received_at > submitted_at):
+            self.intake_due_at = self._intake_due(submitted_at)
 
     def clocked(self) -> Clocked:
         """Return everything that follows from the history."""
@@ -188,46 +212,48 @@ class _Clerk:
         courses = self._courses(standings)
         self._notice(promised, origin, standings)
         return Clocked(
-            history=self.history,
-            terms=self.terms,
-            version=self.version,
-            start=self.start,
-            promised=promised,
-            due_origin=origin,
-            pauses=self.pauses,
-            courses=courses,
-            grounds=self.grounds,
-            revisions=tuple(self.revisions),
-            issues=frozenset(self.issues),
+            self.history,
+            self.terms,
+            self.version,
+            self.start,
+            promised,
+            origin,
+            self.pauses,
+            courses,
+            self.grounds,
+            tuple(self.revisions),
+            frozenset(self.issues) if self.issues else _NO_ISSUES,
         )
 
     # ---------------------------------------------------------------- limit, start, pauses
 
-    def _version(self) -> LimitVersion | None:
-        begun = self.history.clock_start_at
-        if begun is None or self.terms.procedure is None:
+    def _version(self, begun: datetime | None) -> LimitVersion | None:
+        procedure = self.terms.procedure
+        if begun is None or procedure is None:
             return None
-        facts = self.history.facts
-        return self.terms.procedure.limit_at(
+        facts = self.facts
+        return procedure.limit_at(
             self.calendar.local_date(begun),
             case=facts.get("case"),
-            channel=facts.get("channel") or Channel.UNKNOWN,
+            channel=facts.get("channel") or _UNKNOWN,
         )
 
-    def _start(self) -> datetime | None:
-        begun = self.history.clock_start_at
-        if begun is None or self.limit is None:
-            return begun
+    def _opening(self, limit: TimeLimit, begun: datetime) -> datetime:
         try:
-            return clock_start(self.calendar, self.limit, begun)
+            return clock_start(self.calendar, limit, begun)
         except _NOT_COMPUTABLE:
             return begun
+
+    def _submitted(self) -> datetime | None:
+        facts = self.facts
+        submitted_at = facts.get("submitted_at")
+        if submitted_at is None and facts.get("status") is _SUBMITTED:
+            return self.history.status_at
+        return submitted_at
 
     def _pauses(self, closed: Sequence[_Closed]) -> tuple[Pause, ...]:
         """Return the pauses, each clipped to the life in which it begins; others never ran."""
         history = self.history
-        if not history.pauses and not history.inferred:
-            return ()
         told = [(pause, False) for pause in history.pauses]
         told += [(pause, True) for pause in history.inferred]
         return tuple(
@@ -254,7 +280,7 @@ class _Clerk:
     # ---------------------------------------------------------------- the promise
 
     def _promise(self) -> tuple[Due | None, str]:
-        if self.history.received_at is None:
+        if self.received_at is None:
             return None, "none"
         held = self.history.promise
         if held is None:
@@ -262,7 +288,10 @@ class _Clerk:
             self._revise_computed(computed)
             return computed, "none" if computed is None else "computed"
         due = self._told(held.due_at)
-        self._revise(None, due, "initial", held.learned_at, held.document)
+        learned_at = held.learned_at
+        self.revisions.append(
+            Revision(None, due.due_on, "initial", held.document, learned_at, learned_at)
+        )
         for correction in self.history.corrections:
             due = self._corrected(due, correction)
         return due, "told"
@@ -287,16 +316,14 @@ class _Clerk:
 
     def _told(self, due_at: datetime) -> Due:
         found = self.told.get(due_at)
-        if found is None:
-            found = self.told[due_at] = self._read_due(due_at)
-        return found
-
-    def _read_due(self, due_at: datetime) -> Due:
-        by_instant = self.limit is not None and self.limit.by_instant
+        if found is not None:
+            return found
         try:
-            return promise(self.calendar, due_at, by_instant=by_instant)
+            found = promise(self.calendar, due_at, by_instant=self.by_instant)
         except _NOT_COMPUTABLE:
-            return promise(self.calendar, due_at, by_instant=False)
+            found = promise(self.calendar, due_at, by_instant=False)
+        self.told[due_at] = found
+        return found
 
     def _corrected(self, due: Due, correction: Promise) -> Due:
         """Move the promise by a correction learned in time, or approved by a superior."""
@@ -337,8 +364,7 @@ class _Clerk:
         if self.start is None:
             return (Phase(due, None),)
         limit = self.limit if told or due is not None else None
-        of_receipt = told and limit is not None and limit.kind is LimitKind.SAME_DAY
-        if not self.pauses and not of_receipt:  # only the rule of receipt may refuse a promise
+        if not self.pauses and not self._of_receipt(told=told):
             return (Phase(due, None),)
         try:
             return due_phases(
@@ -348,29 +374,47 @@ class _Clerk:
             self.issues.add(Issue.DUE_NOT_COMPUTABLE)
             return due_phases(self.calendar, None, self.start, self.pauses)
 
+    def _of_receipt(self, *, told: bool) -> bool:
+        """Tell whether the rule of receipt holds, which alone may refuse a promise."""
+        return told and self.limit is not None and self.limit.kind is _SAME_DAY
+
     def _standings(self, promised: Due | None, origin: str) -> dict[Reading, tuple[Standing, ...]]:
-        received_at = self.history.received_at
+        received_at = self.received_at
         if received_at is None:
-            return dict.fromkeys(Reading, ())
-        phases = self._phases(promised, told=origin == "told")
-        self._note_pauses(phases)
-        line = _line(received_at, phases)
-        statutory = line
-        if origin == "told":
+            return dict.fromkeys(_READINGS, ())
+        is_told = origin == "told"
+        statutory = line = self._line_of(received_at, promised, told=is_told)
+        if is_told:
             computed = self._computed()
-            law = self._phases(computed, told=False) if computed is not None else None
-            statutory = _line(received_at, law) if law else self._without_due(received_at)
-        own = Ground(promised if origin == "told" else None, self.pauses)
-        self.grounds[Reading.PROMISED] = self.grounds[Reading.EXTENDED] = own
-        self.grounds[Reading.STATUTORY] = Ground(None, self.pauses)
+            if computed is None:
+                statutory = self._without_due(received_at)
+            elif self.pauses or self._of_receipt(told=True) or not _alike(computed, promised):
+                statutory = self._line_of(received_at, computed, told=False, is_noted=False)
+        grounds = self.grounds
+        own = Ground(promised, self.pauses) if is_told else Ground(None, self.pauses)
+        grounds[_PROMISED] = grounds[_EXTENDED] = own
+        grounds[_STATUTORY] = Ground(None, self.pauses) if is_told else own
         return {
-            Reading.PROMISED: line,
-            Reading.EXTENDED: self._extended(line),
-            Reading.AS_SENT: self._as_sent(received_at),
-            Reading.STATUTORY: statutory,
+            _PROMISED: line,
+            _EXTENDED: self._extended(line) if self.history.extensions else line,
+            _AS_SENT: self._as_sent(received_at, line),
+            _STATUTORY: statutory,
         }
 
+    def _line_of(
+        self, received_at: datetime, due: Due | None, *, told: bool, is_noted: bool = True
+    ) -> tuple[Standing, ...]:
+        """Return how the dossier stands with a due date that is moved by the pauses."""
+        if not self.pauses and not self._of_receipt(told=told):
+            return (Standing(received_at, False, due),)
+        phases = self._phases(due, told=told)
+        if is_noted:
+            self._note_pauses(phases)
+        return _line(received_at, phases)
+
     def _without_due(self, received_at: datetime) -> tuple[Standing, ...]:
+        if not self.pauses:
+            return (Standing(received_at, False, None),)
         return _line(received_at, due_phases(self.calendar, None, received_at, self.pauses))
 
     def _note_pauses(self, phases: Sequence[Phase]) -> None:
@@ -382,18 +426,18 @@ class _Clerk:
                 self._revise(held, phase.due, reason, None, at=phase.span.ended_at)
                 held = phase.due
 
-    def _as_sent(self, received_at: datetime) -> tuple[Standing, ...]:
+    def _as_sent(self, received_at: datetime, line: tuple[Standing, ...]) -> tuple[Standing, ...]:
         """Return what the latest record says: its due date, not moved by anything."""
-        due_at = self.history.facts.get("due_at")
-        pauses = self.pauses
-        if any(closing.at != closing.as_sent_at for closing in self.history.closings):
-            pauses = self._pauses(
-                [(closing.as_sent_at, closing.reopened_at) for closing in self.history.closings]
-            )
+        due_at = self.facts.get("due_at")
+        history, pauses = self.history, self.pauses
+        if (history.pauses or history.inferred) and not self.is_as_sent:
+            pauses = self._pauses([(one.as_sent_at, one.reopened_at) for one in history.closings])
         if due_at is None or self.start is None:
             return _line(received_at, due_phases(self.calendar, None, received_at, pauses))
         due = self._told(due_at)
-        self.grounds[Reading.AS_SENT] = Ground(due, ())
+        self.grounds[_AS_SENT] = Ground(due, ())
+        if not pauses and len(line) == 1 and line[0].due is due:
+            return line
         found = [Standing(received_at, paused=False, due=due)]
         for span in united(pauses, self.start) if pauses else ():
             if span.started_at <= due.on_time_until:
@@ -462,13 +506,12 @@ class _Clerk:
 
     def _courses(self, standings: Mapping[Reading, tuple[Standing, ...]]) -> dict[Reading, Course]:
         """Return the course of each reading; those that stand alike are one."""
-        closings = self.history.closings
-        is_as_sent = all(closing.at == closing.as_sent_at for closing in closings)
-        line = standings[Reading.PROMISED]
+        line = standings[_PROMISED]
         course = self._course(line, by_as_sent=False)
-        found = {Reading.PROMISED: course}
-        for reading, own in standings.items():
-            by_as_sent = reading is Reading.AS_SENT and not is_as_sent
+        found = {_PROMISED: course}
+        for reading in _OTHERS:
+            own = standings[reading]
+            by_as_sent = reading is _AS_SENT and not self.is_as_sent
             if not by_as_sent and (own is line or own == line):
                 found[reading] = course
             else:
@@ -478,24 +521,25 @@ class _Clerk:
     def _course(self, standings: tuple[Standing, ...], *, by_as_sent: bool) -> Course:
         history = self.history
         return Course(
-            stays=history.stays,
-            submitted_at=self.submitted_at,
-            intake_due_at=self.intake_due_at,
-            unreceived=self.unreceived,
-            received_at=history.received_at,
-            standings=standings,
-            closings=history.closings,
-            by_as_sent=by_as_sent,
-            voided_at=history.voided_at,
+            history.stays,
+            self.submitted_at,
+            self.intake_due_at,
+            self.unreceived,
+            self.received_at,
+            standings,
+            history.closings,
+            by_as_sent,
+            history.voided_at,
         )
 
-    def _intake_due(self, submitted_at: datetime | None) -> datetime | None:
-        received_at = self.history.received_at
-        if submitted_at is None or (received_at is not None and received_at <= submitted_at):
-            return None
+    def _intake_due(self, submitted_at: datetime) -> datetime | None:
+        """Return until when the dossier may wait; None if it waited less than any such time."""
+        received_at = self.received_at
+        limit = self.terms.intake_limit
         try:
-            limit = self.terms.intake_limit
-            if limit.kind is LimitKind.WORKING_HOURS and limit.duration is not None:
+            if limit.kind is _WORKING_HOURS and limit.duration is not None:
+                if received_at is not None and received_at - submitted_at <= limit.duration:
+                    return None
                 return self.calendar.add_working_time(submitted_at, limit.duration)
             due = compute_due(self.calendar, limit, submitted_at)
         except _NOT_COMPUTABLE:
@@ -505,7 +549,7 @@ class _Clerk:
     def _unreceived(self) -> tuple[datetime, State] | None:
         history = self.history
         at = history.status_at
-        if history.received_at is not None or at is None:
+        if at is None:
             return None
         match history.facts.get("status"):
             case None | Status.SUBMITTED:
@@ -526,21 +570,23 @@ class _Clerk:
         standings: Mapping[Reading, tuple[Standing, ...]],
     ) -> None:
         self._notice_words()
-        received_at = self.history.received_at
+        received_at = self.received_at
         if received_at is None:
             return
         if promised is None and (self.limit is None or self.limit.kind is not LimitKind.NONE):
             self.issues.add(Issue.NO_DUE)
-        supplements = [pause for pause in self.pauses if pause.kind is PauseKind.SUPPLEMENT]
-        if len(supplements) > 1 and len(united(supplements, received_at)) > 1:
-            self.issues.add(Issue.MORE_THAN_ONE_SUPPLEMENT)
+        if len(self.pauses) > 1:
+            supplements = [pause for pause in self.pauses if pause.kind is PauseKind.SUPPLEMENT]
+            if len(supplements) > 1 and len(united(supplements, received_at)) > 1:
+                self.issues.add(Issue.MORE_THAN_ONE_SUPPLEMENT)
         self._notice_ends(received_at)
         if origin == "told":
             self._notice_due(standings)
 
     def _notice_words(self) -> None:
-        facts = self.history.facts
-        if facts.get("channel") in (None, Channel.UNKNOWN):
+        facts = self.facts
+        channel = facts.get("channel")
+        if channel is None or channel is _UNKNOWN:
             self.issues.add(Issue.UNKNOWN_CHANNEL)
         if self.terms.procedure is None:
             self.issues.add(Issue.UNKNOWN_PROCEDURE)
@@ -552,8 +598,7 @@ class _Clerk:
 
     def _notice_ends(self, received_at: datetime) -> None:
         closings = self.history.closings
-        status = self.history.facts.get("status")
-        if not closings and status in (Status.FINISHED, Status.RETURNED):
+        if not closings and self.facts.get("status") in _ENDED:
             self.issues.add(Issue.FINISHED_WITHOUT_DATE)
         for closing in closings:
             if closing.ending is Ending.FINISHED and closing.at < received_at:
@@ -562,21 +607,27 @@ class _Clerk:
                 self.issues.add(Issue.ZERO_DURATION)
 
     def _notice_due(self, standings: Mapping[Reading, tuple[Standing, ...]]) -> None:
-        promised = standings[Reading.PROMISED]
-        law = standings[Reading.STATUTORY]
+        promised = standings[_PROMISED]
+        law = standings[_STATUTORY]
         told, computed = promised[0].due, law[0].due
         if told is not None and computed is not None and told.due_on != computed.due_on:
             self.issues.add(Issue.DUE_NOT_REPRODUCIBLE)
-        sent = standings[Reading.AS_SENT][0].due
+        sent = standings[_AS_SENT][0].due
+        if sent is None or sent is told:
+            return
         known = {
             standing.due.due_on
-            for reading in (Reading.PROMISED, Reading.EXTENDED)
+            for reading in (_PROMISED, _EXTENDED)
             for standing in standings[reading]
             if standing.due is not None
         }
-        if sent is not None and sent.due_on not in known:
+        if sent.due_on not in known:
             self.issues.add(Issue.DUE_CHANGED_SILENTLY)
             self._revise(promised[-1].due, sent, "silent_change", self.history.last_recorded_at)
+
+
+def _alike(one: Due, other: Due | None) -> bool:
+    return other is not None and one.due_on == other.due_on and one == other
 
 
 def _line(received_at: datetime, phases: Sequence[Phase]) -> tuple[Standing, ...]:

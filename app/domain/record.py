@@ -5,10 +5,11 @@ means *absent* (what was known stays known), ``None`` means *null* (erases it, a
 anything else is a value.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
+
+from app.domain.values import immutable
 
 
 class Status(StrEnum):
@@ -91,7 +92,7 @@ class MessageKind(StrEnum):
     CALENDAR_CHANGE = "calendar_change"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class PauseTold:
     """One interval of suspension (tạm dừng) as the source told it; open while ``ended_at`` is None.
 
@@ -106,7 +107,7 @@ class PauseTold:
     old_due_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class ExtensionTold:
     """A letter of apology with a new date (văn bản xin lỗi và gia hạn)."""
 
@@ -161,7 +162,7 @@ class Told(TypedDict, total=False):
     old_due_at: datetime | None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Message:
     """One accepted thing that a sender told us about one dossier.
 

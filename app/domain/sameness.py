@@ -16,7 +16,8 @@ from typing import Final, TypeVar
 
 from app.domain.authority import Span
 from app.domain.dossier import in_order
-from app.domain.record import Message, MessageKind
+from app.domain.record import Message, MessageKind, Told
+from app.domain.values import immutable
 
 Key = tuple[int, str]
 """A dossier as its sender knows it: (source, number)."""
@@ -40,7 +41,7 @@ class Relation(StrEnum):
     UNCLEAR = "unclear"
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Numbered:
     """The numbers of one dossier as its source tells them now.
 
@@ -62,7 +63,7 @@ class Numbered:
         return (self.source, self.code)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Kinship:
     """What is the same dossier as one: its ``lines``, one for each source, its own first.
 
@@ -112,7 +113,7 @@ def is_number(word: str) -> bool:
 
 def is_distinctive(word: str) -> bool:
     """Tell whether a number names a dossier beyond its own source."""
-    return (not word.isdigit() or len(word) >= SHORTEST_RUNNING) and is_number(word)
+    return (len(word) >= SHORTEST_RUNNING or not word.isdigit()) and is_number(word)
 
 
 def signs(source: int, words: Iterable[str]) -> frozenset[str]:
@@ -120,7 +121,7 @@ def signs(source: int, words: Iterable[str]) -> frozenset[str]:
 
     A number that is not distinctive is a sign within its own source only.
     """
-    return frozenset(sign(source, word) for word in words if is_number(word))
+    return frozenset([sign(source, word) for word in words if is_number(word)])
 
 
 def sign(source: int, word: str) -> str:
@@ -164,10 +165,12 @@ def numbered(
     )
 
 
-def words_of(key: Key, messages: Iterable[Message]) -> frozenset[str]:
+def words_of(key: Key, told: Iterable[Told]) -> frozenset[str]:
     """Return every number under which a dossier was ever told, also those no longer told."""
-    named = (word for one in messages for word in one.told.get("other_codes") or ())
-    return frozenset([key[1], *named])
+    words = [key[1]]
+    for facts in told:
+        words += facts.get("other_codes") or ()
+    return frozenset(words)
 
 
 def kinships(known: Iterable[Numbered]) -> dict[Key, Kinship]:

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from app.domain.values import immutable
 
-@dataclass(frozen=True, slots=True)
+
+@immutable
 class Stay:
     """A unit that holds the dossier from an instant on; the first stay has no beginning.
 

@@ -48,12 +48,17 @@ class State(IntEnum):
     @property
     def in_hand(self) -> bool:
         """Tell whether the unit holds the dossier and owes a result."""
-        return State.OPEN_IN_TIME <= self <= State.PAUSED
+        return self in _IN_HAND
 
     @property
     def finished(self) -> bool:
         """Tell whether the dossier ended with a result."""
         return State.FINISHED_EARLY <= self <= State.FINISHED_NO_DUE
+
+
+_IN_HAND = frozenset(
+    {State.OPEN_IN_TIME, State.OPEN_OVERDUE, State.OPEN_NO_DUE, State.PAUSED},
+)
 
 
 class Flow(IntEnum):

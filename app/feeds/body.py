@@ -16,6 +16,7 @@ import orjson
 
 from app.domain.errors import AppError, Invalid
 from app.domain.faults import Fault
+from app.domain.values import immutable
 
 MAX_DEPTH = 32
 MAX_LINE = 1 << 20
@@ -158,7 +159,7 @@ class Broken:
     error: AppError
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Line:
     """One line of NDJSON by its number from 1, as a value or as a fault."""
 

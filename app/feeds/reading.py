@@ -20,6 +20,7 @@ import orjson
 from app.domain.canonical import parts_of
 from app.domain.faults import Fault
 from app.domain.record import MessageKind, PauseTold, Told
+from app.domain.values import immutable
 from app.feeds.body import find_broken
 from app.feeds.masking import LOST, field_name, mask
 
@@ -55,7 +56,7 @@ Hash: TypeAlias = Callable[[str], str]
 Checker: TypeAlias = Callable[[object], object]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class RecordIn:
     """A full record as a source sees a dossier now, read and checked.
 
@@ -71,7 +72,7 @@ class RecordIn:
     ignored: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class EventIn:
     """One event of a dossier, read and checked; ``at`` is when it happened."""
 

@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, lru_cache
 from importlib.resources import files
 
 from app.domain.limits import TimeLimit
@@ -62,6 +62,7 @@ def read_rules(text: str) -> tuple[IntakeRule, ...]:
     return tuple(rules)
 
 
+@lru_cache(maxsize=4_096)
 def intake_rule_at(day: date) -> IntakeRule:
     """Return the rule in force on the day a dossier was handed in.
 

@@ -19,6 +19,7 @@ from app.domain import sameness
 from app.domain.canonical import from_plain
 from app.domain.record import Message, MessageKind
 from app.domain.sameness import Relation
+from app.domain.values import immutable
 from app.store.line import Rows
 from app.store.session import Later, ReadSession, WriteSession
 
@@ -26,7 +27,7 @@ Key = sameness.Key
 """A dossier as its sender knows it: (source, code)."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Located:
     """Where a dossier's record lives, who holds it now, and its version."""
 
@@ -35,7 +36,7 @@ class Located:
     version: int
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Claim:
     """The wish to write the next version of a dossier; ``seen`` is the version that was read.
 
@@ -50,7 +51,7 @@ class Claim:
     writes: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Kept:
     """The record of one dossier: its messages in order of arrival and the last place used."""
 

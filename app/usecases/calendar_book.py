@@ -7,6 +7,7 @@ was applied to it); saving a new version, or moving a unit in the tree, moves no
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Final
 
 from app.domain.calendar import WorkCalendar
 from app.store import calendars, units
@@ -16,6 +17,9 @@ from app.usecases.calendars import STATE, composed
 
 Layers = tuple[tuple[CalendarRow, ...], ...]
 """Calendars that are laid over each other, the state's first, each with its versions in order."""
+
+MOST_ASKED: Final = 20_000
+"""So many answers are kept; then all are forgotten and found again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +35,21 @@ class CalendarBook:
         default_factory=dict, compare=False, repr=False
     )
     """Calendars laid over each other already, by their names and versions."""
+    asked: dict[tuple[int, datetime], WorkCalendar] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """Answers given lately: the dossiers of a batch are judged as of the same moment."""
 
     def at(self, unit: int, known_at: datetime) -> WorkCalendar:
         """Return the calendar of a unit as it was known at a moment."""
+        answer = self.asked.get((unit, known_at))
+        if answer is None:
+            if len(self.asked) >= MOST_ASKED:
+                self.asked.clear()
+            answer = self.asked[unit, known_at] = self._at(unit, known_at)
+        return answer
+
+    def _at(self, unit: int, known_at: datetime) -> WorkCalendar:
         rows = []
         told = self.layers[unit]
         held = told[0][1]

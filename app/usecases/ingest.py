@@ -7,11 +7,11 @@ told before is unchanged. Two writers of one dossier settle by its version (``st
 
 import contextlib
 import uuid
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from app.domain import quality
 from app.domain.authority import Span, may_tell
@@ -20,11 +20,12 @@ from app.domain.deadline import Due
 from app.domain.dossier import History, Issue, gather, in_order
 from app.domain.edges import Edge
 from app.domain.faults import Fault
-from app.domain.pauses import PauseKind
+from app.domain.pauses import Pause, PauseKind
 from app.domain.reading import Clocked, read
 from app.domain.record import Channel, Message, MessageKind, Told
 from app.domain.sameness import Key, Kinship, words_of
 from app.domain.timeliness import FINISHES, Reading
+from app.domain.values import immutable
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import access, dossiers, freshness, quarantine, stamps, units
@@ -36,6 +37,8 @@ from app.usecases.sameness import Near
 from app.usecases.terms import NOWHERE, Lexicon
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RECORD: Final = MessageKind.RECORD
+_CALENDAR_CHANGE: Final = MessageKind.CALENDAR_CHANGE
 
 ROUNDS = 8
 """Who lost a race locks what it found, looks again and wins; only a dossier that turned up in
@@ -49,6 +52,12 @@ class VerdictWord(StrEnum):
     UNCHANGED = "unchanged"
     STALE = "stale"
     QUARANTINED = "quarantined"
+
+
+_ACCEPTED: Final = VerdictWord.ACCEPTED
+_UNCHANGED: Final = VerdictWord.UNCHANGED
+_STALE: Final = VerdictWord.STALE
+# Members by a name of the module: to ask an enumeration for one takes ten times as long.
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Sender:
         return self.over or Span(self.lft, self.rgt)
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Incoming:
     """One record or event, decoded; ``index`` is its place in the batch.
 
@@ -98,7 +107,7 @@ class Unreadable:
     faults: tuple[Fault, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Verdict:
     """What became of one record of a batch; ``is_new`` tells a first sight from an update."""
 
@@ -110,7 +119,7 @@ class Verdict:
     quarantine_id: uuid.UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _News:
     """A message not heard before, with its canonical text; ``stale`` if newer news is known."""
 
@@ -119,7 +128,7 @@ class _News:
     stale: bool
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class _Next:
     """The next version of one dossier, computed and not yet claimed."""
 
@@ -131,8 +140,11 @@ class _Next:
 
     def others_named(self, kept: Mapping[Key, Kept]) -> bool:
         """Tell whether another number was ever told of the dossier."""
+        for news in self.fresh:
+            if "other_codes" in news.message.told:
+                return True
         record = kept.get(self.key)
-        return any("other_codes" in one.told for one in _messages(self, record))
+        return record is not None and any("other_codes" in one.told for one in record.messages)
 
 
 class VersionRace(RuntimeError):
@@ -246,14 +258,13 @@ def folded_rows(
         terms.words_in([(one.root, one.told) for one in messages] for messages in told.values()),
     )
     places = located | dict(near.located)
-    folded = _fold(
-        session, told, lexicon, homes={key: at.home_unit_id for key, at in places.items()}
-    )
     rows: list[dict[str, Any]] = []
     readings: list[dict[str, Any]] = []
-    for key in kept:
-        rows += folded[key].rows(lexicon, version=located[key].version, now=EPOCH)
-        readings += folded[key].readings()
+    homes = {key: at.home_unit_id for key, at in places.items()}
+    for one in _fold(session, told, lexicon, homes=homes):
+        if one.key in kept:
+            rows += one.rows(lexicon, version=located[one.key].version, now=EPOCH)
+            readings += one.readings()
     return rows, readings
 
 
@@ -264,7 +275,9 @@ def not_found_by_number(session: ReadSession, keys: Sequence[Key]) -> set[Key]:
 
 
 def _words_of(kept: Mapping[Key, Kept]) -> dict[Key, frozenset[str]]:
-    return {key: words_of(key, record.messages) for key, record in kept.items()}
+    return {
+        key: words_of(key, [one.told for one in record.messages]) for key, record in kept.items()
+    }
 
 
 def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
@@ -359,12 +372,7 @@ class _Batch:
             return self._round({**wanted, **dict.fromkeys(legs, ())}, is_again=is_again)
         beside = self._beside(wanted, writing, seen)
         told = {one.key: _messages(one, known.get(one.key)) for one in (*writing, *beside)}
-        folded = _fold(
-            self.session,
-            told,
-            lexicon,
-            homes={one.key: one.place.home_unit_id for one in (*writing, *beside)},
-        )
+        folded = self._folded((*writing, *beside), told, lexicon)
         quiet = {one.key for one in beside}
         moved = {one.key: one for one in self._moved(writing, beside, folded)}
         claims = [
@@ -382,10 +390,28 @@ class _Batch:
         changing = [*writing, *moved.values()]
         replaced = self._replaced(changing, seen)
         claimed = dossiers.claim(self.session, claims)
-        self._write(changing, folded, lexicon, replaced=replaced)
+        self._write(changing, folded, replaced=replaced)
         if len(claimed.won()) < len(claims):
             raise _Lost
         return [verdict for one in planned for verdict in one.verdicts]
+
+    def _folded(
+        self, nexts: Sequence[_Next], told: Mapping[Key, Sequence[Message]], lexicon: Lexicon
+    ) -> dict[Key, "_Projected"]:
+        """Fold dossiers one after the other, and keep of each no more than what is written."""
+        versions = {one.key: one.place.version for one in nexts}
+        homes = {one.key: one.place.home_unit_id for one in nexts}
+        now = self.now
+        return {
+            one.key: _Projected(
+                one.holder,
+                one.kinship.line,
+                one.standing,
+                one.rows(lexicon, version=versions[one.key] + 1, now=now),
+                one.readings(),
+            )
+            for one in _fold(self.session, told, lexicon, homes=homes)
+        }
 
     def _legs(self, writing: Sequence[_Next], seen: _Seen) -> set[Key]:
         """Return the legs that wait for one of the dossiers that are new."""
@@ -408,8 +434,12 @@ class _Batch:
     ) -> dict[Key, frozenset[str]]:
         """Return every number under which each dossier was told, with the news."""
         return {
-            key: words_of(key, kept[key].messages if key in kept else ()).union(
-                *(one.told.get("other_codes") or () for one in incoming)
+            key: words_of(
+                key,
+                [
+                    *[one.told for one in (kept[key].messages if key in kept else ())],
+                    *[one.told for one in incoming],
+                ],
             )
             for key, incoming in wanted.items()
         }
@@ -430,7 +460,7 @@ class _Batch:
         ]
 
     def _moved(
-        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "_Folded"]
+        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "_Projected"]
     ) -> list[_Next]:
         """Return the dossiers without news that follow from those that have some."""
         if not beside:
@@ -440,7 +470,7 @@ class _Batch:
         return [
             one
             for one in beside
-            if not news.isdisjoint(folded[one.key].kinship.line)
+            if not news.isdisjoint(folded[one.key].line)
             or folded[one.key].standing != stored.get(one.key)
         ]
 
@@ -471,41 +501,38 @@ class _Batch:
         fresh: list[_News] = []
         verdicts = []
         for told in incoming:
-            one = rights.entitled(told, place)
+            one = rights.entitled(told, place) if told.told.get("approved") else told
             text = canonical_bytes(one.told)
             message = self._message(one, text)
-            word = _compared(message, messages)
-            faults = () if word is VerdictWord.UNCHANGED else rights.faults(one, place, messages)
+            word = _compared(message, messages) if messages else _ACCEPTED
+            faults = () if word is _UNCHANGED else rights.faults(one, place, messages)
             if faults:
                 verdicts.append(Verdict(one.index, one.code, VerdictWord.QUARANTINED, faults))
                 continue
-            verdicts.append(
-                Verdict(one.index, one.code, word, is_new=place is None and not messages)
-            )
-            if word is not VerdictWord.UNCHANGED:
+            is_new = place is None and not messages
+            verdicts.append(Verdict(one.index, one.code, word, (), is_new))
+            if word is not _UNCHANGED:
                 messages.append(message)
-                fresh.append(_News(message, text, word is VerdictWord.STALE))
+                fresh.append(_News(message, text, word is _STALE))
         if place is None:
-            news = messages if len(messages) == 1 else in_order(messages)
-            named = (message.told.get("unit") for message in news)
-            home = lexicon.unit_ids[self.root, next(filter(None, named), NOWHERE)]
+            home = lexicon.unit_ids[self.root, _first_unit(messages)]
             place = Located(home, home, 0)
-        if any(one.kind is not MessageKind.CALENDAR_CHANGE for one in incoming):
+        if any(one.kind is not _CALENDAR_CHANGE for one in incoming):
             self.heard.add(place.home_unit_id)
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
 
     def _message(self, one: Incoming, text: bytes) -> Message:
-        is_record = one.kind is MessageKind.RECORD
+        kind = one.kind
         return Message(
-            kind=one.kind,
-            at=one.at,
-            source_updated_at=one.source_updated_at,
-            digest=digest_of(one.kind, text, at=None if is_record else one.at),
-            recorded_at=self.now,
-            told=one.told,
-            stamped=one.stamped,
-            root=self.root,
+            kind,
+            one.at,
+            one.source_updated_at,
+            digest_of(kind, text, at=None if kind is _RECORD else one.at),
+            self.now,
+            one.told,
+            one.stamped,
+            self.root,
         )
 
     def _replaced(self, changing: Sequence[_Next], seen: _Seen) -> list[tuple[int, int, str]]:
@@ -519,8 +546,7 @@ class _Batch:
     def _write(
         self,
         winners: Sequence[_Next],
-        folded: Mapping[Key, "_Folded"],
-        lexicon: Lexicon,
+        folded: Mapping[Key, "_Projected"],
         *,
         replaced: Sequence[tuple[int, int, str]],
     ) -> None:
@@ -550,9 +576,8 @@ class _Batch:
         rows: list[dict[str, Any]] = []
         readings: list[dict[str, Any]] = []
         for one in winners:
-            projection = folded[one.key]
-            rows += projection.rows(lexicon, version=one.place.version + 1, now=self.now)
-            readings += projection.readings()
+            rows += folded[one.key].rows
+            readings += folded[one.key].readings
         dossiers.put(
             self.session,
             rows=rows,
@@ -568,6 +593,7 @@ class _Rights:
 
     root: int
     span: Span
+    is_whole: bool
     units: Mapping[int, UnitRow]
     lexicon: Lexicon
 
@@ -576,15 +602,11 @@ class _Rights:
         cls, session: ReadSession, by: Sender, places: Iterable[Located], lexicon: Lexicon
     ) -> "_Rights":
         """Return the rights of a sender; nothing is looked up for one that speaks for all."""
-        held = {one.unit_id for one in places} if by.span != Span(*access.WHOLE) else set()
+        is_whole = by.span == Span(*access.WHOLE)
+        held = set() if is_whole else {one.unit_id for one in places}
         away = held - lexicon.by_id.keys()
         found = units.by_id(session, away) if away else {}
-        return cls(by.unit_id or 0, by.span, found, lexicon)
-
-    @property
-    def is_whole(self) -> bool:
-        """Tell whether the sender speaks for every unit."""
-        return self.span == Span(*access.WHOLE)
+        return cls(by.unit_id or 0, by.span, is_whole, found, lexicon)
 
     def entitled(self, one: Incoming, place: Located | None) -> Incoming:
         """Return a message with its approval only if it comes from above the dossier's unit."""
@@ -596,7 +618,7 @@ class _Rights:
         self, one: Incoming, place: Located | None, messages: Sequence[Message]
     ) -> tuple[Fault, ...]:
         """Return why a message may not be told by this sender, nothing if it may."""
-        if self.is_whole or place is None:
+        if place is None or self.is_whole:
             return ()
         if one.kind is MessageKind.VOID and not self._is_above(place):
             return (Fault("/kind", "event.superiors_only"),)
@@ -632,8 +654,17 @@ class _Rights:
 
 
 def _messages(one: _Next, record: Kept | None) -> list[Message]:
-    messages = list(record.messages) if record else []
-    return messages + [news.message for news in one.fresh]
+    fresh = [news.message for news in one.fresh]
+    return [*record.messages, *fresh] if record else fresh
+
+
+def _first_unit(messages: Sequence[Message]) -> str:
+    """Return the word for the unit that the oldest news names."""
+    for message in messages if len(messages) == 1 else in_order(messages):
+        unit = message.told.get("unit")
+        if unit:
+            return unit
+    return NOWHERE
 
 
 def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
@@ -664,7 +695,18 @@ def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
     return VerdictWord.STALE if is_older else VerdictWord.ACCEPTED
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
+class _Projected:
+    """What a batch keeps of a dossier that was folded: ``line`` are its numbers, newest first."""
+
+    holder: int
+    line: tuple[Key, ...]
+    standing: Standing
+    rows: list[dict[str, Any]]
+    readings: list[dict[str, Any]]
+
+
+@immutable
 class _Folded:
     """What follows from all messages of one dossier, ready to be stored."""
 
@@ -686,32 +728,35 @@ class _Folded:
     def rows(self, lexicon: Lexicon, *, version: int, now: datetime) -> list[dict[str, Any]]:
         """Return one row for each unit at which the dossier stayed; what is null is left out."""
         common = self._common(lexicon, version=version, now=now)
+        is_newest = self.key == self.kinship.line[0]
+        holder = self.holder
         found: list[dict[str, Any]] = []
-        for unit, edges in self._by_unit(Reading.PROMISED).items():
-            last = edges[-1].state if edges else None
-            is_here = unit == self.holder and self.key == self.kinship.line[0]
+        for unit, edges in self._by_unit(_PROMISED).items():
+            is_here = unit == holder and is_newest
             row = common if not found else common.copy()
             row |= _edge_columns(edges, self.clocked)
             row["unit_id"] = unit
             row["unit_lft"] = lexicon.by_id[unit].lft
             row["is_current"] = is_here
-            row["is_open"] = is_here and last is not None and last.in_hand
+            row["is_open"] = is_here and bool(edges) and edges[-1].state.in_hand
             found.append(row)
         return found
 
     def readings(self) -> list[dict[str, Any]]:
         """Return the other readings where they differ from the promised one."""
         clocked = self.clocked
-        line, held = self.edges[Reading.PROMISED], clocked.due(Reading.PROMISED)
+        courses = clocked.courses
+        course = courses[_PROMISED]
         promised: Mapping[int, Sequence[Edge]] = {}
         found: list[dict[str, Any]] = []
         for reading in _OTHERS:
-            due = clocked.due(reading)
-            if self.edges[reading] is line and due == held:
+            if courses[reading] is course:
                 continue
-            promised = promised or self._by_unit(Reading.PROMISED)
+            due, held = clocked.due(reading), clocked.due(_PROMISED)
+            is_due_alike = due is held or due == held
+            promised = promised or self._by_unit(_PROMISED)
             for unit, edges in self._by_unit(reading).items():
-                if edges == promised.get(unit) and due == held:
+                if is_due_alike and edges == promised.get(unit):
                     continue
                 row = {
                     "unit_id": unit,
@@ -719,7 +764,9 @@ class _Folded:
                     "code": self.key[1],
                     "reading": reading,
                 }
-                found.append(row | _due_columns(due) | _edge_columns(edges, clocked))
+                row |= _due_columns(due)
+                row |= _edge_columns(edges, clocked)
+                found.append(row)
         return found
 
     def _by_unit(self, reading: Reading) -> dict[int, Sequence[Edge]]:
@@ -747,6 +794,8 @@ class _Folded:
 
     def _other_codes(self) -> list[str]:
         named = set(self.history.facts.get("other_codes") or ())
+        if not named and self.kinship.is_alone:
+            return []
         return sorted(named.union(code for _, code in self.kinship.line) - {self.key[1]})
 
     def _kindred(self) -> set[Issue]:
@@ -759,25 +808,30 @@ class _Folded:
             found.add(Issue.NUMBER_UNCLEAR)
         return found
 
+    def _issues(self, lexicon: Lexicon) -> list[str]:
+        """Return everything that is worth a look, in order."""
+        facts, history = self.history.facts, self.history
+        issues = set(self.clocked.issues | self.found)
+        if lexicon.by_id[self.holder].is_bucket:
+            issues.add(Issue.UNKNOWN_UNIT)
+        if lexicon.by_name and (history.root, facts.get("unit", NOWHERE)) in lexicon.by_name:
+            issues.add(Issue.UNIT_BY_NAME)
+        if not self.kinship.is_alone:
+            issues |= self._kindred()
+        return sorted(issues)
+
     def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
         history, clocked = self.history, self.clocked
         facts = history.facts
         procedure = lexicon.procedure_of(history)
         limit = clocked.limit
-        due = clocked.due(Reading.PROMISED)
-        issues = set(clocked.issues | self.found)
-        if lexicon.by_id[self.holder].is_bucket:
-            issues.add(Issue.UNKNOWN_UNIT)
-        if (history.root, facts.get("unit", NOWHERE)) in lexicon.by_name:
-            issues.add(Issue.UNIT_BY_NAME)
-        issues |= self._kindred()
-        supplements = [
-            pause.started_at for pause in clocked.pauses if pause.kind is PauseKind.SUPPLEMENT
-        ]
+        due = clocked.due(_PROMISED)
         is_leg = clocked.is_leg
         row: dict[str, Any] = {
-            "source_id": self.key[0],
-            "code": self.key[1],
+            name: told for name, told in facts.items() if name in _AS_TOLD and told is not None
+        }
+        row["source_id"], row["code"] = self.key
+        row |= {
             "home_unit_id": self.home_unit_id,
             "version": version,
             "recorded_at": now,
@@ -789,7 +843,7 @@ class _Folded:
             "procedure_id": None if procedure is None else procedure.id,
             "procedure_told": facts.get("procedure"),
             "unit_told": facts.get("unit"),
-            "channel": facts.get("channel") or Channel.UNKNOWN,
+            "channel": facts.get("channel") or _UNKNOWN_CHANNEL,
             "applicant_type": facts.get("applicant_type") or "unknown",
             "other_codes": self._other_codes(),
             "clock_start_at": clocked.start,
@@ -800,15 +854,21 @@ class _Folded:
             "is_provisional": due is not None and due.provisional,
             "apology_at": history.apology_at,
             "apology_exempt": history.apology_exempt,
-            "issues": sorted(issues),
+            "issues": self._issues(lexicon),
             "overlong_at": quality.overlong_at(clocked) if clocked.pauses else None,
-            "supplement_at": sorted(supplements),
+            "supplement_at": _supplements(clocked.pauses) if clocked.pauses else (),
         }
-        row |= {name: value for name, value in facts.items() if name in _AS_TOLD}
-        return row | _due_columns(due)
+        row |= _due_columns(due)
+        return row
 
 
-_OTHERS = (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY)
+def _supplements(pauses: Iterable[Pause]) -> list[datetime]:
+    return sorted([one.started_at for one in pauses if one.kind is PauseKind.SUPPLEMENT])
+
+
+_PROMISED: Final = Reading.PROMISED
+_OTHERS: Final = (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY)
+_UNKNOWN_CHANNEL: Final = Channel.UNKNOWN
 _AS_TOLD = frozenset(
     {
         *("case", "applicant_hash", "parent", "leg", "official", "status", "outcome"),
@@ -826,34 +886,40 @@ def _fold(
     lexicon: Lexicon,
     *,
     homes: Mapping[Key, int],
-) -> dict[Key, _Folded]:
-    """Fold dossiers from their messages; those that share numbers must all be among them."""
-    has_others = any("other_codes" in one.told for messages in told.values() for one in messages)
+) -> Iterator[_Folded]:
+    """Fold dossiers from their messages; those that share numbers must all be among them.
+
+    Each is folded when it is asked for, so that what it took is free again before the next.
+    """
+    has_others, parents = _links(session, told)
     is_shared = has_others or len({code for _, code in told}) < len(told)
-    kin = sameness.kinships(session, told, lexicon) if is_shared else {}
-    parents = _known_parents(session, told)
+    if not is_shared:
+        for key in told:
+            history, clocked, issues = _line((key,), told, lexicon, parents)
+            alone, counts = sameness.alone(key), True
+            edges = _edges(clocked)
+            yield _Folded(key, homes[key], history, clocked, edges, issues, alone, counts)
+        return
+    kin = sameness.kinships(session, told, lexicon)
     lines: dict[Key, tuple[History, Clocked, frozenset[Issue]]] = {}
     for key in told:
-        line = kin[key].line if kin else (key,)
+        line = kin[key].line
         if line[0] not in lines:
             lines[line[0]] = _line(line, told, lexicon, parents)
     histories = {key: history for key, (history, _, _) in lines.items()}
     counted = _counted(session, kin.values(), histories, lexicon)
-    found = {}
     for key in told:
-        kinship = kin[key] if kin else sameness.alone(key)
-        history, clocked, issues = lines[kinship.line[0]]
-        found[key] = _Folded(
+        history, clocked, issues = lines[kin[key].line[0]]
+        yield _Folded(
             key=key,
             home_unit_id=homes[key],
             history=history,
             clocked=clocked,
             edges=_edges(clocked),
             found=issues,
-            kinship=kinship,
-            counts=not kin or key in counted,
+            kinship=kin[key],
+            counts=key in counted,
         )
-    return found
 
 
 def _line(
@@ -865,12 +931,9 @@ def _line(
     """Read one dossier of one source under all its numbers, the newest first."""
     source, code = line[0]
     messages = told[line[0]] if len(line) == 1 else sameness.in_line(line, told)
-    history = gather(
-        messages,
-        lexicon.unit_ids,
-        nowhere=lexicon.unit_ids.get((messages[0].root, NOWHERE)),
-        heirs=lexicon.heirs,
-    )
+    unit_ids = lexicon.unit_ids
+    nowhere = unit_ids.get((messages[0].root, NOWHERE))
+    history = gather(messages, unit_ids, nowhere=nowhere, heirs=lexicon.heirs)
     parent = history.facts.get("parent")
     is_known = parent is not None and (source, parent) in parents
     clocked = read(history, lexicon.terms(history, parent_known=is_known))
@@ -893,22 +956,27 @@ def _counted(
     return {sameness.counting(one, histories, lft_of=lft_of, precedence=precedence) for one in kin}
 
 
-def _known_parents(session: ReadSession, told: Mapping[Key, Sequence[Message]]) -> Collection[Key]:
-    """Return which of the parents that legs name are known, here or in the store."""
-    named = {
-        (key[0], parent)
-        for key, messages in told.items()
-        for one in messages
-        if (parent := one.told.get("parent")) is not None
-    }
+def _links(
+    session: ReadSession, told: Mapping[Key, Sequence[Message]]
+) -> tuple[bool, Collection[Key]]:
+    """Tell whether other numbers were told, and which named parents are known, here or there."""
+    has_others = False
+    named: set[Key] = set()
+    for key, messages in told.items():
+        for message in messages:
+            facts = message.told
+            if "other_codes" in facts:
+                has_others = True
+            if (parent := facts.get("parent")) is not None:
+                named.add((key[0], parent))
     away = named - told.keys()
-    return told.keys() | (dossiers.locate(session, away).keys() if away else set())
+    return has_others, told.keys() | (dossiers.locate(session, away).keys() if away else set())
 
 
 def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
     """Return the edges of every reading; those that stand as the promise are counted as it."""
-    promised = clocked.courses[Reading.PROMISED]
-    line = clocked.edges(Reading.PROMISED)
+    promised = clocked.courses[_PROMISED]
+    line = clocked.edges(_PROMISED)
     return {
         reading: line if course is promised else clocked.edges(reading)
         for reading, course in clocked.courses.items()
@@ -930,13 +998,19 @@ _FINISHED = frozenset(FINISHES.values())
 
 
 def _edge_columns(edges: Sequence[Edge], clocked: Clocked) -> dict[str, Any]:
-    taken: list[int | None] = []
-    if any(edge.flow in _FINISHED for edge in edges):
-        taken = [clocked.days_taken(edge) for edge in edges]
+    at, states, flows, due = [], [], [], []
+    has_finished = False
+    for edge in edges:
+        at.append(edge.at)
+        states.append(int(edge.state))
+        flows.append(int(edge.flow))
+        due.append(edge.due_on)
+        has_finished = has_finished or edge.flow in _FINISHED
+    taken = [clocked.days_taken(edge) for edge in edges] if has_finished else []
     return {
         "edge_days": taken if any(days is not None for days in taken) else [],
-        "edge_at": [edge.at for edge in edges],
-        "edge_state": [int(edge.state) for edge in edges],
-        "edge_flow": [int(edge.flow) for edge in edges],
-        "edge_due": [edge.due_on for edge in edges],
+        "edge_at": at,
+        "edge_state": states,
+        "edge_flow": flows,
+        "edge_due": due,
     }

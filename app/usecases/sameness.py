@@ -113,7 +113,10 @@ def _entries(told: Mapping[Key, Collection[str]]) -> dict[str, set[Key]]:
     entries: dict[str, set[Key]] = {}
     for key, words in told.items():
         for sign in sameness.signs(key[0], words):
-            entries.setdefault(sign, set()).add(key)
+            if sign in entries:
+                entries[sign].add(key)
+            else:
+                entries[sign] = {key}
     return entries
 
 
@@ -128,7 +131,10 @@ def _around(session: ReadSession, own: Collection[Key], found: Holders) -> Near:
         records = dossiers.records(session, places)
         located |= places
         kept |= records
-        words = {key: sameness.words_of(key, one.messages) for key, one in records.items()}
+        words = {
+            key: sameness.words_of(key, [one.told for one in record.messages])
+            for key, record in records.items()
+        }
         found = numbers.holders(session, _entries(words)).get()
         new = {key for keys in found.values() for key in keys} - set(own) - located.keys() - new
     return Near(located, kept)

@@ -48,6 +48,8 @@ class KnownProcedure:
 
     def at(self, known_at: datetime) -> Procedure:
         """Return the procedure as it was known at a moment, or as it was known first."""
+        if len(self.revisions) == 1:
+            return self.revisions[0][1]
         known = [procedure for recorded_at, procedure in self.revisions if recorded_at <= known_at]
         return known[-1] if known else self.revisions[0][1]
 
@@ -90,10 +92,10 @@ class Lexicon:
         calendar = self.calendars.at(history.stays[-1].unit, moment)
         handed_in = history.facts.get("submitted_at") or history.source_updated_at
         return Terms(
-            calendar=calendar,
-            procedure=None if known is None else known.at(moment),
-            intake_limit=intake_rule_at(calendar.local_date(handed_in)).limit,
-            parent_known=parent_known,
+            calendar,
+            None if known is None else known.at(moment),
+            intake_rule_at(calendar.local_date(handed_in)).limit,
+            parent_known,
         )
 
 

@@ -89,3 +89,35 @@ def test_a_long_count_runs_into_the_last_year_and_stops() -> None:
     with pytest.raises(CalendarYearMissing) as refusal:
         almanac.day_after(date(2199, 1, 1).toordinal(), 1000)
     assert refusal.value.year == 2201
+
+
+@given(
+    st.sampled_from(ZONES),
+    st.datetimes(datetime(2019, 12, 1), datetime(2027, 2, 1)),  # noqa: DTZ001 - made aware below
+    st.booleans(),
+)
+def test_the_local_day_of_an_instant_is_that_of_its_zone(
+    zone: str, naive: datetime, is_loaded: bool
+) -> None:
+    instant = naive.replace(tzinfo=UTC)
+    almanac = calendar(zone=zone, loaded_years=range(2020, 2027)).almanac
+    if is_loaded:
+        almanac.covering(date(2025, 1, 1).toordinal())
+
+    ordinal = almanac.day_of(instant, "at")
+
+    assert ordinal == instant.astimezone(ZoneInfo(zone)).toordinal()
+    assert ordinal == almanac.day_of(instant.astimezone(ZoneInfo(zone)), "at")
+    assert ordinal == almanac.local_ordinal(micros(instant))
+
+
+@pytest.mark.parametrize("zone", ZONES)
+@pytest.mark.parametrize("day", ["2026-01-01", "2026-03-29", "2026-10-25", "2026-12-31"])
+def test_a_local_day_turns_at_its_own_midnight(zone: str, day: str) -> None:
+    almanac = calendar(zone=zone, loaded_years=[2026]).almanac
+    ordinal = date.fromisoformat(day).toordinal()
+    midnight = instant_of(almanac.midnight(ordinal))
+    almanac.covering(ordinal)
+
+    assert almanac.day_of(midnight, "at") == ordinal
+    assert almanac.day_of(midnight - timedelta(microseconds=1), "at") == ordinal - 1

@@ -4,11 +4,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from app.domain.dossier import Ending, Issue, gather, in_order
+from app.domain.dossier import Ending, Issue, gather, gather_all, in_order, plain_history
 from app.domain.record import ExtensionTold, Message, MessageKind, PauseTold, Status, Told
-from app.domain.stay import Stay
-from tests.strategies import message
+from app.domain.stay import Heir, Stay
+from tests.strategies import message, records
 
 UNITS = {(0, "A"): 1, (0, "B"): 2, (7, "A"): 9}
 
@@ -209,3 +211,48 @@ def test_the_date_before_the_first_supplement_is_the_promise() -> None:
     assert history.promise is not None
     assert history.promise.due_at == before
     assert history.facts.get("due_at") == moved
+
+
+@settings(max_examples=300)
+@given(records(("A", "B")), st.integers(1, 2))
+def test_one_plain_record_is_read_as_any_other_message(one: Message, ceased: int) -> None:
+    heirs = {ceased: Heir(3, at(20))}
+
+    for known in ({}, heirs):
+        plain = plain_history(one, UNITS, known)
+        whole = gather_all([one], UNITS, heirs=known)
+
+        assert gather([one], UNITS, heirs=known) == whole
+        assert plain in (None, whole)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"status": Status.PROCESSING, "received_at": at(2), "due_at": at(9)},
+        {"status": Status.FINISHED, "finished_at": at(5), "pauses": ()},
+        {"status": Status.RETURNED, "returned_at": at(6), "document": "1/QĐ"},
+        {"received_at": at(2), "finished_at": None, "extension": None},
+    ],
+)
+def test_most_records_are_plain(facts: dict[str, object]) -> None:
+    one = record(3, **facts)
+
+    plain = plain_history(one, UNITS)
+
+    assert plain is not None
+    assert plain == gather_all([one], UNITS)
+
+
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {"status": Status.STOPPED},
+        {"status": Status.WITHDRAWN},
+        {"status": Status.REFUSED_AT_INTAKE},
+        {"pauses": (PauseTold("other", at(3)),)},
+        {"extension": ExtensionTold(at(3), at(9))},
+    ],
+)
+def test_a_record_that_tells_of_more_than_dates_is_not_plain(facts: dict[str, object]) -> None:
+    assert plain_history(record(3, **facts), UNITS) is None

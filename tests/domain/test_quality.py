@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.domain.dossier import Issue, gather
+from app.domain.dossier import Issue, gather, in_order
 from app.domain.limits import TimeLimit
 from app.domain.procedure import LimitVersion, OnlineLevel, Procedure
-from app.domain.quality import ACROSS, RULES, SEVERITIES, find, overlong_at
+from app.domain.quality import ACROSS, OF_CHANGES, RULES, SEVERITIES, Case, find, overlong_at
 from app.domain.reading import Clocked, Terms, read
 from app.domain.record import Channel, Message, MessageKind, PauseTold, Status, Told
 from app.i18n import Language, has_phrase
@@ -284,3 +284,37 @@ def test_an_unknown_procedure_is_held_against_nothing() -> None:
     issues = found(record(at(2), channel=Channel.ONLINE), under=unknown)
 
     assert issues == frozenset()
+
+
+@given(histories(("A", "B")))
+def test_no_rule_that_is_passed_over_would_have_found_anything(messages: list[Message]) -> None:
+    for told in (messages[:1], messages):
+        clocked = read(gather(told, UNITS), TERMS)
+        case = Case("H44-260302-1", in_order(told), clocked)
+
+        found = find("H44-260302-1", told, clocked)
+
+        assert found == {issue for issue, rule in RULES.items() if rule(case)}
+        if len(told) == 1 and not clocked.pauses:
+            assert found.isdisjoint(OF_CHANGES)
+
+
+@pytest.mark.parametrize(
+    ("code", "differs"),
+    [
+        ("H44.1-260302-7", False),
+        ("H44.1-260303-7", True),
+        ("H44.1-261302-7", False),
+        ("H44.1-260303", False),
+        ("260303-7", False),
+        ("H44-1-260303-260302-7", True),
+        ("H44-260302-260303-7", False),
+        ("H44-٢٦٠٣٠٣-7", True),
+    ],
+)
+def test_the_first_six_digits_between_hyphens_are_the_day(code: str, differs: bool) -> None:
+    one = record(at(2, 10))
+
+    found = find(code, [one], read(gather([one], UNITS), TERMS))
+
+    assert (Issue.NUMBER_DATE_DIFFERS in found) is differs
