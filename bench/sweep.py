@@ -213,9 +213,13 @@ def furnish(database: Database, *, dossiers: int, in_hand: int, share: float) ->
 
 
 def feed(
-    url: str, sender: Sender, number: int, stop: Event, out: "multiprocessing.Queue[list[float]]"
+    url: str,
+    sender: Sender,
+    number: int,
+    stop: Event,
+    out: "multiprocessing.Queue[list[tuple[float, float]]]",
 ) -> None:
-    """Send batches at a steady pace and hand back how long each took."""
+    """Send batches at a steady pace and hand back when each began and how long it took."""
     database = Database(url)
     times = []
     count = 0
@@ -232,27 +236,30 @@ def feed(
             Incoming(n, f"feed-{number}-{count}-{n}", MessageKind.RECORD, at, at, True, told)
             for n in range(20)
         ]
-        begun = time.perf_counter()
+        begun = time.monotonic()
         with database.begin() as session:
             ingest.accept(session, batch, by=sender, door="bench", now=at)
-        times.append(time.perf_counter() - begun)
+        took = time.monotonic() - begun
+        times.append((begun, took))
         count += 1
-        stop.wait(max(0.0, PACE - times[-1]))
+        stop.wait(max(0.0, PACE - took))
     database.dispose()
     out.put(times)
 
 
 @contextmanager
-def feeding(url: str, sender: Sender, number: int) -> Iterator[Callable[[], list[float]]]:
+def feeding(
+    url: str, sender: Sender, number: int
+) -> Iterator[Callable[[], list[tuple[float, float]]]]:
     """Let another process send for the time of a block."""
     context = multiprocessing.get_context("spawn")
     stop, out = context.Event(), context.Queue()
     process = context.Process(target=feed, args=(url, sender, number, stop, out))
     process.start()
 
-    def end() -> list[float]:
+    def end() -> list[tuple[float, float]]:
         stop.set()
-        times: list[float] = out.get(timeout=60)
+        times: list[tuple[float, float]] = out.get(timeout=60)
         process.join(60)
         return times
 
@@ -392,18 +399,24 @@ def main() -> int:
 def show(url: str, ground: Ground, share: float, rounds: int) -> None:
     """Measure one share and print its row."""
     with feeding(url, ground.sender, 0) as end:
-        time.sleep(WARM_UP + 10)
-        alone = end()[5:]
-    nights, mornings, longest, longest_later, beside = [], [], [], [], []
+        time.sleep(WARM_UP + 20)
+        alone = [took for _, took in end()[20:]]
+    nights, mornings, longest, longest_later = [], [], [], []
+    in_night: list[float] = []
+    in_morning: list[float] = []
     for number in range(rounds):
         forget(ground)
         with feeding(url, ground.sender, number + 1) as end:
             time.sleep(WARM_UP)
+            begun = time.monotonic()
             whole, parts = night(ground)
+            between = time.monotonic()
             morning, later, listed = digests(ground)
+            done = time.monotonic()
             times = end()
         check(ground, listed)
-        beside += times[-max(5, round((whole + morning) / PACE)) :]
+        in_night += [took for at, took in times if begun - PACE < at < between]
+        in_morning += [took for at, took in times if between < at < done]
         nights.append(whole)
         mornings.append(morning)
         longest.append(max(parts))
@@ -412,7 +425,10 @@ def show(url: str, ground: Ground, share: float, rounds: int) -> None:
         f"{share:>10.1%} {ground.new + ground.warned:>8,} {statistics.median(nights):>6.2f} s"
         f" {max(longest) * 1000:>8.0f} ms {statistics.median(mornings):>6.2f} s"
         f" {max(longest_later) * 1000:>8.0f} ms"
-        f" {p99(beside) * 1000:>8.0f} ms, alone {p99(alone) * 1000:.0f} ms"
+        f" {p99(alone) * 1000:>8.0f} ms alone, {p99(in_night) * 1000:.0f} ms at night,"
+        f" {p99(in_morning) * 1000:.0f} ms beside digests;"
+        f" medians {statistics.median(alone) * 1000:.0f}, {statistics.median(in_night) * 1000:.0f},"
+        f" {statistics.median(in_morning) * 1000:.0f} ms;"
         f"   nights {min(nights):.2f} to {max(nights):.2f} s",
         flush=True,
     )

@@ -84,12 +84,17 @@ class OverdueRow:
     apology_exempt: bool
 
 
-def candidates(session: ReadSession, look: Look, *, after: Place | None, limit: int) -> Candidates:
+def candidates(
+    session: ReadSession, look: Look, *, after: Place | None, limit: int, most: int
+) -> Candidates:
     """Return one batch of counted dossiers in hand that may deserve an alert.
 
     A warning is looked for while a dossier is in time, now and then, a stage after the due day
     while it is overdue, both in the promised reading. The walk is by key over a partial index, so
     a batch costs the same wherever it lies; histories are read only of what is left.
+
+    :param limit: dossiers to be looked at.
+    :param most: dossiers to be found; the batch ends with the last of them.
     """
     end = _end_of_batch(session, look, after=after, limit=limit)
     if end is None:
@@ -109,13 +114,15 @@ def candidates(session: ReadSession, look: Look, *, after: Place | None, limit: 
             "warning_days": list(look.warnings.values()),
             "overdue": list(look.overdue),
             "overdue_days": list(look.overdue.values()),
+            "most": most,
         },
-    )
-    return Candidates(
-        found=[_candidate(row, look.as_of) for row in rows],
-        looked_at=looked_at,
-        after=last if looked_at == limit else None,
-    )
+    ).all()
+    found = [_candidate(row, look.as_of) for row in rows]
+    if len(found) == most:
+        key = found[-1].dossier.key
+        place = Place(rows[-1].on_time_until, key.unit_id, key.source_id, key.code)
+        return Candidates(found, rows[-1].number, place)
+    return Candidates(found, looked_at, last if looked_at == limit else None)
 
 
 _WALK: Final = """
@@ -131,14 +138,15 @@ SELECT on_time_until, unit_id, source_id, code, count(*) OVER () AS looked_at
 
 _WANTED: Final = f"""
 WITH walk AS MATERIALIZED (
-  SELECT unit_id, source_id, code, on_time_until, unit_lft, due_on, due_at, received_at,
+  SELECT row_number() OVER (ORDER BY on_time_until, unit_id, source_id, code) AS number,
+         is_current AND is_counted AND due_on IS NOT NULL AS is_looked_for,
+         unit_id, source_id, code, on_time_until, unit_lft, due_on, due_at, received_at,
          first_recorded_at, edge_at, edge_state,
          edge_state[width_bucket(CAST(:last AS timestamptz), edge_at)] AS state,
          edge_state[width_bucket(CAST(:present AS timestamptz), edge_at)] AS state_now
   {_WALK}
      AND (on_time_until, unit_id, source_id, code)
          <= (:to_moment, :to_unit, :to_source, :to_code)
-     AND is_current AND is_counted AND due_on IS NOT NULL
 ), judged AS (
   SELECT walk.*, former.told, former.dues, former.episodes
     FROM walk CROSS JOIN LATERAL (
@@ -147,12 +155,13 @@ WITH walk AS MATERIALIZED (
            FROM alert a
           WHERE a.unit_id = walk.unit_id AND a.source_id = walk.source_id
             AND a.code = walk.code) AS former
-   WHERE state = {State.OPEN_OVERDUE:d}
-      OR (state = {State.OPEN_IN_TIME:d} AND state_now = {State.OPEN_IN_TIME:d})
+   WHERE is_looked_for
+     AND (state = {State.OPEN_OVERDUE:d}
+          OR (state = {State.OPEN_IN_TIME:d} AND state_now = {State.OPEN_IN_TIME:d}))
 )
 SELECT judged.unit_id, judged.source_id, judged.code, unit.code AS unit, source.code AS source,
        unit_lft, due_on, due_at, received_at, first_recorded_at, edge_at, edge_state, told, dues,
-       episodes
+       episodes, on_time_until, number
   FROM judged JOIN unit ON unit.id = judged.unit_id JOIN source ON source.id = judged.source_id
  WHERE EXISTS (
        SELECT 1 FROM unnest(CAST(:overdue AS text[]), CAST(:overdue_days AS date[])) s (name, day)
@@ -160,7 +169,7 @@ SELECT judged.unit_id, judged.source_id, judged.code, unit.code AS unit, source.
        UNION ALL
        SELECT 1 FROM unnest(CAST(:warnings AS text[]), CAST(:warning_days AS date[])) s (name, day)
         WHERE state = {State.OPEN_IN_TIME:d} AND due_on <= s.day AND s.name <> ALL (told))
- ORDER BY on_time_until, judged.unit_id, judged.source_id, judged.code"""  # noqa: S608
+ ORDER BY number LIMIT :most"""  # noqa: S608
 
 
 def _bounds(look: Look, after: Place | None) -> dict[str, object]:
@@ -413,7 +422,7 @@ def _place_of(row: sa.RowMapping) -> Place:
 
 def _candidate(row: sa.Row[*tuple[Any, ...]], as_of: datetime) -> Candidate:
     unit_id, source_id, code, unit_code, source_code, unit_lft, due_on, due_at, *rest = row
-    received_at, first_recorded_at, edge_at, edge_state, told, dues, episodes = rest
+    received_at, first_recorded_at, edge_at, edge_state, told, dues, episodes, _, _ = rest
     running = running_since(edge_at, edge_state, as_of)
     if running is None:
         raise AssertionError("SQL and the domain disagree on the state of a dossier")

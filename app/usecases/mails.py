@@ -42,7 +42,7 @@ from app.usecases.alert_settings import settings_of
 from app.usecases.calendars import calendars_of
 from app.usecases.subscriptions import CONFIRM_WITHIN, Mailing, Purpose
 
-AT_ONCE: Final = 100
+AT_ONCE: Final = 25
 """How many subscriptions are looked at in one transaction."""
 BUSY: Final = timedelta(minutes=1)
 """When to look again while the digest before is being sent."""

@@ -31,6 +31,9 @@ from app.usecases.calendars import calendars_of, state_calendar
 from app.usecases.catalogue import UnitLevel
 
 BATCH: Final = 250
+"""Dossiers that a transaction looks at, at most."""
+MOST_AT_ONCE: Final = 100
+"""Dossiers of which a transaction raises alerts, at most; so it is over in a moment."""
 ADDED_UP: Final = ("raised", "digest_only", "queued")
 LOOKED: Final = ("looked_at", "overdue", "in_time", "not_computable")
 LONGEST_CLOSURE: Final = timedelta(days=31)
@@ -153,7 +156,9 @@ def flag_overdue(
 
     :raises RunLost: another process has taken the slot over; this batch is undone.
     """
-    found = overdue.candidates(session, step.lookout.look, after=step.after, limit=batch)
+    found = overdue.candidates(
+        session, step.lookout.look, after=step.after, limit=batch, most=MOST_AT_ONCE
+    )
     deserved, not_computable = _deserved(session, found.found, step.lookout, now=now)
     new = alerts.add(session, deserved, run=claim.slot, now=now)
     raised = [each for each in deserved if each.alert.id in new]

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import uuid4
 
+import pytest
 import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -41,6 +42,8 @@ def look_at(as_of: datetime) -> Look:
     )
 
 
+LEG = {"is_leg": True, "is_counted": False}
+
 courses = st.lists(
     st.tuples(st.integers(0, 400), st.sampled_from(STATES)), min_size=1, max_size=6
 ).map(
@@ -76,7 +79,7 @@ def test_sql_says_overdue_exactly_when_the_domain_does(
             on_time_until=START - timedelta(days=9),
             is_open=True,
         )
-        found = overdue.candidates(session, look_at(as_of), after=None, limit=9).found
+        found = overdue.candidates(session, look_at(as_of), after=None, limit=9, most=9).found
         listed = overdue.page(
             session,
             lft=unit.lft,
@@ -92,23 +95,27 @@ def test_sql_says_overdue_exactly_when_the_domain_does(
     assert len(listed) == len(found)
 
 
-def test_batches_follow_the_key_and_end(database: Database) -> None:
+@pytest.mark.parametrize(("limit", "most"), [(2, 9), (9, 1), (9, 2), (3, 2), (9, 4), (1, 1)])
+def test_batches_follow_the_key_and_end(database: Database, limit: int, most: int) -> None:
     with database.begin() as session:
         unit, source_id = make_unit(session), make_source(session)
         days = ["2026-08-04", "2026-08-03", "2026-08-04", "2026-08-05", "2026-08-20"]
-        add_dossiers(
-            session,
-            (dossier_row(unit, source_id, f"D{n}", due_on=day) for n, day in enumerate(days)),
-        )
-        seen, after = [], None
+        rows = [dossier_row(unit, source_id, f"D{n}", due_on=day) for n, day in enumerate(days)]
+        rows.insert(3, dossier_row(unit, source_id, "D2 leg", due_on="2026-08-04") | LEG)
+        add_dossiers(session, iter(rows))
+        seen, looked_at, after = [], 0, None
+        look = look_at(local("2026-08-10"))
         while True:
-            batch = overdue.candidates(session, look_at(local("2026-08-10")), after=after, limit=2)
+            batch = overdue.candidates(session, look, after=after, limit=limit, most=most)
             seen += [each.dossier.key.code for each in batch.found]
+            looked_at += batch.looked_at
+            assert len(batch.found) <= most
             after = batch.after
             if after is None:
                 break
 
     assert seen == ["D1", "D0", "D2", "D3"]
+    assert looked_at == 5
 
 
 def test_what_was_raised_before_comes_with_a_candidate(database: Database) -> None:
@@ -119,7 +126,7 @@ def test_what_was_raised_before_comes_with_a_candidate(database: Database) -> No
         dossiers = {
             each.dossier.key.code: each.dossier
             for each in overdue.candidates(
-                session, look_at(local("2026-08-10")), after=None, limit=9
+                session, look_at(local("2026-08-10")), after=None, limit=9, most=9
             ).found
         }
         now_due = dossiers["A"].due_at
@@ -130,7 +137,7 @@ def test_what_was_raised_before_comes_with_a_candidate(database: Database) -> No
             alerts.add(session, [Addressed(alert, unit.id)], run="n", now=local("2026-08-07"))
 
         look = look_at(local("2026-08-10"))
-        one, two = overdue.candidates(session, look, after=None, limit=9).found
+        one, two = overdue.candidates(session, look, after=None, limit=9, most=9).found
 
     assert (one.told, two.told) == (("overdue+5",), ())
     assert one.former == {local("2026-07-01"): 1, now_due: 2}
