@@ -41,7 +41,8 @@ class RunOut(Out):
     finished_at: datetime | None
     found: dict[str, Any] = Field(
         description="`looked_at`, `overdue`, `in_time`, `raised`, `digest_only`, `queued`, "
-        "`not_computable`.",
+        "`not_computable`; of `index-feed`: `series`, `editions`, `final`, `done`, and `failed` "
+        "with the reason of each.",
         examples=[{"looked_at": 300, "overdue": 300, "raised": 12, "queued": 24}],
     )
     takeovers: int = Field(description="How often it was begun again, after a crash or by hand.")

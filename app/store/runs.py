@@ -8,7 +8,7 @@ The lease only saves work: what a job writes is right however many work on it.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
@@ -61,7 +61,7 @@ class Claim:
     slot: str
     as_of: datetime
     fence: int
-    found: Mapping[str, int]
+    found: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def claim_named(
 
 
 def renew(
-    session: WriteSession, claim: Claim, *, found: Mapping[str, int], lease: timedelta = LEASE
+    session: WriteSession, claim: Claim, *, found: Mapping[str, object], lease: timedelta = LEASE
 ) -> None:
     """Keep the slot and note what was found so far, in the transaction of what was written.
 
@@ -152,7 +152,7 @@ def renew(
     _change(session, claim, lease_until=_NOW + lease, found=dict(found))
 
 
-def finish(session: WriteSession, claim: Claim, *, found: Mapping[str, int]) -> None:
+def finish(session: WriteSession, claim: Claim, *, found: Mapping[str, object]) -> None:
     """Close the slot with what it found.
 
     :raises RunLost: another process has taken the slot over.

@@ -6,8 +6,9 @@ without news is silent. When the year of a root is closed one final edition is m
 known then, and none follows.
 """
 
+import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from urllib.parse import quote, urlencode
@@ -16,7 +17,7 @@ from uuid import uuid5
 import orjson
 
 from app.domain.alert import NAMESPACE
-from app.domain.errors import NotFound
+from app.domain.errors import AppError, NotFound
 from app.domain.night import Slot, newest_night
 from app.i18n import ZONE
 from app.rulebook.metrics import load_metrics
@@ -24,8 +25,8 @@ from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
 from app.store import editions, outbox, runs, units, webhooks
 from app.store.editions import Edition, Series
 from app.store.outbox import Event, Post
-from app.store.runs import Claim
-from app.store.session import Database, ReadSession, WriteSession
+from app.store.runs import Claim, RunLost
+from app.store.session import Database, ReadSession, StorageUnavailable, WriteSession
 from app.store.units import UnitRow
 from app.usecases import feed, index, periods
 from app.usecases.access import OPERATOR
@@ -34,9 +35,20 @@ from app.usecases.rule_sets import PeriodAcrossChange
 from app.usecases.runs import Duty
 from app.usecases.scorecards import PeriodNotAssessed
 
+log = logging.getLogger(__name__)
+
 JOB: Final = "index-feed"
 MOST_CARRIED: Final = 1_000_000
 """A larger document is not carried by the event; the receiver fetches it."""
+
+
+@dataclass(eq=False, kw_only=True)
+class EditionsFailed(AppError):
+    """Of some series no edition could be made; the others have theirs."""
+
+    code: ClassVar[str] = "index.editions_failed"
+    failed: int
+    series: int
 
 
 @dataclass(eq=False, kw_only=True)
@@ -196,22 +208,74 @@ def claim_due(session: WriteSession, *, owner: str, now: datetime) -> Claim | No
 def work(database: Database, claim: Claim, duty: Duty) -> None:
     """Make every edition that has news, each in a transaction of its own.
 
-    It takes the database and not a session, so that one series that fails undoes no other.
+    It takes the database and not a session, so that one series that fails undoes and stops no
+    other. The run then fails as a whole, with the series and its reason in what it found; done
+    again, it takes up only what is not done.
 
+    :raises EditionsFailed: of some series no edition could be made.
     :raises RunLost: another process has taken the run over; it will finish it.
     """
     with database.read() as session:
         wanted = due(session, now=duty.clock())
-    found = {"series": len(wanted), "editions": 0, "final": 0}
+    progress = _Progress.of(claim.found)
     for root, series in wanted:
-        with database.begin() as session:
-            edition = issue(session, root, series, now=duty.clock())
-            if edition is not None:
-                found["editions"] += 1
-                found["final"] += int(edition.is_final)
-            runs.renew(session, claim, found=found)
+        name = f"{root.code} {series.rule_set} {series.year}"
+        if name in progress.done:
+            continue
+        try:
+            with database.begin() as session:
+                made = issue(session, root, series, now=duty.clock())
+                after = progress.with_done(name, made)
+                runs.renew(session, claim, found=after.told(len(wanted)))
+        except (RunLost, StorageUnavailable):
+            raise
+        except Exception as error:
+            log.exception("edition failed", extra={"series": name})
+            progress = progress.with_failed(name, error)
+        else:
+            progress = after
     with database.begin() as session:
-        runs.finish(session, claim, found=found)
+        settle = runs.renew if progress.failed else runs.finish
+        settle(session, claim, found=progress.told(len(wanted)))
+    if progress.failed:
+        raise EditionsFailed(failed=len(progress.failed), series=len(wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """How far a run has come: which series are done, with how many editions, and which failed."""
+
+    editions: int
+    final: int
+    done: tuple[str, ...]
+    failed: tuple[dict[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, found: Mapping[str, Any]) -> "_Progress":
+        """Read what earlier holders of the slot have done; what failed is to be tried again."""
+        done = tuple(found.get("done", ()))
+        return cls(int(found.get("editions", 0)), int(found.get("final", 0)), done)
+
+    def with_done(self, name: str, made: Edition | None) -> "_Progress":
+        return replace(
+            self,
+            editions=self.editions + int(made is not None),
+            final=self.final + int(made is not None and made.is_final),
+            done=(*self.done, name),
+        )
+
+    def with_failed(self, name: str, error: Exception) -> "_Progress":
+        code = error.code if isinstance(error, AppError) else "unexpected"
+        return replace(self, failed=(*self.failed, {"series": name, "code": code}))
+
+    def told(self, series: int) -> dict[str, object]:
+        """Return what the list of runs shows."""
+        counts: dict[str, object] = {
+            "series": series,
+            "editions": self.editions,
+            "final": self.final,
+        }
+        return counts | {"done": list(self.done), "failed": list(self.failed)}
 
 
 # ---------------------------------------------------------------- reading

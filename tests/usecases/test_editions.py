@@ -6,15 +6,17 @@ from uuid import UUID, uuid4
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 from app.rulebook.metrics import load_metrics
 from app.store import editions as stored
 from app.store import outbox, runs, webhooks
 from app.store.editions import Edition, Series
+from app.store.runs import Claim
 from app.store.session import Database
 from app.usecases import editions, index, periods, scorecards
 from app.usecases.access import OPERATOR
-from app.usecases.editions import EditionUnknown
+from app.usecases.editions import EditionsFailed, EditionUnknown
 from app.usecases.outbox import INDEX_FEED
 from app.usecases.periods import Wanted
 from app.usecases.runs import Duty
@@ -23,6 +25,7 @@ from tests.factories import (
     finished_course,
     local,
     make_source,
+    make_unit,
     on_time_until,
 )
 from tests.feed_world import NOW, World, make_world
@@ -181,7 +184,74 @@ def test_the_morning_run_makes_each_due_edition_once(world: World) -> None:
         assert stored.newest(session, series_of(world)) is not None
         run = runs.last_done(session, editions.JOB)
     assert run is not None
-    assert run.found == {"series": 1, "editions": 1, "final": 0}
+    name = f"H44 {index.DEFAULT_RULE_SET} 2026"
+    assert run.found == {"series": 1, "editions": 1, "final": 0, "done": [name], "failed": []}
+
+
+def claimed(world: World) -> Claim:
+    with world.database.begin() as session:
+        claim = editions.claim_due(session, owner="t", now=NOW)
+    assert claim is not None
+    return claim
+
+
+def test_a_series_that_fails_stops_no_other_and_alone_is_tried_again(world: World) -> None:
+    duty = Duty(lambda: NOW, "t")
+    other = make_other(world)
+    with world.database.begin() as session:  # so that nothing can be kept of one series
+        session.execute(text(BARRED.format(unit=world.province.id)))
+
+    with pytest.raises(EditionsFailed) as failed:
+        editions.work(world.database, claimed(world), duty)
+    with world.database.begin() as session:
+        found = dict(runs.page(session, job=editions.JOB, before=None, limit=1)[0].found)
+        given = stored.newest(session, Series(other, index.DEFAULT_RULE_SET, 2026))
+        session.execute(text("DROP TRIGGER barred ON feed_edition"))
+        session.execute(text("UPDATE job_slot SET state = 'failed', lease_until = now()"))
+        session.execute(text("UPDATE job_slot SET lease_until = now() - interval '1 minute'"))
+    claim = claimed(world)
+    editions.work(world.database, claim, duty)
+
+    name, second = (f"{code} {index.DEFAULT_RULE_SET} 2026" for code in ("H44", "H45"))
+    assert (failed.value.failed, failed.value.series) == (1, 2)
+    assert given is not None
+    assert found["failed"] == [{"series": name, "code": "unexpected"}]
+    assert (found["done"], found["editions"]) == ([second], 1)
+    with world.database.begin() as session:
+        run = runs.last_done(session, editions.JOB)
+        again = stored.newest(session, Series(other, index.DEFAULT_RULE_SET, 2026))
+        assert stored.newest(session, series_of(world)) is not None
+    assert run is not None
+    assert (run.found["done"], run.found["failed"]) == ([second, name], [])
+    assert run.found["editions"] == 2
+    assert again == given
+
+
+BARRED = """
+CREATE OR REPLACE FUNCTION bar() RETURNS trigger LANGUAGE plpgsql AS
+$$ BEGIN RAISE EXCEPTION 'barred'; END $$;
+CREATE TRIGGER barred BEFORE INSERT ON feed_edition FOR EACH ROW
+ WHEN (NEW.unit_id = {unit}) EXECUTE FUNCTION bar()"""
+
+
+def make_other(world: World) -> int:
+    """Make another root with a commune whose dossiers make an edition."""
+    with world.database.begin() as session:
+        root = make_unit(session, "H45")
+        commune = make_unit(session, "H45.1", parent=root)
+        received = local("2026-03-02", 9)
+        due = local("2026-03-10").date()
+        add_dossier(
+            session,
+            commune,
+            make_source(session),
+            "other",
+            due_on=on_time_until(due).date(),
+            course=finished_course(received, due, local("2026-03-09", 9)),
+            received_at=received,
+            first_recorded_at=NOW,
+        )
+        return root.id
 
 
 def test_an_unknown_number_is_refused(world: World) -> None:
