@@ -1,5 +1,6 @@
 """The source systems that send dossiers, and how fresh what they sent is."""
 
+from datetime import date
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -35,6 +36,9 @@ class FreshnessOut(Out):
     silent: bool = Field(
         description="Im lặng: quá 3 lần nhịp thường, ít nhất 1 ngày. / Longer than 3 rhythms."
     )
+    retired_from: Day | None = Field(
+        description="Thôi gửi từ ngày này, xem /v1/retirements. / From this day on it owes nothing."
+    )
 
 
 class UnitHeardOut(FreshnessOut):
@@ -56,8 +60,11 @@ class SourceOut(FreshnessOut):
         return cls(
             source=heard.source,
             name=heard.name,
-            **_shown(heard.freshness),
-            units=[UnitHeardOut(unit=one.unit, **_shown(one.freshness)) for one in heard.units],
+            **_shown(heard.freshness, heard.retired_from),
+            units=[
+                UnitHeardOut(unit=one.unit, **_shown(one.freshness, one.retired_from))
+                for one in heard.units
+            ],
         )
 
 
@@ -145,10 +152,11 @@ def list_sources(
     return SourcesOut(sources=[SourceOut.of(one) for one in found])
 
 
-def _shown(one: Freshness) -> dict[str, Any]:
+def _shown(one: Freshness, retired_from: date | None) -> dict[str, Any]:
     return {
         "last_heard_on": one.last_heard_on,
         "rhythm_working_days": one.rhythm,
         "quiet_working_days": one.quiet,
         "silent": one.is_silent,
+        "retired_from": retired_from,
     }

@@ -23,7 +23,7 @@ ANY_UNIT: Final = 0
 class HeardRow:
     """The newest days on which a source told of a unit's dossiers, newest first.
 
-    ``unit_id`` and ``unit`` are None for the source as a whole.
+    ``unit_id``, ``unit`` and its place ``lft`` are None for the source as a whole.
     """
 
     source: str
@@ -31,6 +31,7 @@ class HeardRow:
     unit_id: int | None
     unit: str | None
     days: tuple[date, ...]
+    lft: int | None = None
 
 
 _HEAR = b"""
@@ -58,11 +59,12 @@ _WITH_FOREBEARS = "ANY(ARRAY(SELECT f.id FROM unit f WHERE f.id = u.id OR f.heir
 
 _WHOLE = text(
     "SELECT s.code AS source, s.name, CAST(NULL AS int) AS unit_id, CAST(NULL AS text) AS unit,"  # noqa: S608  # built from constants
+    " CAST(NULL AS bigint) AS lft,"
     f" h.days FROM source s {_NEWEST.format(unit=ANY_UNIT)}"
     " WHERE h.days IS NOT NULL ORDER BY s.code"
 )
 _BY_UNIT = text(
-    "SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, h.days"  # noqa: S608  # built from constants
+    "SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, u.lft, h.days"  # noqa: S608  # built from constants
     f" FROM source s CROSS JOIN unit u {_NEWEST.format(unit=_WITH_FOREBEARS)}"
     " WHERE u.lft BETWEEN :lft AND :rgt AND u.heir_id IS NULL AND h.days IS NOT NULL"
     " ORDER BY s.code, u.code"
@@ -95,7 +97,7 @@ _QUIET = text(
                 WHERE unit_id = heard.unit_id AND source_id > heard.source_id
                 ORDER BY source_id, heard_on DESC LIMIT 1) AS next
     )
-    SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, h.days
+    SELECT s.code AS source, s.name, u.id AS unit_id, u.code AS unit, u.lft, h.days
       FROM heard JOIN source s ON s.id = heard.source_id JOIN unit u ON u.id = heard.unit_id
      CROSS JOIN LATERAL (
            SELECT array_agg(newest.heard_on ORDER BY newest.heard_on DESC) AS days
@@ -120,6 +122,6 @@ def quiet_units(
 
 def _rows(session: ReadSession, statement: TextClause, asked: dict[str, Any]) -> list[HeardRow]:
     return [
-        HeardRow(row.source, row.name, row.unit_id, row.unit, tuple(row.days))
+        HeardRow(row.source, row.name, row.unit_id, row.unit, tuple(row.days), row.lft)
         for row in session.execute(statement, asked)
     ]

@@ -1,6 +1,6 @@
 """Sources that fell silent: one row for each silence, whoever notices it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from uuid import UUID
@@ -61,15 +61,26 @@ def add(session: WriteSession, fallen: Sequence[Fallen], *, now: datetime) -> fr
 
 
 _RESOLVE = text(
-    "UPDATE silence SET resolved_at = :now WHERE resolved_at IS NULL AND EXISTS ("
+    "UPDATE silence SET resolved_at = :now WHERE resolved_at IS NULL AND (EXISTS ("
     " SELECT 1 FROM source_heard h WHERE h.source_id = silence.source_id AND h.unit_id = :any"
-    " AND h.heard_on > silence.last_heard_on) RETURNING id"
+    " AND h.heard_on > silence.last_heard_on)"
+    " OR source_id IN (SELECT id FROM source WHERE code = ANY(:also))) RETURNING id"
+)
+_UNRESOLVED = text(
+    "SELECT DISTINCT x.code FROM silence s JOIN source x ON x.id = s.source_id"
+    " WHERE s.resolved_at IS NULL ORDER BY x.code"
 )
 
 
-def resolve(session: WriteSession, *, now: datetime) -> int:
-    """End the silences of sources that were heard since, and count them."""
-    return len(session.execute(_RESOLVE, {"now": now, "any": ANY_UNIT}).all())
+def unresolved(session: ReadSession) -> list[str]:
+    """Return the sources whose silence lasts."""
+    return list(session.scalars(_UNRESOLVED))
+
+
+def resolve(session: WriteSession, *, also: Collection[str] = (), now: datetime) -> int:
+    """End the silences of sources that were heard since, and of those named; count them."""
+    told = {"now": now, "any": ANY_UNIT, "also": sorted(also)}
+    return len(session.execute(_RESOLVE, told).all())
 
 
 _WITHIN = (

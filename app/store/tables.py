@@ -236,6 +236,20 @@ precedence = sa.Table(
     comment="Whose dossier counts at a unit and below when two systems send it. Append-only.",
 )
 
+retirement = sa.Table(
+    "retirement",
+    metadata,
+    sa.Column("unit_id", sa.Integer, sa.ForeignKey("unit.id"), primary_key=True),
+    sa.Column("source_id", sa.Integer, sa.ForeignKey("source.id"), primary_key=True),
+    sa.Column("seq", sa.Integer, primary_key=True),
+    sa.Column("from_on", sa.Date, comment="first day without it; NULL: taken back"),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.Text, nullable=False),
+    _now(),
+    sa.CheckConstraint("seq > 0", name="seq"),
+    comment="Sources that no longer send for a unit and all below it. Append-only.",
+)
+
 dossier_record = sa.Table(
     "dossier_record",
     metadata,

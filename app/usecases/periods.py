@@ -27,7 +27,7 @@ from app.store.trees import Units
 from app.store.units import UnitRow
 from app.usecases import freshness, reporting
 from app.usecases.access import Principal
-from app.usecases.freshness import Marks
+from app.usecases.freshness import Lapse, Marks
 from app.usecases.reporting import Cell, Extent, Figures, Question
 from app.usecases.subtree import Subtree
 
@@ -254,7 +254,8 @@ def verify(session: ReadSession, one: PeriodRow) -> bool:
 
 def marks(one: PeriodRow) -> Marks:
     """Return where data were missing when a period was closed."""
-    return Marks(one.closing.gaps, {unit.code: unit.parent for unit in one.closing.units})
+    lapses = {unit: (Lapse(gap),) for unit, gap in one.closing.gaps.items()}
+    return Marks(lapses, {unit.code: unit.parent for unit in one.closing.units})
 
 
 # ---------------------------------------------------------------- answering

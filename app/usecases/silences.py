@@ -5,12 +5,13 @@ from datetime import datetime
 from typing import Final
 
 from app.domain.mail import NAMESPACE
+from app.i18n import ZONE
 from app.store import outbox as posts
 from app.store import silences, webhooks
 from app.store.outbox import Event, Post
 from app.store.session import ReadSession, WriteSession
 from app.store.silences import Fallen, SilenceRow
-from app.usecases import freshness
+from app.usecases import freshness, retirements
 from app.usecases.outbox import SOURCE_SILENT, told
 from app.usecases.subtree import Subtree
 
@@ -20,6 +21,7 @@ MOST_LISTED: Final = 200
 def notice(session: WriteSession, *, now: datetime) -> tuple[int, int]:
     """Raise the silences that have begun, resolve those that ended, and count both.
 
+    One ends when the source is heard again, or when it owes nothing any more to any unit.
     A silence is known by its source and the last day on which that was heard, so whoever looks,
     however often, raises the same one.
     """
@@ -32,7 +34,9 @@ def notice(session: WriteSession, *, now: datetime) -> tuple[int, int]:
         )
         for one in freshness.fallen_silent(session, now=now)
     ]
-    ended = silences.resolve(session, now=now)
+    lasting = silences.unresolved(session)
+    gone = retirements.fully_retired(session, lasting, today=now.astimezone(ZONE).date())
+    ended = silences.resolve(session, also=gone, now=now)
     new = silences.add(session, fallen, now=now)
     raised = [one for one in fallen if one.id in new]
     if raised:

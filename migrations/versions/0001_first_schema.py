@@ -22,6 +22,7 @@ APPEND_ONLY = (
     "calendar_version",
     "mapping",
     "precedence",
+    "retirement",
     "delivery",
     "period",
     "period_row",
@@ -1505,6 +1506,30 @@ def upgrade() -> None:
         comment="Every state of a procedure that was ever told. Append-only.",
     )
     op.create_table(
+        "retirement",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("seq", sa.Integer(), nullable=False),
+        sa.Column(
+            "from_on", sa.Date(), nullable=True, comment="first day without it; NULL: taken back"
+        ),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("actor", sa.Text(), nullable=False),
+        sa.Column(
+            "recorded_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("seq > 0", name=op.f("ck_retirement_seq")),
+        sa.ForeignKeyConstraint(
+            ["source_id"], ["source.id"], name=op.f("fk_retirement_source_id_source")
+        ),
+        sa.ForeignKeyConstraint(["unit_id"], ["unit.id"], name=op.f("fk_retirement_unit_id_unit")),
+        sa.PrimaryKeyConstraint("unit_id", "source_id", "seq", name=op.f("pk_retirement")),
+        comment="Sources that no longer send for a unit and all below it. Append-only.",
+    )
+    op.create_table(
         "rule_set_version",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -1814,6 +1839,7 @@ def downgrade() -> None:
     op.drop_index("ix_score_entry_rule_set_period", table_name="score_entry")
     op.drop_table("score_entry")
     op.drop_table("rule_set_version")
+    op.drop_table("retirement")
     op.drop_table("procedure_revision")
     op.drop_table("precedence")
     op.drop_index("ix_mute_unit_id_created_at", table_name="mute")

@@ -35,6 +35,7 @@ def test_a_source_that_falls_silent_is_named(
         "rhythm_working_days": 1,
         "quiet_working_days": 5,
         "silent": True,
+        "retired_from": None,
     }
     assert source == {
         "source": "mot-cua",

@@ -18,7 +18,7 @@ COPIED = {
     "catalogue_stamp",
     *("import_job", "import_refusal", "pull_state"),
     *("rule_set_version", "rule_set_confirmation"),
-    *("succession", "subscription", "mute", "silence", "fact_state"),
+    *("succession", "subscription", "retirement", "mute", "silence", "fact_state"),
 }
 """Small tables, the same on every node, and the bookkeeping of single runs."""
 

@@ -136,6 +136,11 @@ PROBES: dict[str, Probe | str] = {
     "getAlertSetting": Probe("/v1/alert-settings/{unit}"),
     "putAlertSetting": Probe("/v1/alert-settings/{unit}", lambda _: {"stages": []}),
     "inheritAlertSetting": Probe("/v1/alert-settings/{unit}"),
+    "listRetirements": query("/v1/retirements"),
+    "putRetirement": Probe(
+        "/v1/retirements/{unit}/mot-cua",
+        lambda _: {"from": "2026-07-01", "reason": "Thay hệ thống"},
+    ),
     "getPrecedence": Probe("/v1/precedence/{unit}"),
     "putPrecedence": Probe("/v1/precedence/{unit}", lambda _: {"source": None}),
     "getIndexFeed": query("/v1/index-feed/2026", "&rule_set=progress.feed-1"),

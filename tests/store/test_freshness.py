@@ -26,7 +26,7 @@ def test_a_day_is_kept_once_for_each_unit_and_for_the_whole(session: WriteSessio
     by_unit = freshness.of_units(session, lft=one.lft, rgt=one.rgt, today=NEXT, most=5)
 
     assert whole == [HeardRow("mot-cua", "mot-cua", None, None, (NEXT, DAY))]
-    assert by_unit == [HeardRow("mot-cua", "mot-cua", one.id, "H44", (NEXT, DAY))]
+    assert by_unit == [HeardRow("mot-cua", "mot-cua", one.id, "H44", (NEXT, DAY), one.lft)]
     assert session.scalar(text("SELECT count(*) FROM source_heard")) == 5
 
 

@@ -10,7 +10,7 @@ from app.domain.record import Channel, MessageKind, Told
 from app.store.access import WHOLE
 from app.store.session import WriteSession
 from app.usecases import freshness, ingest
-from app.usecases.freshness import Marks
+from app.usecases.freshness import Lapse, Marks
 from app.usecases.ingest import Incoming, Sender
 from app.usecases.subtree import Subtree
 from tests.usecases.test_ingest import settled
@@ -105,7 +105,8 @@ def test_data_are_missing_from_the_day_on_which_a_sender_fell_silent(
 def test_marks_reach_from_a_unit_to_those_above_it() -> None:
     older, newer = Gap(date(2026, 3, 2), ("a", "b")), Gap(date(2026, 3, 6), ("c",))
     marks = Marks(
-        {"P.1": newer, "P.2.1": older}, {"P": None, "P.1": "P", "P.2": "P", "P.2.1": "P.2"}
+        {"P.1": (Lapse(newer),), "P.2.1": (Lapse(older),)},
+        {"P": None, "P.1": "P", "P.2": "P", "P.2.1": "P.2"},
     )
     until = date(2026, 3, 31)
 
@@ -116,3 +117,12 @@ def test_marks_reach_from_a_unit_to_those_above_it() -> None:
     assert marks.below("P", until=until) == Gap(date(2026, 3, 2), ("a", "b", "c"))
     assert marks.below("P", until=date(2026, 3, 4)) == older
     assert marks.below("P.1", until=date(2026, 3, 4)) is None
+
+
+def test_a_retired_source_marks_no_period_that_ends_after_its_last_day() -> None:
+    lapse = Lapse(Gap(date(2026, 3, 6), ("s",)), retired_from=date(2026, 4, 1))
+    marks = Marks({"P": (lapse,)}, {"P": None})
+
+    assert marks.own("P", until=date(2026, 3, 31)) == lapse.gap
+    assert marks.own("P", until=date(2026, 4, 1)) is None
+    assert marks.below("P", until=date(2026, 4, 30)) is None
