@@ -310,18 +310,24 @@ def _columns(types: Mapping[str, str]) -> str:
 
 _NEWS = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
 
-_PUT = f"""
+
+def _putting(conflict: str) -> bytes:
+    return f"""
     WITH written AS (
         INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
         SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset($1::json)
             AS r({_recordset(_DOSSIER_TYPES)})
          ORDER BY source_id, code, unit_id
-        ON CONFLICT (unit_id, source_id, code) DO UPDATE SET {_NEWS}
+        {conflict}
         RETURNING unit_id, source_id, code, version, recorded_at
     )
     INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
     SELECT unit_id, source_id, code, version, 1, recorded_at FROM written
     """.encode()
+
+
+_ADD = _putting("")
+_PUT = _putting(f"ON CONFLICT (unit_id, source_id, code) DO UPDATE SET {_NEWS}")
 
 _READING_TYPES = {
     "unit_id": "int",
@@ -404,8 +410,13 @@ def put(
         gone = sorted(set(replaced) - kept)
         if gone:
             session.send(_LEAVE, _json([dict(zip(_KEYS, key, strict=True)) for key in gone]))
-    if rows:
-        session.send(_PUT, _json(rows))
+    known = {(source, code) for _, source, code in replaced}
+    again = [row for row in rows if (row["source_id"], row["code"]) in known]
+    if again:
+        session.send(_PUT, _json(again))
+    if len(again) < len(rows):  # there is nothing to look for
+        new = [row for row in rows if (row["source_id"], row["code"]) not in known]
+        session.send(_ADD, _json(new))
     if readings:
         session.send(_PUT_READINGS, _json(readings))
 
