@@ -7,8 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from app import logs
 
@@ -97,8 +95,3 @@ def test_the_whole_process_logs_to_one_stream_from_a_level_on() -> None:
     root.handlers, root.level = handlers, level
 
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["shown"]
-
-
-@given(st.one_of(*(st.from_regex(pattern) for pattern in logs.PATTERNS)))
-def test_what_a_pattern_finds_is_suspect_at_first_sight(text: str) -> None:
-    assert logs.SUSPECT.search(text)

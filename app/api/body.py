@@ -4,9 +4,9 @@ A JSON body passes here before any model sees it. Routes that read records thems
 ``Raw`` and get the bytes under the same limits.
 """
 
-import asyncio
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
@@ -62,37 +62,27 @@ class Budget:
         self._line: list[_Turn] = []
         self._waiting: Counter[str] = Counter()
 
-    def admit(self, size: int, *, owner: str) -> "Room":
-        """Hold room during an ``async with``; what is beyond the whole budget waits to be alone.
+    @asynccontextmanager
+    async def admit(self, size: int, *, owner: str) -> AsyncIterator[None]:
+        """Hold room during the block; what is beyond the whole budget waits to be alone.
 
         :param owner: whose it is, a key or a place in the network.
         :raises Overloaded: no room came free in time, or too many of this owner wait already.
         """
-        return Room(self, owner, min(size, self.total))
-
-    async def enter(self, owner: str, size: int) -> None:
-        """Take room, at once or when its turn comes; prefer ``admit``, which gives it back.
-
-        :raises Overloaded: as for ``admit``.
-        """
         if size == 0:
+            yield
             return
+        size = min(size, self.total)
         if self._line or not self._is_free(owner, size):
-            await self._wait(_Turn(owner, size))
+            await self._enter(_Turn(owner, size))
         else:
             self._take(owner, size)
+        try:
+            yield
+        finally:
+            self._let_go(owner, size)
 
-    def leave(self, owner: str, size: int) -> None:
-        """Give room back."""
-        if size == 0:
-            return
-        self.held -= size
-        self._held_by[owner] -= size
-        if not self._held_by[owner]:
-            del self._held_by[owner]
-        self._wake()
-
-    async def _wait(self, turn: _Turn) -> None:
+    async def _enter(self, turn: _Turn) -> None:
         if self._waiting[turn.owner] >= MOST_IN_LINE:
             raise self._overloaded()
         self._line.append(turn)
@@ -103,11 +93,11 @@ class Budget:
                 await turn.came.wait()
         except BaseException:
             if turn.came.is_set():  # cancelled just as its turn came
-                self.leave(turn.owner, turn.size)
+                self._let_go(turn.owner, turn.size)
             raise
         finally:
             if not turn.came.is_set():
-                self._go(turn)
+                self._leave(turn)
                 self._wake()
         if not turn.came.is_set():
             raise self._overloaded()
@@ -121,7 +111,7 @@ class Budget:
             if self.held + turn.size > self.total:
                 return
             if self._is_free(turn.owner, turn.size):
-                self._go(turn)
+                self._leave(turn)
                 self._take(turn.owner, turn.size)
                 turn.came.set()
             if self.held == self.total:
@@ -136,28 +126,18 @@ class Budget:
         self.held += size
         self._held_by[owner] += size
 
-    def _go(self, turn: _Turn) -> None:
+    def _leave(self, turn: _Turn) -> None:
         self._line.remove(turn)
         self._waiting[turn.owner] -= 1
         if not self._waiting[turn.owner]:
             del self._waiting[turn.owner]
 
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """What somebody holds of a budget while a block runs."""
-
-    budget: Budget
-    owner: str
-    size: int
-
-    async def __aenter__(self) -> None:
-        """Take it."""
-        await self.budget.enter(self.owner, self.size)
-
-    async def __aexit__(self, *_: object) -> None:
-        """Give it back."""
-        self.budget.leave(self.owner, self.size)
+    def _let_go(self, owner: str, size: int) -> None:
+        self.held -= size
+        self._held_by[owner] -= size
+        if not self._held_by[owner]:
+            del self._held_by[owner]
+        self._wake()
 
 
 class ReadRequest(Request):
@@ -218,7 +198,7 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
         raise EncodingUnsupported
     pieces = bytearray()
     try:
-        async with asyncio.timeout(within):
+        with anyio.fail_after(within):
             while True:
                 message = await request.receive()
                 if message["type"] != "http.request":

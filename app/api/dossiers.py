@@ -381,8 +381,9 @@ def _one(request: Request, verdict: Verdict, language: Language) -> Response:
     if verdict.word is VerdictWord.QUARANTINED:
         body = problem_of(verdict, language=language, instance=instance_of(request))
         return Response(orjson.dumps(body), status_code=422, media_type=MEDIA_TYPE)
+    out = AcceptedOut(code=verdict.code or "", verdict=verdict.word.value)
     return Response(
-        orjson.dumps({"code": verdict.code or "", "verdict": verdict.word.value}),
+        orjson.dumps(out.model_dump()),
         status_code=201 if verdict.is_new else 200,
         media_type=JSON,
     )

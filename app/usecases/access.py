@@ -15,7 +15,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from functools import lru_cache
 from typing import ClassVar, Final
 
 from app.domain.errors import AppError, Forbidden, Invalid, NotFound
@@ -237,7 +236,8 @@ def prefix_of(key: str) -> str | None:
 
 def recall(keyring: Keyring, key: str, *, now: datetime) -> Principal | None:
     """Return who holds a key, if that was read from the database within the last five seconds."""
-    row = keyring.recall(key.rpartition("_")[0], now=now)
+    prefix = prefix_of(key)
+    row = None if prefix is None else keyring.recall(prefix, now=now)
     return None if row is None else _opened(keyring, key, row, now=now)
 
 
@@ -286,13 +286,8 @@ def _principal(row: KeyRow) -> Principal:
         unit_code=row.unit_code,
         lft=row.lft,
         rgt=row.rgt,
-        scopes=_known_scopes(tuple(row.scopes)),
+        scopes=frozenset(Scope(scope) for scope in row.scopes),
     )
-
-
-@lru_cache(maxsize=1_024)
-def _known_scopes(told: tuple[str, ...]) -> frozenset[Scope]:
-    return frozenset(Scope(scope) for scope in told)
 
 
 def is_live(row: KeyRow, *, now: datetime) -> bool:

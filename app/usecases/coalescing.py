@@ -26,8 +26,7 @@ log = logging.getLogger(__name__)
 MOST_WAITING: Final = 2_000
 """Calls that may wait at once; further ones are told to come again."""
 LEADERS: Final = 2
-"""Transactions under way at once: one computes while the other waits for its commit."""
-
+"""Transactions under way at once: the second one is for those whom the first cannot take along."""
 
 _Kind = tuple[Sender, str]
 """What calls must have in common to share a transaction: the sender and the door."""
@@ -66,7 +65,7 @@ class Coalescer:
         self._turn = threading.Lock()
         self._waiting: dict[_Kind, deque[_Call]] = {}  # in the order of their turns
         self._count = 0
-        self._leading = 0
+        self._under_way: dict[int, _Kind] = {}  # by leader
 
     def submit(
         self,
@@ -87,30 +86,38 @@ class Coalescer:
                 raise StorageUnavailable(trouble=Trouble.BUSY)
             own.append(call)
             self._count += 1
-            if self._leading < self._leaders:
-                self._leading += 1
-                self._threads.submit(self._lead)
+            if len(self._under_way) < self._leaders and self._is_free((by, door)):
+                leader = min({*range(self._leaders)} - self._under_way.keys())
+                self._under_way[leader] = (by, door)
+                self._threads.submit(self._lead, leader)
         return call.answer
 
-    def _lead(self) -> None:
+    def _is_free(self, kind: _Kind) -> bool:
+        """Tell whether no leader comes back for calls of a kind anyway."""
+        return self._most_together == 1 or kind not in self._under_way.values()
+
+    def _lead(self, leader: int) -> None:
         """Take in those who wait until nobody does."""
-        while calls := self._next():
+        while calls := self._next(leader):
             try:
                 self._settle(calls)
             except BaseException as error:
                 with self._turn:
-                    self._leading -= 1
+                    del self._under_way[leader]
                 for call in calls:
                     if not call.answer.done():
                         call.answer.set_exception(error)
                 raise
 
-    def _next(self) -> list[_Call]:
+    def _next(self, leader: int) -> list[_Call]:
         """Return calls of the key and door whose turn it is, or stop leading."""
         with self._turn:
+            del self._under_way[leader]
             taken: list[_Call] = []
-            while self._waiting and not taken:
-                kind = next(iter(self._waiting))
+            while not taken:
+                kind = next((one for one in self._waiting if self._is_free(one)), None)
+                if kind is None:
+                    return []
                 own = self._waiting.pop(kind)
                 while own and len(taken) < self._most_together:
                     call = own.popleft()
@@ -119,8 +126,8 @@ class Coalescer:
                         taken.append(call)
                 if own:
                     self._waiting[kind] = own  # what is left takes its turn behind the others
-            if not taken:
-                self._leading -= 1
+                if taken:
+                    self._under_way[leader] = kind
             return taken
 
     def _settle(self, calls: Sequence[_Call]) -> None:
