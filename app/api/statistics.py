@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Annotated, ClassVar, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 from uuid import UUID
 
 import orjson
@@ -500,7 +500,7 @@ def _cell(
 ) -> dict[str, JsonValue]:
     address = addresses.of(cell)
     found: dict[str, JsonValue] = {
-        "counts": dict(cell.tally.to_dict()),
+        "counts": {**cell.tally.to_dict()},
         "rates": [
             {
                 "definition": rate.definition,
@@ -587,7 +587,7 @@ class _Addresses:
             if value is not None:
                 narrowed[name] = value
         last = f"&{urlencode(narrowed)}" if narrowed else ""
-        place = urlencode({"unit": unit, "scope": extent.value})
+        place = f"unit={quote_plus(unit)}&scope={extent.value}"
         return f"/v1/dossiers?{place}&{self._span(cell.period)}{last}"
 
     def _span(self, period: Period) -> str:

@@ -76,6 +76,7 @@ CATALOGUE_COUNTS = frozenset({Count.PROCEDURES_POSTED, Count.PROCEDURES_APPLICAB
 """Counts of procedures: they come from the register of publications and stand for a day, so they
 add over units and not over months."""
 
+_NAMES: tuple[str, ...] = tuple(count.value for count in COUNTS)
 _SEAT: dict[str, int] = {count: seat for seat, count in enumerate(COUNTS)}
 _NOTHING = (0,) * len(COUNTS)
 
@@ -126,7 +127,7 @@ class Tally:
 
     def to_dict(self) -> dict[str, int]:
         """Return every count by its permanent name, zeros included, in the order of ``Count``."""
-        return {count.value: value for count, value in zip(COUNTS, self.values, strict=True)}
+        return dict(zip(_NAMES, self.values, strict=True))
 
 
 CAME = (Count.CARRIED_OVER, Count.RECEIVED, Count.REOPENED, Count.TRANSFERRED_IN)

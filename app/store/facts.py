@@ -274,16 +274,28 @@ _STANDING_ONLY = ", ".join(
 )
 
 
-def _branch(asked: _Asked, one: _Range, name: str, *, before: bool) -> str:
+def _branch(asked: _Asked, one: _Range, name: str, counted: str) -> str:
     wanted = "fine" if one.table == "fact_day" else "coarse"
     join, where = _procedure(asked)
     return (
-        f"SELECT {_key_list(asked)}{'0' if before else _PART} AS part,"
-        f" {_STANDING_ONLY if before else _ALL}"
-        f" FROM {one.table} f{_of_place(asked)}{join}"
+        f"SELECT {_key_list(asked)}{counted} FROM {one.table} f{_of_place(asked)}{join}"
         f" WHERE f.day >= :{name}_since AND f.day < :{name}_until"
         f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{_at_place(asked)}{where}"
     )
+
+
+def _before(asked: _Asked) -> str:
+    """Return what stood before the first period, one row for each combination of keys."""
+    names = [f"key_{at}" for at in range(len(asked.by))]
+    counted = ", ".join(f"f.{name}" for name in COUNTERS[STANDING:])
+    branches = " UNION ALL ".join(
+        _branch(asked, one, f"before_{at}", counted) for at, one in enumerate(asked.before())
+    )
+    keys = "".join(f"{name}, " for name in names)
+    nothing = "NULL::integer, " * STANDING
+    sums = ", ".join(f"CAST(sum({name}) AS integer)" for name in COUNTERS[STANDING:])
+    group = f" GROUP BY {', '.join(names)}" if names else ""
+    return f"SELECT {keys}0 AS part, {nothing}{sums} FROM ({branches}) AS b{group}"
 
 
 def _of_place(asked: _Asked) -> str:
@@ -343,11 +355,10 @@ def _tail(asked: _Asked) -> list[str]:
 
 
 def _statement(asked: _Asked, *, with_tail: bool) -> str:
-    branches = [
-        _branch(asked, one, f"before_{at}", before=True) for at, one in enumerate(asked.before())
-    ]
+    branches = [_before(asked)] if asked.before() else []
     branches += [
-        _branch(asked, one, f"in_{at}", before=False) for at, one in enumerate(asked.inside())
+        _branch(asked, one, f"in_{at}", f"{_PART} AS part, {_ALL}")
+        for at, one in enumerate(asked.inside())
     ]
     branches += _extra(asked)
     if with_tail:
@@ -383,7 +394,7 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
         whole = f"SELECT {keys}part, {sums}, NULL AS carried FROM summed GROUP BY {_group(asked)}"
     return f"""
     WITH place AS MATERIALIZED ({_place(asked)}),{tail}
-    summed AS ({" UNION ALL ".join(branches)})
+    summed({keys}part, {", ".join(COUNTERS)}) AS ({" UNION ALL ".join(branches)})
     {whole}
     UNION ALL
     SELECT {nothing}-1,

@@ -543,11 +543,13 @@ fact_month = _fact_table(
     "fact_month",
     "The same of a month, named by its first day; slice 0 is everything.",
     *_fact_keys("unit_id", "slice", "reading", "day"),
+    sa.Index("ix_fact_month_slice_day", "slice", "day"),
 )
 fact_year = _fact_table(
     "fact_year",
     "The same of a year; slice 0 is everything.",
     *_fact_keys("unit_id", "slice", "reading", "day"),
+    sa.Index("ix_fact_year_slice_day", "slice", "day"),
 )
 fact_procedure_month = _fact_table(
     "fact_procedure_month",

@@ -561,6 +561,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit_id", "slice", "reading", "day", name=op.f("pk_fact_month")),
         comment="The same of a month, named by its first day; slice 0 is everything.",
     )
+    op.create_index("ix_fact_month_slice_day", "fact_month", ["slice", "day"], unique=False)
     op.create_table(
         "fact_procedure_month",
         sa.Column("unit_id", sa.Integer(), nullable=False),
@@ -693,6 +694,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("unit_id", "slice", "reading", "day", name=op.f("pk_fact_year")),
         comment="The same of a year; slice 0 is everything.",
     )
+    op.create_index("ix_fact_year_slice_day", "fact_year", ["slice", "day"], unique=False)
     op.create_table(
         "feed_edition",
         sa.Column(
@@ -1894,10 +1896,12 @@ def downgrade() -> None:
     op.drop_table("import_refusal")
     op.drop_table("import_job")
     op.drop_table("feed_edition")
+    op.drop_index("ix_fact_year_slice_day", table_name="fact_year")
     op.drop_table("fact_year")
     op.drop_table("fact_state")
     op.drop_index("ix_fact_procedure_month_procedure_id_day", table_name="fact_procedure_month")
     op.drop_table("fact_procedure_month")
+    op.drop_index("ix_fact_month_slice_day", table_name="fact_month")
     op.drop_table("fact_month")
     op.drop_table("fact_day")
     op.drop_index("ix_fact_corner_day", table_name="fact_corner")
