@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -212,19 +213,24 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
     Two snapshots without a stamp and with the same newest date differ only in what was learned
     later, so among them the order of arrival is the order of news.
     """
-    ordered = [
-        (
-            one.source_updated_at,
-            not one.stamped,
-            0 if one.stamped else index,
-            one.digest if one.stamped else "",
-            index,
-            one,
+    ordered = list(messages)
+    if len({one.source_updated_at for one in ordered}) == len(ordered):
+        ordered.sort(key=_stamp)
+        return ordered
+    return [
+        message
+        for _, message in sorted(
+            enumerate(ordered),
+            key=lambda pair: (
+                pair[1].source_updated_at,
+                not pair[1].stamped,
+                (0, pair[1].digest) if pair[1].stamped else (pair[0], ""),
+            ),
         )
-        for index, one in enumerate(messages)
     ]
-    ordered.sort()
-    return [one for *_, one in ordered]
+
+
+_stamp = attrgetter("source_updated_at")
 
 
 class _Reader:

@@ -62,6 +62,9 @@ class LimitKind(StrEnum):
     NONE = "none"
 
 
+_WORKING_HOURS: Final = LimitKind.WORKING_HOURS
+
+
 @dataclass(frozen=True, slots=True)
 class TimeLimit:
     """One time limit of a procedure.
@@ -133,7 +136,7 @@ class TimeLimit:
     @property
     def by_instant(self) -> bool:
         """Ask whether the limit is judged by instant and not by date."""
-        return self.kind is LimitKind.WORKING_HOURS or self.is_half
+        return self.kind is _WORKING_HOURS or self.is_half
 
     def _check_days(self, parts: int) -> None:
         self._refuse("duration", present=self.duration is not None)

@@ -359,11 +359,12 @@ def contradictions(
     the field of a fact where it is spelled otherwise.
     """
     horizon = now + AHEAD
-    faults = []
-    for name in HAPPENED:
-        moment = facts.get(name)
-        if moment is not None and moment > horizon:
-            faults.append(Fault(f"/{pointers.get(name, name)}", "record.too_far_ahead"))
+    told = facts.get
+    faults = [
+        Fault(f"/{pointers.get(name, name)}", "record.too_far_ahead")
+        for name in HAPPENED
+        if (moment := told(name)) is not None and moment > horizon
+    ]
     received_at = facts.get("received_at")
     finish = "finished_at" if facts.get("finished_at") is not None else "returned_at"
     finished_at = facts.get(finish)

@@ -975,12 +975,14 @@ def _links(
 
 def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
     """Return the edges of every reading; those that stand as the promise are counted as it."""
-    promised = clocked.courses[_PROMISED]
+    courses = clocked.courses
+    promised = courses[_PROMISED]
     line = clocked.edges(_PROMISED)
-    return {
-        reading: line if course is promised else clocked.edges(reading)
-        for reading, course in clocked.courses.items()
-    }
+    found = dict.fromkeys(courses, line)
+    for reading in _OTHERS:
+        if courses[reading] is not promised:
+            found[reading] = clocked.edges(reading)
+    return found
 
 
 def _due_columns(due: Due | None) -> dict[str, Any]:
