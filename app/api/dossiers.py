@@ -34,7 +34,7 @@ from app.store.session import WriteSession
 from app.store.tallies import Listed
 from app.store.trees import Units
 from app.store.units import UnitUnknown
-from app.usecases import dossiers, intake, reporting, spreads
+from app.usecases import dossiers, intake, reporting, spreads, turns
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, Whole
 from app.usecases.ingest import Incoming, Unreadable, Verdict, VerdictWord
@@ -477,11 +477,11 @@ def post_dossiers(
 
     if once.key is not None:
         entries = [entry for part in parts for entry in part]
-        with here.database.begin() as session:
+        with turns.BATCHES.of(len(entries)), here.database.begin() as session:
             return once.answer(session, who, lambda: answer(kept(session, entries, 0)), now=now)
     verdicts: list[Verdict] = []
     for part in parts:
-        with here.database.begin() as session:
+        with turns.BATCHES.of(len(part)), here.database.begin() as session:
             verdicts += kept(session, part, len(verdicts))
     body = answer(verdicts).model_dump(mode="json", by_alias=True)
     return Response(orjson.dumps(body), media_type=JSON)

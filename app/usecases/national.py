@@ -18,7 +18,7 @@ from app.feeds import national
 from app.feeds.national import Answer, AnswerCode, Envelope, Reply, Service
 from app.i18n import Language, phrase
 from app.store.session import Database
-from app.usecases import ingest, intake
+from app.usecases import ingest, intake, turns
 from app.usecases.access import Principal, Unauthenticated
 from app.usecases.coalescing import Coalescer
 from app.usecases.ingest import Incoming, Unreadable, Verdict
@@ -125,7 +125,7 @@ def take_in(
     if len(records) <= FEW:
         verdicts = coalescer.submit(records, by=by, door=form, now=now).result()
     else:
-        with database.begin() as session:
+        with turns.BATCHES.of(len(records)), database.begin() as session:
             verdicts = ingest.accept(session, records, by=by, door=form, now=now)
     return national.answer(_replies(envelope, verdicts), say=say)
 

@@ -1,0 +1,42 @@
+"""Large batches take turns, for a process computes only one of them at a time anyway.
+
+Batches that are computed side by side take the interpreter from each other many times, and each
+finds its values pushed out of the caches of the processor, so that all of them cost more.
+A turn is taken before the transaction begins, so whoever waits for one holds no lock, and it is a
+courtesy: a batch that has waited for long goes on beside the others.
+"""
+
+import contextlib
+import threading
+from collections.abc import Iterator
+from typing import Final
+
+LARGE: Final = 100
+"""Batches of fewer records than this wait for nobody."""
+PLACES: Final = 1
+"""Large batches under way at once; a second one costs more than it gains from the waits."""
+PATIENCE_SECONDS: Final = 5.0
+"""After so long a wait a batch goes on without a turn of its own."""
+
+
+class Turns:
+    """So many places for large batches, in one process."""
+
+    def __init__(self, places: int, *, patience_seconds: float = PATIENCE_SECONDS) -> None:
+        """Prepare the places."""
+        self._free = threading.BoundedSemaphore(places)
+        self._patience = patience_seconds
+
+    @contextlib.contextmanager
+    def of(self, records: int) -> Iterator[bool]:
+        """Hold a place for a batch of so many records; tell whether there is one to give back."""
+        has_place = records >= LARGE and self._free.acquire(timeout=self._patience)
+        try:
+            yield has_place
+        finally:
+            if has_place:
+                self._free.release()
+
+
+BATCHES: Final = Turns(PLACES)
+"""The turns of this process."""
