@@ -6,7 +6,8 @@ libraries are the ones of the lock files, checked by hash. uv is used when it is
 
     demo            the service with sample data, on this machine only
     test [...]      all tests, on a real PostgreSQL; arguments go to pytest
-    soak [...]      the fault tests with the numbers of a release, for an hour or more
+    soak [...]      the fault tests with the numbers of a release, for hours; --minutes 60 ends
+                    them after an hour, --soak-part 0.1 does a tenth of the numbers
     lint            format, lint, types, layers, spelling
     anything else   goes to the service's own command line; --help lists it
 

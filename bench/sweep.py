@@ -63,6 +63,8 @@ TOLD_BEFORE = 10
 RECEIVERS = 3
 WARM_UP = 10.0
 """Seconds that the process that sends needs to start and to get going."""
+WINDOW = 5.0
+"""Seconds of sending alone that are held against those beside the night."""
 PACE = 0.1
 """Seconds from one batch to the next."""
 
@@ -358,6 +360,10 @@ def p99(times: list[float]) -> float:
     return sorted(times)[min(len(times) - 1, len(times) * 99 // 100)]
 
 
+def longest_of(times: list[float]) -> str:
+    return ", ".join(f"{took * 1000:.0f}" for took in sorted(times)[-3:])
+
+
 def main() -> int:
     """Run every share and print one table."""
     asked = argparse.ArgumentParser(description=__doc__)
@@ -398,15 +404,18 @@ def main() -> int:
 
 def show(url: str, ground: Ground, share: float, rounds: int) -> None:
     """Measure one share and print its row."""
-    with feeding(url, ground.sender, 0) as end:
-        time.sleep(WARM_UP + 20)
-        alone = [took for _, took in end()[20:]]
     nights, mornings, longest, longest_later = [], [], [], []
+    alone: list[float] = []
     in_night: list[float] = []
     in_morning: list[float] = []
     for number in range(rounds):
         forget(ground)
-        with feeding(url, ground.sender, number + 1) as end:
+        with feeding(url, ground.sender, 2 * number) as end:  # for as long, and as long after
+            time.sleep(WARM_UP)
+            begun = time.monotonic()
+            time.sleep(WINDOW)
+            alone += [took for at, took in end() if at > begun - PACE]
+        with feeding(url, ground.sender, 2 * number + 1) as end:
             time.sleep(WARM_UP)
             begun = time.monotonic()
             whole, parts = night(ground)
@@ -429,6 +438,7 @@ def show(url: str, ground: Ground, share: float, rounds: int) -> None:
         f" {p99(in_morning) * 1000:.0f} ms beside digests;"
         f" medians {statistics.median(alone) * 1000:.0f}, {statistics.median(in_night) * 1000:.0f},"
         f" {statistics.median(in_morning) * 1000:.0f} ms;"
+        f" three longest alone {longest_of(alone)}, at night {longest_of(in_night)};"
         f"   nights {min(nights):.2f} to {max(nights):.2f} s",
         flush=True,
     )

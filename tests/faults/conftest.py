@@ -1,12 +1,16 @@
 """How much fault tests do, from which seed, and where they tell what they did.
 
 Every run does the numbers of CI; ``--soak`` does the numbers of a release, with a new seed each
-time. What each test injected and counted stands at the end of the run, passed or not.
+time, ``--soak-part 0.1`` a tenth of them. What each test injected and counted stands at the end of
+the run, passed or not. ``--minutes`` bounds the run: a test that is under way then is cut off and
+those that follow are not begun; all of them are named, for they have shown nothing.
 """
 
 import random
 import shutil
+import signal
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +20,15 @@ import pytest
 CI_SEED = 20_261_122
 
 TOLD = pytest.StashKey[list[str]]()
+UNSHOWN = pytest.StashKey[list[str]]()
+BEGAN = pytest.StashKey[float]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Offer the options of a soak."""
     parser.addoption("--soak", action="store_true", help="fault tests: the numbers of a release")
+    parser.addoption("--soak-part", type=float, default=1.0, help="share of the soak's numbers")
+    parser.addoption("--minutes", type=float, help="fault tests: end after so many minutes")
     parser.addoption("--fault-seed", type=int, help="fault tests: the seed of an earlier run")
 
 
@@ -29,10 +37,41 @@ def pytest_terminal_summary(
 ) -> None:
     """Print what the fault tests did."""
     lines = config.stash.get(TOLD, [])
-    if lines:
+    unshown = config.stash.get(UNSHOWN, [])
+    if lines or unshown:
         terminalreporter.section("faults")
         for line in lines:
             terminalreporter.write_line(line)
+    for name in unshown:
+        terminalreporter.write_line(f"NOT SHOWN, out of time: {name}")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Cut a fault test off when the minutes of the run are over."""
+    minutes = item.config.getoption("--minutes", None)
+    if not isinstance(minutes, float) or item.get_closest_marker("fault") is None:
+        return (yield)
+    left = item.config.stash[BEGAN] + 60 * minutes - time.monotonic()
+
+    def cut(*_: object) -> None:
+        item.config.stash.setdefault(UNSHOWN, []).append(item.name)
+        pytest.skip(f"the {minutes:g} minutes of this run are over")
+
+    if left <= 0:
+        cut()
+    before = signal.signal(signal.SIGALRM, cut)
+    signal.setitimer(signal.ITIMER_REAL, left)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Note when the run began."""
+    config.stash[BEGAN] = time.monotonic()
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,16 +79,19 @@ class Scale:
     """Which numbers to reach: those of every run, or those of a soak."""
 
     is_soak: bool
+    part: float = 1.0
 
     def __call__(self, ci: int, soak: int) -> int:
-        """Return one of two numbers."""
-        return soak if self.is_soak else ci
+        """Return one of two numbers; of that of a soak perhaps a part, never less than in CI."""
+        return max(ci, round(soak * self.part)) if self.is_soak else ci
 
 
 @pytest.fixture(scope="session")
 def scale(request: pytest.FixtureRequest) -> Scale:
     """Give the choice between the numbers of CI and those of a soak."""
-    return Scale(bool(request.config.getoption("--soak", False)))
+    part = request.config.getoption("--soak-part", 1.0)
+    assert isinstance(part, float)
+    return Scale(bool(request.config.getoption("--soak", False)), part)
 
 
 @pytest.fixture
