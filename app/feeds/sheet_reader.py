@@ -1,14 +1,15 @@
 """The reader of workbooks: a program of its own, with little memory and nothing to lose.
 
 ``python -m app.feeds.sheet_reader [name of the sheet, hex]`` reads a workbook from standard input
-and writes lines of JSON: what the sheet is, its rows in groups, and "end". It runs as a child of
-``app.feeds.workbook``, so that a file made to break a reader breaks this process only.
+and writes lines of JSON, packed by gzip: what the sheet is, its rows in groups, and "end". It is a
+child of ``app.feeds.workbook``, so that a file made to break a reader breaks this process only.
 """
 
+import gzip
 import sys
 from datetime import date, datetime, time, timedelta
 from itertools import islice
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, Protocol
 
 import orjson
 from python_calamine import (
@@ -26,11 +27,26 @@ except ImportError:  # not every system has limits to set
 
 MEMORY: Final = 1 << 29
 GROUP: Final = 500
+PACKING: Final = 1
+"""The quickest packing takes a tenth of the room."""
+
+
+class Lines(Protocol):
+    """What lines are written to."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take some bytes."""
 
 
 def main(arguments: list[str], source: BinaryIO, target: BinaryIO) -> int:
     """Read the workbook and write it; what goes wrong is the last line."""
     limit_memory()
+    with gzip.GzipFile(fileobj=target, mode="wb", compresslevel=PACKING, mtime=0) as lines:
+        return tell_all(arguments, source, lines)
+
+
+def tell_all(arguments: list[str], source: BinaryIO, target: Lines) -> int:
+    """Write the lines and return the exit code."""
     wanted = bytes.fromhex(arguments[0]).decode() if arguments else None
     try:
         book = CalamineWorkbook.from_filelike(source)
@@ -68,7 +84,7 @@ def choose(book: Any, wanted: str | None) -> tuple[CalamineSheet, list[str]] | N
     return None
 
 
-def write(sheet: CalamineSheet, others: list[str], target: BinaryIO) -> None:
+def write(sheet: CalamineSheet, others: list[str], target: Lines) -> None:
     """Write what the sheet is, then its rows."""
     start, end = sheet.start or (0, 0), sheet.end or (0, 0)
     tell(
@@ -98,10 +114,9 @@ def plain(cell: object) -> object:
             return None
 
 
-def tell(target: BinaryIO, value: object) -> None:
+def tell(target: Lines, value: object) -> None:
     """Write one line."""
     target.write(orjson.dumps(value) + b"\n")
-    target.flush()
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ that cannot be read is returned as a fault in its place; the rows beside it stan
 
 import codecs
 import csv
+import gzip
 import io
 import re
 import struct
@@ -16,7 +17,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -108,9 +109,13 @@ class CsvBook:
 
 @dataclass(frozen=True, slots=True)
 class SheetBook:
-    """One sheet of a workbook; ``total`` is how many rows it has, ``offset`` its first column."""
+    """One sheet of a workbook; ``total`` is how many rows it has, ``offset`` its first column.
 
-    raw: bytes
+    ``packed`` is what the reader wrote of it: a workbook is parsed once, however often its rows
+    are read.
+    """
+
+    packed: bytes
     name: str
     total: int
     offset: int
@@ -119,9 +124,9 @@ class SheetBook:
     @contextmanager
     def rows(self) -> Iterator[Iterator[Row]]:
         """Give all rows in order."""
-        with _reader(self.raw, self.name) as lines:
-            next(lines)
-            yield _sheet_rows(lines)
+        lines = _lines(self.packed)
+        next(lines)
+        yield _sheet_rows(lines)
 
 
 def open_book(raw: bytes, *, sheet: str | None = None) -> Book:
@@ -295,8 +300,8 @@ def _checked(number: int, cells: Sequence[Cell]) -> Row:
 
 
 def _sheet_book(raw: bytes, sheet: str | None) -> SheetBook:
-    with _reader(raw, sheet) as lines:
-        head = orjson.loads(next(lines, b"{}"))
+    packed = _read(raw, sheet)
+    head = orjson.loads(next(_lines(packed), b"{}"))
     match head.get("error"):
         case None if "sheet" in head:
             pass
@@ -306,14 +311,13 @@ def _sheet_book(raw: bytes, sheet: str | None) -> SheetBook:
             raise FileEmpty
         case _:
             raise FileUnreadable
-    return SheetBook(raw, head["sheet"], head["rows"], head["offset"], tuple(head["others"]))
+    return SheetBook(packed, head["sheet"], head["rows"], head["offset"], tuple(head["others"]))
 
 
-@contextmanager
-def _reader(raw: bytes, sheet: str | None) -> Iterator[Iterator[bytes]]:
-    """Run the reader of workbooks on a file and give the lines that it writes.
+def _read(raw: bytes, sheet: str | None) -> bytes:
+    """Run the reader of workbooks on a file and return what it wrote, packed.
 
-    It ends with the block, whatever it is doing.
+    :raises FileTooBig: that is more than any real workbook gives.
     """
     with tempfile.TemporaryFile() as file:
         file.write(raw)
@@ -328,9 +332,18 @@ def _reader(raw: bytes, sheet: str | None) -> Iterator[Iterator[bytes]]:
             env={"PYTHONPATH": str(_ROOT), "PYTHONDONTWRITEBYTECODE": "1"},
         ) as child:
             try:
-                yield iter(child.stdout or ())
+                packed = child.stdout.read(MAX_UNPACKED + 1) if child.stdout else b""
             finally:
                 child.kill()
+    if len(packed) > MAX_UNPACKED:
+        raise FileTooBig
+    return packed
+
+
+def _lines(packed: bytes) -> Iterator[bytes]:
+    """Unpack what the reader wrote, line by line; it may have been cut off."""
+    with gzip.open(io.BytesIO(packed)) as lines, suppress(EOFError):
+        yield from lines
 
 
 def _sheet_rows(lines: Iterator[bytes]) -> Iterator[Row]:

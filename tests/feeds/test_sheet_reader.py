@@ -1,5 +1,6 @@
 """The reader of workbooks as a program: lines out, and an end whatever comes in."""
 
+import gzip
 import io
 import subprocess
 import sys
@@ -23,7 +24,8 @@ def run(raw: bytes, *arguments: str) -> tuple[int, list[object]]:
         check=False,
         timeout=60,
     )
-    return done.returncode, [orjson.loads(line) for line in done.stdout.splitlines()]
+    lines = gzip.decompress(done.stdout).splitlines()
+    return done.returncode, [orjson.loads(line) for line in lines]
 
 
 def test_it_writes_what_the_sheet_is_then_its_rows_then_an_end() -> None:
@@ -70,4 +72,4 @@ def test_it_writes_to_what_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
 
     code = sheet_reader.main([], io.BytesIO(xlsx([["x"]], ["a"])), target)
 
-    assert (code, target.getvalue().splitlines()[-1]) == (0, b'"end"')
+    assert (code, gzip.decompress(target.getvalue()).splitlines()[-1]) == (0, b'"end"')

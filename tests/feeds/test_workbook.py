@@ -3,6 +3,7 @@
 import io
 import struct
 import zipfile
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from app.feeds.workbook import (
     FileIsPage,
     FileTooBig,
     FileUnreadable,
+    SheetBook,
     SheetUnknown,
     open_book,
 )
@@ -213,6 +215,25 @@ def test_reading_may_stop_at_any_row(tmp_path: Path) -> None:
         first = next(rows)
 
     assert list(first.cells) == [0]
+
+
+def test_two_may_read_one_workbook_at_once() -> None:
+    book = open_book(sheets(A=[[n] for n in range(2_000)]))
+
+    with book.rows() as some, book.rows() as others:
+        pairs = list(zip(some, others, strict=True))
+
+    assert len(pairs) == 2_000
+    assert all(one == other for one, other in pairs)
+
+
+def test_what_the_reader_did_not_finish_is_no_workbook() -> None:
+    book = open_book(sheets(A=[[n] for n in range(2_000)]))
+    assert isinstance(book, SheetBook)
+    cut_off = replace(book, packed=book.packed[: len(book.packed) // 2])
+
+    with pytest.raises(FileUnreadable), cut_off.rows() as rows:
+        list(rows)
 
 
 def test_the_bounds_are_those_of_the_contract() -> None:
