@@ -1,7 +1,11 @@
-"""Files of records: which were begun, how far they were taken in, which rows wait."""
+"""Files of records: which were begun, how far they were taken in, which rows wait.
+
+The rows of a file are in lanes, and each lane has a place of its own in the file: several can be
+taken in at once, and none waits for the row of another.
+"""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Final
 from uuid import UUID
@@ -12,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from app.domain.errors import Conflict, NotFound
 from app.domain.faults import Fault
 from app.store.session import ReadSession, WriteSession
-from app.store.tables import import_job, import_refusal, quarantine
+from app.store.tables import import_job, import_lane, import_refusal, quarantine
 
 RUNNING: Final = "running"
 DONE: Final = "done"
@@ -34,8 +38,22 @@ class ImportBusy(Conflict):
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """One part of the rows of a file as far as it was taken in.
+
+    ``next_row`` is the row of the file behind the last one that was taken, or looked at, for this
+    lane: none of its rows before that one is left.
+    """
+
+    number: int
+    next_row: int
+    counts: Mapping[str, int]
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
-    """One file as far as it was taken in; ``next_row`` is the first row that was not."""
+    """One file as far as it was taken in, with its lanes by number."""
 
     id: UUID
     source_id: int
@@ -44,13 +62,36 @@ class Job:
     file_hash: bytes
     mapping: Mapping[str, Any]
     state: str
-    next_row: int
     total_rows: int
-    counts: Mapping[str, int]
     actor: str
     started_at: datetime
-    updated_at: datetime
     finished_at: datetime | None
+    lanes: tuple[Lane, ...]
+
+    @property
+    def next_row(self) -> int:
+        """Return the first row of the file that may not have been taken."""
+        return min(lane.next_row for lane in self.lanes)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return what became of the rows that were taken."""
+        found: dict[str, int] = {}
+        for lane in self.lanes:
+            for word, count in lane.counts.items():
+                found[word] = found.get(word, 0) + count
+        return found
+
+    @property
+    def updated_at(self) -> datetime:
+        """Return when rows were last taken."""
+        return max(lane.updated_at for lane in self.lanes)
+
+    def moved(self, lane: Lane) -> "Job":
+        """Return the job with one of its lanes further on."""
+        return replace(
+            self, lanes=tuple(lane if one.number == lane.number else one for one in self.lanes)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,68 +105,112 @@ class Refusal:
     state: str
 
 
+_OWN: Final = tuple(name for name in Job.__slots__ if name != "lanes")
+
+
 def begin(session: WriteSession, job: Job) -> Job:
     """Write a job, or return the one that was begun with the same file, as it stands."""
-    values = {name: getattr(job, name) for name in Job.__slots__}
-    session.execute(
+    made = session.execute(
         insert(import_job)
-        .values(values)
+        .values({name: getattr(job, name) for name in _OWN})
         .on_conflict_do_nothing(index_elements=["source_id", "unit_id", "file_hash"])
+        .returning(import_job.c.id)
     )
-    row = session.execute(
-        sa.select(import_job).where(
-            import_job.c.source_id == job.source_id,
-            import_job.c.unit_id == job.unit_id,
-            import_job.c.file_hash == job.file_hash,
+    if made.one_or_none() is not None:
+        session.execute(
+            sa.insert(import_lane),
+            [
+                {
+                    "job_id": job.id,
+                    "lane": lane.number,
+                    "next_row": lane.next_row,
+                    "counts": dict(lane.counts),
+                    "updated_at": lane.updated_at,
+                }
+                for lane in job.lanes
+            ],
         )
+    found = _find(
+        session,
+        import_job.c.source_id == job.source_id,
+        import_job.c.unit_id == job.unit_id,
+        import_job.c.file_hash == job.file_hash,
     )
-    return _job(row.mappings().one())
+    if found is None:
+        raise ImportUnknown(id=job.id)
+    return found
 
 
 def restart(session: WriteSession, job: Job, *, next_row: int, now: datetime) -> Job:
-    """Begin a job again from a row, forgetting which rows waited."""
+    """Begin a job again from a row, forgetting which rows waited.
+
+    :raises ImportBusy: somebody else has begun it again.
+    """
     session.execute(sa.delete(import_refusal).where(import_refusal.c.job_id == job.id))
-    return _change(
-        session,
-        job,
-        {"state": RUNNING, "next_row": next_row, "counts": {}, "finished_at": None},
-        now=now,
-    )
+    lanes = [replace(lane, next_row=next_row, counts={}, updated_at=now) for lane in job.lanes]
+    return _change(session, job, lanes, state=RUNNING, finished_at=None)
 
 
 def advance(
-    session: WriteSession, job: Job, *, next_row: int, counts: Mapping[str, int], now: datetime
+    session: WriteSession,
+    job: Job,
+    lane: Lane,
+    *,
+    next_row: int,
+    counts: Mapping[str, int],
+    now: datetime,
+) -> Lane:
+    """Note how far a lane was taken in, in the transaction of what was taken.
+
+    Until that ends, whoever wants to advance the same lane waits; no other lane does.
+
+    :raises ImportBusy: somebody else has advanced it since it was read.
+    """
+    moved = replace(lane, next_row=next_row, counts=dict(counts), updated_at=now)
+    changed = session.execute(
+        sa.update(import_lane)
+        .where(
+            import_lane.c.job_id == job.id,
+            import_lane.c.lane == lane.number,
+            import_lane.c.next_row == lane.next_row,
+        )
+        .values(next_row=moved.next_row, counts=moved.counts, updated_at=now)
+        .returning(import_lane.c.lane)
+    )
+    if changed.one_or_none() is None:
+        raise ImportBusy
+    return moved
+
+
+def finish(session: WriteSession, job: Job, *, next_row: int, now: datetime) -> Job:
+    """Close a job of which every lane has come to the end of the file, at a row behind the last.
+
+    :raises ImportBusy: somebody else has advanced it since it was read.
+    """
+    lanes = [replace(lane, next_row=next_row, updated_at=now) for lane in job.lanes]
+    return _change(session, job, lanes, state=DONE, finished_at=now)
+
+
+def _change(
+    session: WriteSession,
+    job: Job,
+    lanes: Sequence[Lane],
+    *,
+    state: str,
+    finished_at: datetime | None,
 ) -> Job:
-    """Note how far the file was taken in, in the transaction of what was taken.
-
-    :raises ImportBusy: somebody else has advanced it since it was read.
-    """
-    return _change(session, job, {"next_row": next_row, "counts": dict(counts)}, now=now)
-
-
-def finish(session: WriteSession, job: Job, *, now: datetime) -> Job:
-    """Close a job.
-
-    :raises ImportBusy: somebody else has advanced it since it was read.
-    """
-    return _change(session, job, {"state": DONE, "finished_at": now}, now=now)
-
-
-def _change(session: WriteSession, job: Job, values: Mapping[str, Any], *, now: datetime) -> Job:
+    """Change a job with all its lanes, if all are as they were seen."""
     changed = session.execute(
         sa.update(import_job)
-        .where(
-            import_job.c.id == job.id,
-            import_job.c.next_row == job.next_row,
-            import_job.c.state == job.state,
-        )
-        .values({**values, "updated_at": now})
-        .returning(import_job)
+        .where(import_job.c.id == job.id, import_job.c.state == job.state)
+        .values(state=state, finished_at=finished_at)
+        .returning(import_job.c.id)
     )
-    row = changed.mappings().one_or_none()
-    if row is None:
+    if changed.one_or_none() is None:
         raise ImportBusy
-    return _job(row)
+    for seen, lane in zip(job.lanes, lanes, strict=True):
+        advance(session, job, seen, next_row=lane.next_row, counts=lane.counts, now=lane.updated_at)
+    return replace(job, state=state, finished_at=finished_at, lanes=tuple(lanes))
 
 
 def add_refusals(session: WriteSession, job: Job, refused: Sequence[tuple[int, UUID]]) -> None:
@@ -145,15 +230,10 @@ def get(session: ReadSession, job_id: UUID, *, lft: int, rgt: int) -> Job:
 
     :raises ImportUnknown: there is none of this number in the subtree.
     """
-    row = session.execute(
-        sa.select(import_job).where(
-            import_job.c.id == job_id, import_job.c.unit_lft.between(lft, rgt)
-        )
-    )
-    found = row.mappings().one_or_none()
+    found = _find(session, import_job.c.id == job_id, import_job.c.unit_lft.between(lft, rgt))
     if found is None:
         raise ImportUnknown(id=job_id)
-    return _job(found)
+    return found
 
 
 def refusals(session: ReadSession, job: Job, *, limit: int) -> list[Refusal]:
@@ -185,5 +265,14 @@ def refusals(session: ReadSession, job: Job, *, limit: int) -> list[Refusal]:
     ]
 
 
-def _job(row: sa.RowMapping) -> Job:
-    return Job(**{name: row[name] for name in Job.__slots__})
+def _find(session: ReadSession, *wanted: sa.ColumnElement[bool]) -> Job | None:
+    row = session.execute(sa.select(import_job).where(*wanted)).mappings().one_or_none()
+    if row is None:
+        return None
+    lanes = session.execute(
+        sa.select(import_lane).where(import_lane.c.job_id == row["id"]).order_by(import_lane.c.lane)
+    )
+    return Job(
+        **{name: row[name] for name in _OWN},
+        lanes=tuple(Lane(one.lane, one.next_row, one.counts, one.updated_at) for one in lanes),
+    )

@@ -688,17 +688,25 @@ import_job = sa.Table(
     sa.Column("file_hash", sa.LargeBinary, nullable=False, comment="of the file and its mapping"),
     sa.Column("mapping", JSONB, nullable=False),
     sa.Column("state", sa.Text, nullable=False, server_default="running"),
-    sa.Column("next_row", sa.Integer, nullable=False, comment="the first row not yet taken"),
     sa.Column("total_rows", sa.Integer, nullable=False),
-    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
     sa.Column("actor", sa.Text, nullable=False),
     _now("started_at"),
-    _now("updated_at"),
     sa.Column("finished_at", Instant),
     sa.UniqueConstraint("source_id", "unit_id", "file_hash"),
     sa.CheckConstraint("state IN ('running', 'done')", name="state"),
+    comment="Files of records that were begun, each read in one way.",
+)
+
+import_lane = sa.Table(
+    "import_lane",
+    metadata,
+    sa.Column("job_id", UUID(as_uuid=True), sa.ForeignKey("import_job.id"), primary_key=True),
+    sa.Column("lane", sa.SmallInteger, primary_key=True, comment="rows of some dossiers, from 0"),
+    sa.Column("next_row", sa.Integer, nullable=False, comment="the first row not yet taken"),
+    sa.Column("counts", JSONB, nullable=False, server_default="{}"),
+    _now("updated_at"),
     sa.CheckConstraint("next_row > 0", name="next_row"),
-    comment="Files of records: how far each was taken in, so that it goes on where it stopped.",
+    comment="How far each lane of a file was taken in, so that it goes on where it stopped.",
 )
 
 import_refusal = sa.Table(

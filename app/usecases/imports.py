@@ -1,13 +1,19 @@
-"""Files of records: previewed, taken in batch by batch, gone on with where they stopped."""
+"""Files of records: previewed, taken in batch by batch, gone on with where they stopped.
+
+The rows of a file are in lanes, by the number of the dossier that they name: rows of one number
+keep the order of the file, and several lanes can be taken in at once (``usecases.lanes``). What
+rows of different numbers say of one dossier ends alike in any order (``usecases.ingest``).
+"""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import islice
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Protocol
 from uuid import UUID, uuid4
+from zlib import crc32
 
 import orjson
 
@@ -22,7 +28,7 @@ from app.feeds.words import fold
 from app.feeds.workbook import Book, open_book
 from app.i18n import Language
 from app.store import imports
-from app.store.imports import Job, Refusal
+from app.store.imports import Job, Lane, Refusal
 from app.store.quarantine import ACCEPTED
 from app.store.session import Database, ReadSession, WriteSession
 from app.usecases import intake
@@ -30,10 +36,15 @@ from app.usecases.access import Principal
 from app.usecases.ingest import Sender, VerdictWord
 from app.usecases.intake import Hash
 
+Clock = Callable[[], datetime]
+
 BATCH: Final = 1_000
 REHEARSED: Final = 100
 """How many rows a preview carries through to their verdicts, then undoes."""
 SHOWN: Final = 20
+MOST_LANES: Final = 8
+ROWS_OF_A_LANE: Final = 2 * BATCH
+"""A file gets another lane only for so many rows: lanes of a few rows make small batches."""
 SET_ASIDE: Final = "set_aside"
 MOST_REFUSALS: Final = 100_000
 
@@ -100,6 +111,10 @@ class Prepared:
     def reader(self) -> RowReader:
         """Return what reads the rows."""
         return RowReader(self.layout, unit=self.order.unit)
+
+    def task(self, job: Job, *, by: Sender) -> "Task":
+        """Return what is to be taken in of the file for a job."""
+        return Task(job, self.layout, self.order.unit, by)
 
     @property
     def digest(self) -> bytes:
@@ -235,11 +250,13 @@ def begin(
     by: Sender,
     actor: str,
     again: bool = False,
+    lanes: int | None = None,
     now: datetime,
 ) -> Job:
     """Begin an import, or find the one that was begun with the same file read the same way.
 
     :param again: a file that was taken in to its end is taken in once more.
+    :param lanes: how many lanes a file that is new gets, None for as many as its rows are worth.
     :raises ColumnsMissing: a required field has no column.
     """
     if prepared.missing:
@@ -255,18 +272,125 @@ def begin(
             file_hash=prepared.digest,
             mapping=prepared.layout.plain(),
             state=imports.RUNNING,
-            next_row=first,
             total_rows=prepared.book.total,
-            counts={},
             actor=actor,
             started_at=now,
-            updated_at=now,
             finished_at=None,
+            lanes=tuple(
+                Lane(number, first, {}, now)
+                for number in range(lanes or lanes_for(prepared.book.total))
+            ),
         ),
     )
     if again and job.state == imports.DONE:
         return imports.restart(session, job, next_row=first, now=now)
     return job
+
+
+def lanes_for(rows: int) -> int:
+    """Return how many lanes a file of so many rows gets: 1, 2, 4 or 8."""
+    wanted = min(max(rows // ROWS_OF_A_LANE, 1), MOST_LANES)
+    return 1 << (wanted.bit_length() - 1)
+
+
+class Hands(Protocol):
+    """What takes in batches, one or several at a time."""
+
+    @property
+    def held(self) -> Collection[int]:
+        """Return the lanes of which a batch was given and is not done."""
+
+    @property
+    def are_full(self) -> bool:
+        """Tell whether a batch must be done before another is given."""
+
+    def give(self, lane: Lane, rows: Sequence[Row]) -> None:
+        """Begin to take in a batch of a lane of which none is under way."""
+
+    def done(self) -> Lane:
+        """Wait until a batch is stored and return its lane as it then stands.
+
+        :raises ImportBusy: another process is taking in the same file.
+        :raises StorageUnavailable: the database cannot serve; the batch was not kept.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What is to be taken in, by whoever has hands for it."""
+
+    job: Job
+    layout: Layout
+    unit: str | None
+    by: Sender
+
+    @property
+    def reader(self) -> RowReader:
+        """Return what reads the rows."""
+        return RowReader(self.layout, unit=self.unit)
+
+
+class OwnHands:
+    """Takes batches in here and now, one after the other."""
+
+    def __init__(
+        self, database: Database, task: Task, *, hash_applicant: Hash, clock: Clock
+    ) -> None:
+        self._database = database
+        self._task = task
+        self._reader = task.reader
+        self._hash = hash_applicant
+        self._clock = clock
+        self._given: tuple[Lane, Sequence[Row]] | None = None
+
+    @property
+    def held(self) -> Collection[int]:
+        """Return the lane of which a batch was given and is not done."""
+        return () if self._given is None else (self._given[0].number,)
+
+    @property
+    def are_full(self) -> bool:
+        """Tell whether a batch must be done before another is given."""
+        return self._given is not None
+
+    def give(self, lane: Lane, rows: Sequence[Row]) -> None:
+        """Begin to take in a batch."""
+        self._given = (lane, rows)
+
+    def done(self) -> Lane:
+        """Take in the batch that was given and return its lane as it then stands.
+
+        :raises ImportBusy: another process is taking in the same file.
+        :raises StorageUnavailable: the database cannot serve; the batch was not kept.
+        """
+        if self._given is None:
+            raise RuntimeError("no batch was given")
+        (lane, rows), self._given = self._given, None
+        with self._database.begin() as session:
+            return self._take(session, lane, rows)
+
+    def _take(self, session: WriteSession, lane: Lane, group: Sequence[Row]) -> Lane:
+        """Take in one batch; the place of its lane is claimed before anything is written."""
+        now = self._clock()
+        job, reader = self._task.job, self._reader
+        end = group[-1].number + 1
+        claimed = imports.advance(session, job, lane, next_row=end, counts=lane.counts, now=now)
+        rows = [row for row in group if not reader.is_aside(row)]
+        verdicts = intake.table_rows(
+            session, rows, reader=reader, by=self._task.by, hash_applicant=self._hash, now=now
+        )
+        refused = [
+            (rows[verdict.index].number, verdict.quarantine_id)
+            for verdict in verdicts
+            if verdict.quarantine_id is not None
+        ]
+        imports.add_refusals(session, job, refused)
+        counts = dict.fromkeys((*(word.value for word in VerdictWord), SET_ASIDE), 0)
+        counts |= lane.counts
+        for verdict in verdicts:
+            counts[verdict.word.value] += 1
+        counts[SET_ASIDE] += len(group) - len(rows)
+        return imports.advance(session, job, claimed, next_row=end, counts=counts, now=now)
 
 
 def work(
@@ -276,7 +400,7 @@ def work(
     *,
     by: Sender,
     hash_applicant: Hash,
-    clock: Callable[[], datetime],
+    clock: Clock,
     batch: int = BATCH,
 ) -> Iterator[Job]:
     """Take a file in, a batch in a transaction, and yield the job after each.
@@ -287,61 +411,75 @@ def work(
 
     :raises ImportBusy: another process is taking in the same file.
     :raises StorageUnavailable: the database cannot serve; the last batch was not kept.
-    :raises FileUnreadable: the workbook broke off; the batches before it stand.
+    """
+    task = prepared.task(job, by=by)
+    hands = OwnHands(database, task, hash_applicant=hash_applicant, clock=clock)
+    return taken_by(hands, database, job, prepared, clock=clock, batch=batch)
+
+
+def taken_by(
+    hands: Hands,
+    database: Database,
+    job: Job,
+    prepared: Prepared,
+    *,
+    clock: Clock,
+    batch: int = BATCH,
+) -> Iterator[Job]:
+    """Hand a file out batch by batch, and yield the job after each that is stored.
+
+    :raises ImportBusy: another process is taking in the same file.
+    :raises StorageUnavailable: the database cannot serve; the batches under way may be lost.
     """
     if job.state == imports.DONE:
         yield job
         return
-    reader = prepared.reader
+    end = job.next_row
     with prepared.book.rows() as rows:
-        left = (row for row in rows if row.number >= job.next_row)
-        for group in _groups(left, batch):
-            with database.begin() as session:
-                job = _take(session, job, group, reader, by, hash_applicant, clock())
-            yield job
+        for number, group in _groups(prepared.reader, rows, job, batch):
+            end = max(end, group[-1].number + 1)
+            while hands.are_full or number in hands.held:
+                job = job.moved(hands.done())
+                yield job
+            hands.give(job.lanes[number], group)
+    while hands.held:
+        job = job.moved(hands.done())
+        yield job
+    end = max(end, *(lane.next_row for lane in job.lanes))
     with database.begin() as session:
-        job = imports.finish(session, job, now=clock())
+        job = imports.finish(session, job, next_row=end, now=clock())
     yield job
 
 
-def _take(
-    session: WriteSession,
-    job: Job,
-    group: Sequence[Row],
-    reader: RowReader,
-    by: Sender,
-    hash_applicant: Hash,
-    now: datetime,
-) -> Job:
-    """Take in one group of rows; the place in the file is claimed before anything is written."""
-    rows = [row for row in group if not reader.is_aside(row)]
-    seen = job
-    job = imports.advance(session, job, next_row=group[-1].number + 1, counts=job.counts, now=now)
-    verdicts = intake.table_rows(
-        session, rows, reader=reader, by=by, hash_applicant=hash_applicant, now=now
-    )
-    refused = [
-        (rows[verdict.index].number, verdict.quarantine_id)
-        for verdict in verdicts
-        if verdict.quarantine_id is not None
-    ]
-    imports.add_refusals(session, job, refused)
-    counts = dict.fromkeys((*(word.value for word in VerdictWord), SET_ASIDE), 0) | dict(
-        seen.counts
-    )
-    for verdict in verdicts:
-        counts[verdict.word.value] += 1
-    counts[SET_ASIDE] += len(group) - len(rows)
-    return imports.advance(session, job, next_row=job.next_row, counts=counts, now=now)
+def _groups(
+    reader: RowReader, rows: Iterable[Row], job: Job, size: int
+) -> Iterator[tuple[int, list[Row]]]:
+    """Give the rows that are left in batches, each of one lane and in the order of the file."""
+    waiting: dict[int, list[Row]] = {lane.number: [] for lane in job.lanes}
+    for row in rows:
+        number = _lane_of(reader, row, len(job.lanes))
+        if row.number < job.lanes[number].next_row:
+            continue
+        waiting[number].append(row)
+        if len(waiting[number]) == size:
+            yield number, waiting[number]
+            waiting[number] = []
+    for number, group in waiting.items():
+        if group:
+            yield number, group
+
+
+def _lane_of(reader: RowReader, row: Row, lanes: int) -> int:
+    """Return the lane of a row: that of its dossier's number, the first if it names none.
+
+    The same row has the same lane in every process and release, for a file may be gone on with.
+    """
+    code = reader.code_in(row) if lanes > 1 else None
+    return 0 if code is None else crc32(code.encode()) % lanes
 
 
 def _below_header(prepared: Prepared, rows: Iterable[Row]) -> Iterator[Row]:
     return (row for row in rows if row.number > prepared.layout.header_row)
-
-
-def _groups(rows: Iterator[Row], size: int) -> Iterator[list[Row]]:
-    while group := list(islice(rows, size)):
-        yield group
 
 
 def get(session: ReadSession, job_id: UUID, *, who: Principal) -> Job:

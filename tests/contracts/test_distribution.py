@@ -16,7 +16,7 @@ COPIED = {
     *("unit", "unit_revision", "procedure", "procedure_revision", "calendar", "calendar_version"),
     *("source", "api_key", "idempotency", "webhook", "job_slot", "audit", "install"),
     "catalogue_stamp",
-    *("import_job", "import_refusal", "pull_state"),
+    *("import_job", "import_lane", "import_refusal", "pull_state"),
     *("rule_set_version", "rule_set_confirmation"),
     *("succession", "subscription", "retirement", "mute", "silence", "fact_state"),
 }
