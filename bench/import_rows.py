@@ -1,24 +1,30 @@
-"""Import 100,000 rows of a workbook and of a text: seconds, rows a second, memory.
+"""Import 100,000 rows of a workbook or of a text: seconds, rows a second, memory.
 
-    python -m bench.import_rows [--rows 100000] [--batch 1000] [--kind xlsx|csv]
+    python -m bench.import_rows [--rows 100000] [--kind xlsx|csv] [--processes 1 2] [--rounds 1]
 
-The file is generated, one row in a hundred is broken in one of ten ways, and the import runs in a
-process of its own against a durable embedded PostgreSQL, exactly as `dunghan import` does. Before
-any figure is shown, what is stored is counted: accepted + quarantined + set aside = rows sent,
-and the rebuild of every dossier from its record equals what is stored. Reading alone (no
-database) is timed apart, so that one sees where the time goes.
+The file is generated, one row in a hundred is broken in one of ten ways, and `dunghan import`
+itself takes it into a new durable embedded PostgreSQL; the time is that of the whole command, from
+its start to its end. Memory is the proportional share (PSS) of the command with all processes that
+it starts, summed every 50 ms, without PostgreSQL. Before any figure is shown, what is stored is
+counted: accepted + quarantined + set aside = rows sent, and the rebuild of every dossier from its
+record equals what is stored. Reading alone (no database) is timed apart.
 """
 
 import argparse
+import atexit
+import contextlib
 import os
 import platform
 import resource
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import orjson
@@ -27,10 +33,21 @@ from sqlalchemy import text
 from app.store import schema
 from app.store.embedded import EmbeddedPostgres
 from app.store.session import Database
-from app.usecases import catalogue, imports, intake, rebuild
+from app.usecases import catalogue, imports, rebuild
 from app.usecases.catalogue import UnitLevel, UnitSpec
 from app.usecases.imports import Order
 from tests.files import as_csv, row, xlsx
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What one run of the command took."""
+
+    seconds: float
+    cpu: float
+    memory: float
+    counts: dict[str, int]
+
 
 NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
 BROKEN = (
@@ -66,27 +83,77 @@ def settle(database: Database) -> None:
         catalogue.put_units(session, specs, actor="bench", now=NOW)
 
 
-def importer(url: str, file: str, batch: int) -> None:
-    """Do what the command does, in this process, and print what it took."""
-    database = Database(url)
-    hashed = intake.hasher_of(b"a key of the benchmark")
+def command(url: str, file: Path, processes: int) -> Told:
+    """Run the command and watch it."""
+    environment = {**compiled(), "DUNGHAN_DATABASE_URL": url, "DUNGHAN_HASH_KEY": "k" * 32}
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     begun = time.perf_counter()
-    prepared = imports.prepare(Order(Path(file).read_bytes()))
-    with database.begin() as session:
-        by = intake.sender_by_name(session, source="file", unit="H44")
-        job = imports.begin(session, prepared, by=by, actor="bench", now=NOW)
-    *_, last = imports.work(
-        database, job, prepared, by=by, hash_applicant=hashed, clock=lambda: NOW, batch=batch
-    )
-    told = {
-        "seconds": time.perf_counter() - begun,
-        "cpu": time.process_time(),
-        "counts": dict(last.counts),
-        "own": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "reader": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
-    }
-    print(orjson.dumps(told).decode())
-    database.dispose()
+    with subprocess.Popen(
+        [
+            *(sys.executable, "-m", "app", "import", str(file), "--json"),
+            *("--source", "file", "--unit", "H44", "--processes", str(processes)),
+        ],
+        env=environment,
+        stdout=subprocess.PIPE,
+    ) as running:
+        peak = 0.0
+        cpu: dict[int, float] = {}
+        while running.poll() is None:
+            family = family_of(running.pid)
+            peak = max(peak, sum(map(share_of, family)))
+            for pid in family:
+                cpu[pid] = max(cpu.get(pid, 0.0), cpu_of(pid))
+            time.sleep(0.05)
+        seconds = time.perf_counter() - begun
+        out = running.stdout.read() if running.stdout else b""
+    assert running.returncode == 0, running.returncode
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    waited_for = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Told(seconds, max(waited_for, sum(cpu.values())), peak, orjson.loads(out)["counts"])
+
+
+@cache
+def compiled() -> dict[str, str]:
+    """Return an environment in which the modules are compiled, as they are once installed."""
+    kept = Path(tempfile.mkdtemp(prefix="dunghan-bytecode-"))
+    atexit.register(shutil.rmtree, kept, ignore_errors=True)
+    environment = {**os.environ, "PYTHONPYCACHEPREFIX": str(kept)}
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    for _ in range(2):
+        told = [sys.executable, "-m", "app", "import", "--help"]
+        subprocess.run(told, check=True, capture_output=True, env=environment)
+    return environment
+
+
+def family_of(pid: int) -> list[int]:
+    """Return a process and all that come from it."""
+    parents = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                told = (entry / "stat").read_text().rpartition(")")[2].split()
+                parents[int(entry.name)] = int(told[1])
+    found = [pid]
+    for one in found:  # grows while it is walked
+        found += [child for child, parent in parents.items() if parent == one]
+    return found
+
+
+def share_of(pid: int) -> float:
+    """Return the proportional share of the memory of a process, in MB; 0 when it has ended."""
+    with contextlib.suppress(OSError):
+        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            if line.startswith("Pss:"):
+                return int(line.split()[1]) / 1024
+    return 0.0
+
+
+def cpu_of(pid: int) -> float:
+    """Return the seconds that a process has worked, with the children for which it waited."""
+    with contextlib.suppress(OSError):
+        told = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def reading_alone(raw: bytes) -> float:
@@ -109,48 +176,58 @@ def check(database: Database, counts: dict[str, int], sent: int) -> None:
     assert (compared.looked_at, compared.differ) == (counts["accepted"], 0)
 
 
+def run(folder: Path, file: Path, processes: int, rows: int) -> Told:
+    """Import a file into a new database, and check what is stored."""
+    data = folder / "data"
+    try:
+        with EmbeddedPostgres(data) as server:
+            database = Database(server.url, statement_timeout_ms=600_000)
+            settle(database)
+            told = command(server.url, file, processes)
+            check(database, told.counts, rows)
+            database.dispose()
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+    return told
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--batch", type=int, default=imports.BATCH)
-    parser.add_argument("--kind", choices=("xlsx", "csv"), default="xlsx")
-    parser.add_argument("--importer", nargs=2, help=argparse.SUPPRESS)
+    parser.add_argument("--kind", choices=("xlsx", "csv"), nargs="+", default=["xlsx"])
+    parser.add_argument("--processes", type=int, nargs="+", default=[2])
+    parser.add_argument("--rounds", type=int, default=1)
     asked = parser.parse_args()
-    if asked.importer:
-        importer(*asked.importer, asked.batch)
-        return 0
-    make = xlsx if asked.kind == "xlsx" else as_csv
-    raw = make(broken_row(number) for number in range(asked.rows))
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, {asked.rows} rows")
     folder = Path(tempfile.mkdtemp(prefix="dunghan-bench-"))
     try:
-        file = folder / f"rows.{asked.kind}"
-        file.write_bytes(raw)
-        alone = reading_alone(raw)
-        with EmbeddedPostgres(folder / "data") as server:
-            database = Database(server.url, statement_timeout_ms=600_000)
-            settle(database)
-            done = subprocess.run(
-                [
-                    *(sys.executable, "-m", "bench.import_rows", "--batch", str(asked.batch)),
-                    *("--importer", server.url, str(file)),
-                ],
-                check=True,
-                capture_output=True,
-                env=os.environ,
-            )
-            told = orjson.loads(done.stdout)
-            check(database, told["counts"], asked.rows)
-            database.dispose()
+        files = {}
+        for kind in asked.kind:
+            make = xlsx if kind == "xlsx" else as_csv
+            raw = make(broken_row(number) for number in range(asked.rows))
+            files[kind] = folder / f"rows.{kind}"
+            files[kind].write_bytes(raw)
+            alone = reading_alone(raw)
+            print(f"{kind}, {len(raw) / 1e6:.1f} MB: reading alone {alone:.1f} s", flush=True)
+        cells = [(kind, size) for kind in files for size in asked.processes]
+        found: dict[tuple[str, int], list[Told]] = {cell: [] for cell in cells}
+        for number in range(asked.rounds):
+            for kind, size in cells if number % 2 == 0 else reversed(cells):
+                told = run(folder, files[kind], size, asked.rows)
+                found[kind, size].append(told)
+                print(
+                    f"{kind} {size} processes: {told.seconds:6.1f} s"
+                    f" {asked.rows / told.seconds:6.0f} rows/s, CPU {told.cpu:.1f} s without"
+                    f" PostgreSQL, {told.memory:.0f} MB, load {os.getloadavg()[0]:.1f}",
+                    flush=True,
+                )
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-    load = os.getloadavg()[0]
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {load:.1f}")
-    print(f"{asked.kind}, {len(raw) / 1e6:.1f} MB, {asked.rows} rows, batches of {asked.batch}")
-    print(f"verdicts     {told['counts']}")
-    print(f"reading      {alone:8.1f} s  {asked.rows / alone:8.0f} rows/s (no database)")
-    print(f"whole import {told['seconds']:8.1f} s  {asked.rows / told['seconds']:8.0f} rows/s")
-    print(f"of it CPU    {told['cpu']:8.1f} s in the importer; the rest is PostgreSQL and waiting")
-    print(f"memory       {told['own']:8.0f} MB importer, {told['reader']:.0f} MB reader (peaks)")
+    print(f"verdicts {told.counts}")
+    for (kind, size), runs in found.items():
+        seconds = statistics.median(one.seconds for one in runs)
+        memory = max(one.memory for one in runs)
+        print(f"median of {len(runs)}: {kind} {size} processes {seconds:.1f} s, {memory:.0f} MB")
     print("checked: every row has one verdict; rebuild from the record differs in 0 dossiers")
     return 0
 

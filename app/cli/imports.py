@@ -1,10 +1,12 @@
 """Import a file of records, with a preview, a progress bar and a workbook of refused rows."""
 
 import json
+import os
 from collections.abc import Iterable
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -19,14 +21,18 @@ from app.settings import load
 from app.store import imports as jobs
 from app.store.imports import Job
 from app.store.session import Database
-from app.usecases import imports, intake
-from app.usecases.imports import Order, Prepared
+from app.usecases import imports, intake, lanes
+from app.usecases.imports import Hands, Order, OwnHands, Prepared
 from app.usecases.ingest import Sender
 from app.usecases.intake import Hash
+from app.usecases.lanes import Crew, Post
 
 commands = typer.Typer()
 
 ACTOR = "operator"
+USUAL_PROCESSES: Final = 4
+LARGE: Final = 200_000
+"""Bytes of a file for which processes are made ready before it is looked at."""
 
 
 @commands.command("import")
@@ -52,6 +58,15 @@ def import_(
         Path | None, typer.Option(help="Ghi các dòng bị từ chối (.xlsx). / Write refused rows.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            max=imports.MOST_LANES,
+            help="Số tiến trình nhập; mặc định theo số nhân, nhiều nhất 4. / "
+            "Processes that store rows; one for each core unless told, at most 4.",
+        ),
+    ] = None,
 ) -> None:
     """Nhập tệp hồ sơ; bị ngắt thì chạy lại đúng lệnh này để đi tiếp. / Import a file of records.
 
@@ -60,12 +75,13 @@ def import_(
     settings = load()
     hashed = intake.hasher_of(settings.applicant_key())
     raw, wanted = file.read_bytes(), wanted_of(columns or ())
+    size = processes or min(cores(), USUAL_PROCESSES)
+    if size > 1 and not dry_run and len(raw) >= LARGE:
+        lanes.ready()
     with database_of(settings) as database:
         with database.begin() as session:
             by = intake.sender_by_name(session, source=source, unit=unit)
-        prepared = imports.prepare(
-            Order(raw, wanted, default_unit(raw, wanted, unit, sheet), sheet)
-        )
+        prepared = own_unit(imports.prepare(Order(raw, wanted, unit, sheet)))
         if dry_run:
             show_preview(database, prepared, by, hashed, as_json=as_json)
             return
@@ -73,23 +89,31 @@ def import_(
             job = imports.begin(
                 session, prepared, by=by, actor=ACTOR, again=again, now=system_clock()
             )
-        job = follow(database, job, prepared, by, hashed, quiet=as_json)
+        with ExitStack() as stack:
+            task = prepared.task(job, by=by)
+            hands: Hands = OwnHands(database, task, hash_applicant=hashed, clock=system_clock)
+            if (crew := min(size, len(job.lanes))) > 1 and job.state != jobs.DONE:
+                post = Post(database.address, task, settings.applicant_key(), system_clock)
+                hands = stack.enter_context(Crew(crew, post))
+            job = follow(hands, database, job, prepared, quiet=as_json)
         report(database, job, errors, as_json=as_json)
 
 
-def default_unit(
-    raw: bytes, wanted: dict[str, str], unit: str | None, sheet: str | None
-) -> str | None:
-    """Return the unit of rows that name none: the root, if the file has no column for units."""
-    if unit is None:
-        return None
-    layout = imports.prepare(Order(raw, wanted, None, sheet)).layout
-    return None if "unit" in layout.fields else unit
+def cores() -> int:
+    """Return how many cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
-def follow(
-    database: Database, job: Job, prepared: Prepared, by: Sender, hashed: Hash, *, quiet: bool
-) -> Job:
+def own_unit(prepared: Prepared) -> Prepared:
+    """Let rows that name no unit have none where the file has a column for units."""
+    if "unit" in prepared.layout.fields:
+        return replace(prepared, order=replace(prepared.order, unit=None))
+    return prepared
+
+
+def follow(hands: Hands, database: Database, job: Job, prepared: Prepared, *, quiet: bool) -> Job:
     """Take the file in and show how far it is."""
     if not quiet and job.state == jobs.DONE:
         tell("import.was_done")
@@ -102,13 +126,12 @@ def follow(
         TimeRemainingColumn(),
         console=Console(stderr=True),
     )
+    above = prepared.layout.header_row
     with nullcontext() if quiet else bar:
-        task = bar.add_task("", total=job.total_rows, completed=job.next_row - 1)
-        for done in imports.work(
-            database, job, prepared, by=by, hash_applicant=hashed, clock=system_clock
-        ):
+        task = bar.add_task("", total=job.total_rows, completed=above + job.taken)
+        for done in imports.taken_by(hands, database, job, prepared, clock=system_clock):
             job = done
-            bar.update(task, completed=min(job.next_row - 1, job.total_rows))
+            bar.update(task, completed=min(above + job.taken, job.total_rows))
         bar.update(task, completed=job.total_rows)
     return job
 

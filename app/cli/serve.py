@@ -18,8 +18,9 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from app import logs
-from app.cli import collect_rarely, database_of, tell
+from app.cli import database_of, tell
 from app.clock import system_clock
+from app.garbage import collect_rarely
 from app.i18n import ZONE, Language, phrase
 from app.jobs import worker_of
 from app.main import create_from

@@ -83,6 +83,11 @@ class Job:
         return found
 
     @property
+    def taken(self) -> int:
+        """Return how many rows were taken, those set aside among them."""
+        return sum(self.counts.values())
+
+    @property
     def updated_at(self) -> datetime:
         """Return when rows were last taken."""
         return max(lane.updated_at for lane in self.lanes)
@@ -233,6 +238,17 @@ def get(session: ReadSession, job_id: UUID, *, lft: int, rgt: int) -> Job:
     found = _find(session, import_job.c.id == job_id, import_job.c.unit_lft.between(lft, rgt))
     if found is None:
         raise ImportUnknown(id=job_id)
+    return found
+
+
+def again(session: ReadSession, job: Job) -> Job:
+    """Return a job as it stands now.
+
+    :raises ImportUnknown: it is there no more.
+    """
+    found = _find(session, import_job.c.id == job.id)
+    if found is None:
+        raise ImportUnknown(id=job.id)
     return found
 
 

@@ -8,7 +8,7 @@ given either, one that takes a ``WriteSession`` only a writer.
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, ClassVar, Final, Generic, Self, TypeVar, TypeVarTuple, overload
 
@@ -237,6 +237,24 @@ class WriteSession(ReadSession):
             self.ask(b"RELEASE SAVEPOINT part")
 
 
+@dataclass(frozen=True, slots=True)
+class Address:
+    """How another process opens the same database; the URL holds the password."""
+
+    url: str = field(repr=False)
+    statement_timeout_ms: int
+    behind_pooler: bool
+
+    def open(self, *, pool_size: int) -> "Database":
+        """Prepare a pool of another size on this database."""
+        return Database(
+            self.url,
+            pool_size=pool_size,
+            statement_timeout_ms=self.statement_timeout_ms,
+            behind_pooler=self.behind_pooler,
+        )
+
+
 class Database:
     """The database as the doors see it: a pool, and two kinds of transaction."""
 
@@ -256,6 +274,7 @@ class Database:
             prepared statements nor connection options.
         """
         self.memory: Memory = {}
+        self.address = Address(url, statement_timeout_ms, behind_pooler)
         self._statement_timeout_ms = statement_timeout_ms
         self._behind_pooler = behind_pooler
         self._engine = create_engine(

@@ -307,10 +307,11 @@ class Hands(Protocol):
     def give(self, lane: Lane, rows: Sequence[Row]) -> None:
         """Begin to take in a batch of a lane of which none is under way."""
 
-    def done(self) -> Lane:
-        """Wait until a batch is stored and return its lane as it then stands.
+    def done(self) -> tuple[int, Lane | None]:
+        """Wait until a batch is stored; return the number of its lane, and how far it has come.
 
-        :raises ImportBusy: another process is taking in the same file.
+        It has not come any further, None, if another process is taking in this lane.
+
         :raises StorageUnavailable: the database cannot serve; the batch was not kept.
         """
 
@@ -357,17 +358,21 @@ class OwnHands:
         """Begin to take in a batch."""
         self._given = (lane, rows)
 
-    def done(self) -> Lane:
-        """Take in the batch that was given and return its lane as it then stands.
+    def done(self) -> tuple[int, Lane | None]:
+        """Take in the batch that was given; return the number of its lane, and how far it has come.
 
-        :raises ImportBusy: another process is taking in the same file.
+        It has not come any further, None, if another process is taking in this lane.
+
         :raises StorageUnavailable: the database cannot serve; the batch was not kept.
         """
         if self._given is None:
             raise RuntimeError("no batch was given")
         (lane, rows), self._given = self._given, None
-        with self._database.begin() as session:
-            return self._take(session, lane, rows)
+        try:
+            with self._database.begin() as session:
+                return lane.number, self._take(session, lane, rows)
+        except imports.ImportBusy:
+            return lane.number, None
 
     def _take(self, session: WriteSession, lane: Lane, group: Sequence[Row]) -> Lane:
         """Take in one batch; the place of its lane is claimed before anything is written."""
@@ -434,21 +439,63 @@ def taken_by(
     if job.state == imports.DONE:
         yield job
         return
-    end = job.next_row
+    account = _Account(job)
     with prepared.book.rows() as rows:
         for number, group in _groups(prepared.reader, rows, job, batch):
-            end = max(end, group[-1].number + 1)
             while hands.are_full or number in hands.held:
-                job = job.moved(hands.done())
-                yield job
-            hands.give(job.lanes[number], group)
+                yield account.settle(*hands.done())
+            if account.are_all_lost:
+                break
+            if account.note(number, group):
+                hands.give(account.job.lanes[number], group)
     while hands.held:
-        job = job.moved(hands.done())
-        yield job
-    end = max(end, *(lane.next_row for lane in job.lanes))
+        yield account.settle(*hands.done())
     with database.begin() as session:
-        job = imports.finish(session, job, next_row=end, now=clock())
+        job = account.closed(session, now=clock())
     yield job
+
+
+class _Account:
+    """What is known of a job that is being taken in, by us and perhaps by another process.
+
+    Whoever is first to take a batch of a lane has the lane; the other one leaves it and goes on
+    with the rest. So two that were started on one file share it, and no row is taken twice.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._lost: set[int] = set()
+        self._ends = {lane.number: lane.next_row for lane in job.lanes}
+
+    @property
+    def are_all_lost(self) -> bool:
+        """Tell whether another process has every lane."""
+        return len(self._lost) == len(self.job.lanes)
+
+    def note(self, number: int, group: Sequence[Row]) -> bool:
+        """Note a batch that is due, and tell whether it is ours to take."""
+        self._ends[number] = group[-1].number + 1
+        return number not in self._lost
+
+    def settle(self, number: int, lane: Lane | None) -> Job:
+        """Note what became of a batch, and return the job as it then stands."""
+        if lane is None:
+            self._lost.add(number)
+        else:
+            self.job = self.job.moved(lane)
+        return self.job
+
+    def closed(self, session: WriteSession, *, now: datetime) -> Job:
+        """Close the job when every row is taken.
+
+        :raises ImportBusy: another process is still taking in a part of the file.
+        """
+        job = imports.again(session, self.job) if self._lost else self.job
+        if self.are_all_lost or any(lane.next_row < self._ends[lane.number] for lane in job.lanes):
+            raise imports.ImportBusy
+        if job.state == imports.DONE:
+            return job
+        return imports.finish(session, job, next_row=max(self._ends.values()), now=now)
 
 
 def _groups(

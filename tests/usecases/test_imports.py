@@ -1,12 +1,18 @@
 """Importing files: equal to the API, resumed after a kill, good rows kept beside bad."""
 
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from random import Random
 from typing import Any
+from uuid import uuid4
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from sqlalchemy import text
 
+from app.feeds.workbook import open_book
+from app.i18n import Language
 from app.store import imports as jobs
 from app.store.imports import ImportBusy, Job
 from app.store.session import Database
@@ -42,9 +48,18 @@ def settle(database: Database, source: str = "file") -> Sender:
         return intake.sender_by_name(session, source=source, unit="H44")
 
 
-def begin(database: Database, prepared: Prepared, by: Sender, *, again: bool = False) -> Job:
+def begin(
+    database: Database,
+    prepared: Prepared,
+    by: Sender,
+    *,
+    again: bool = False,
+    lanes: int | None = None,
+) -> Job:
     with database.begin() as session:
-        return imports.begin(session, prepared, by=by, actor="test", again=again, now=NOW)
+        return imports.begin(
+            session, prepared, by=by, actor="test", again=again, lanes=lanes, now=NOW
+        )
 
 
 def work(database: Database, job: Job, prepared: Prepared, by: Sender, batch: int = 1_000) -> Job:
@@ -54,9 +69,11 @@ def work(database: Database, job: Job, prepared: Prepared, by: Sender, batch: in
     return last
 
 
-def take(database: Database, raw: bytes, by: Sender, batch: int = 1_000) -> Job:
+def take(
+    database: Database, raw: bytes, by: Sender, batch: int = 1_000, lanes: int | None = None
+) -> Job:
     prepared = imports.prepare(Order(raw))
-    return work(database, begin(database, prepared, by), prepared, by, batch)
+    return work(database, begin(database, prepared, by, lanes=lanes), prepared, by, batch)
 
 
 def believed(database: Database, source_id: int) -> list[tuple[Any, ...]]:
@@ -189,24 +206,107 @@ class MortalDatabase(Database):
         return self.inner.begin()
 
 
-@pytest.mark.parametrize("after", [0, 1, 4, 9])
-def test_the_same_file_goes_on_where_it_stopped(database: Database, after: int) -> None:
+@pytest.mark.parametrize(("after", "lanes"), [(0, 1), (1, 1), (9, 1), (0, 4), (1, 4), (7, 4)])
+def test_the_same_file_goes_on_where_it_stopped(database: Database, after: int, lanes: int) -> None:
     by = settle(database)
     raw = xlsx(row(n) for n in range(1_000))
     prepared = imports.prepare(Order(raw))
-    job = begin(database, prepared, by)
+    job = begin(database, prepared, by, lanes=lanes)
     with pytest.raises(Killed):
         work(MortalDatabase(database, after=after), job, prepared, by, batch=100)
 
     found = begin(database, imports.prepare(Order(raw)), by)
     done = work(database, found, prepared, by, batch=100)
 
-    assert (found.id, found.next_row) == (job.id, 2 + 100 * after)
+    assert (found.id, len(found.lanes), found.taken) == (job.id, lanes, 100 * after)
+    assert lanes > 1 or found.next_row == 2 + 100 * after
+    assert (done.state, done.next_row, done.taken) == (jobs.DONE, 1_002, 1_000)
     assert done.counts["accepted"] == 1_000
-    assert done.counts["unchanged"] == 0
     with database.read() as session:
         assert session.scalar(text("SELECT count(*) FROM dossier_record")) == 1_000
         assert rebuild.compare(session).differ == 0
+
+
+@pytest.mark.parametrize(
+    ("rows", "lanes"),
+    [(0, 1), (3_999, 1), (4_000, 2), (7_999, 2), (8_000, 4), (16_000, 8), (1_000_000, 8)],
+)
+def test_a_file_has_lanes_as_its_rows_are_worth(rows: int, lanes: int) -> None:
+    assert imports.lanes_for(rows) == lanes
+
+
+LETTERS = str.maketrans("0123456789", "ghijklmnop")
+"""Many digits in a row are taken for a number of a person."""
+
+RICH = (*HEADER, "Mã hồ sơ khác", "Mã hồ sơ gốc")
+
+
+def history(random: Random, before: str) -> list[list[object]]:
+    """Return rows of an office that repeats, corrects, renumbers, joins and mistypes dossiers."""
+    codes = [f"{before}{number:03}" for number in range(25)]
+    rows: list[list[object]] = []
+    for minutes in random.sample(range(10_000), 90):  # no tie, which digests of numbers would break
+        number = random.randrange(len(codes))
+        cells = [*row(random.choice((number, number + 100))), None, None]
+        cells[1] = codes[number]
+        cells[10] = (
+            f"{datetime(2026, 7, 1, tzinfo=UTC) + timedelta(minutes=minutes):%d/%m/%Y %H:%M}"
+        )
+        match random.randrange(12):
+            case 0:
+                cells[6] = "31/02/2026"
+            case 1:
+                cells[1] = None
+            case 2:
+                cells[11] = codes[random.randrange(number + 1)]
+            case 3:
+                cells[12] = codes[random.randrange(number + 1)]
+            case 4:
+                cells = [None, "Tổng cộng", 90]
+            case 5 if rows:
+                cells = list(random.choice(rows))
+        rows.append(cells)
+    return rows
+
+
+def told_of(database: Database, before: str) -> str:
+    """Return all that is stored of the dossiers of a file, without what its numbers begin with."""
+    with database.read() as session:
+        rows = session.scalar(
+            text(
+                "SELECT jsonb_agg((to_jsonb(d) || to_jsonb(r)) - CAST(:beside AS text[])"
+                " ORDER BY d.code, d.unit_id, r.seq)"
+                " FROM dossier d JOIN dossier_record r USING (source_id, code)"
+                " WHERE code LIKE :mine"
+            ),
+            {"mine": f"{before}%", "beside": ["digest", "version"]},
+        )
+    return str(rows).replace(before, "")
+
+
+@given(st.randoms(use_true_random=False), st.sampled_from((2, 4, 8)), st.sampled_from((3, 20)))
+@settings(max_examples=5)
+def test_however_many_lanes_a_file_has_it_ends_alike(
+    database: Database, random: Random, lanes: int, batch: int
+) -> None:
+    by = settle(database)
+    seed = random.randrange(2**32)
+    ends = []
+    for size in (1, lanes):
+        before = uuid4().hex.translate(LETTERS) + "-"
+        raw = as_csv(history(Random(seed), before), RICH)
+        job = take(database, raw, by, batch, size)
+        with database.read() as session:
+            refused = imports.refusals(session, job)
+            assert rebuild.compare(session).differ == 0
+        seen = [(one.row, one.faults, one.state) for one in refused]
+        made = imports.errors_workbook(job, refused, language=Language.VI)
+        with open_book(made).rows() as rows:
+            shown = str([one.cells for one in rows]).replace(before, "")
+        ends.append((told_of(database, before), job.counts, job.next_row, seen, shown))
+
+    assert ends[0] == ends[1]
+    assert sum(ends[0][1].values()) == 90
 
 
 def test_a_file_that_is_done_is_not_imported_again_unless_asked(database: Database) -> None:
@@ -235,23 +335,51 @@ def test_another_mapping_of_the_same_file_is_another_import(database: Database) 
     assert other.next_row == 2
 
 
-def test_two_processes_with_one_file_take_no_row_twice(database: Database) -> None:
+@pytest.mark.parametrize("lanes", [1, 4])
+def test_two_processes_with_one_file_take_no_row_twice(database: Database, lanes: int) -> None:
     by = settle(database)
     prepared = imports.prepare(Order(xlsx(row(n) for n in range(300))))
-    job = begin(database, prepared, by)
+    job = begin(database, prepared, by, lanes=lanes)
 
-    def batches() -> Iterable[Job]:
+    def batches() -> Iterator[Job]:
         return imports.work(
-            database, job, prepared, by=by, hash_applicant=HASH, clock=lambda: NOW, batch=100
+            database, job, prepared, by=by, hash_applicant=HASH, clock=lambda: NOW, batch=40
         )
 
-    first, second = iter(batches()), iter(batches())
+    first, second = batches(), batches()
     next(first)
     with pytest.raises(ImportBusy):
-        next(second)
+        while True:
+            next(second)
+            next(first)
     *_, last = first
 
-    assert last.counts["accepted"] == 300
+    assert (last.state, last.counts["accepted"], last.taken) == (jobs.DONE, 300, 300)
+    with database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM dossier_record")) == 300
+
+
+def test_who_was_too_late_for_every_lane_says_so_and_the_last_one_closes(
+    database: Database,
+) -> None:
+    by = settle(database)
+    prepared = imports.prepare(Order(xlsx(row(n) for n in range(300))))
+    job = begin(database, prepared, by, lanes=2)
+    first, second = (
+        imports.work(
+            database, job, prepared, by=by, hash_applicant=HASH, clock=lambda: NOW, batch=500
+        )
+        for _ in range(2)
+    )
+
+    next(first)  # one lane is its own, the other is left to the second
+    next(second)
+    later = next(second)
+    last = next(second)
+    with pytest.raises(StopIteration):
+        next(second)
+
+    assert (later.state, last.state, last.taken) == (jobs.RUNNING, jobs.DONE, 300)
 
 
 def test_a_preview_stores_nothing_and_tells_all(database: Database) -> None:
