@@ -738,11 +738,7 @@ def upgrade() -> None:
         ),
         sa.Column("mapping", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("state", sa.Text(), server_default="running", nullable=False),
-        sa.Column("next_row", sa.Integer(), nullable=False, comment="the first row not yet taken"),
         sa.Column("total_rows", sa.Integer(), nullable=False),
-        sa.Column(
-            "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
-        ),
         sa.Column("actor", sa.Text(), nullable=False),
         sa.Column(
             "started_at",
@@ -750,15 +746,8 @@ def upgrade() -> None:
             server_default=sa.text("now()"),
             nullable=False,
         ),
-        sa.Column(
-            "updated_at",
-            sa.DateTime(timezone=True),
-            server_default=sa.text("now()"),
-            nullable=False,
-        ),
         sa.Column("finished_at", sa.DateTime(timezone=True), nullable=True),
         sa.CheckConstraint("state IN ('running', 'done')", name=op.f("ck_import_job_state")),
-        sa.CheckConstraint("next_row > 0", name=op.f("ck_import_job_next_row")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_import_job")),
         sa.UniqueConstraint(
             "source_id",
@@ -766,7 +755,7 @@ def upgrade() -> None:
             "file_hash",
             name=op.f("uq_import_job_source_id_unit_id_file_hash"),
         ),
-        comment="Files of records: how far each was taken in, so that it goes on where it stopped.",
+        comment="Files of records that were begun, each read in one way.",
     )
     op.create_table(
         "import_refusal",
@@ -1416,6 +1405,29 @@ def upgrade() -> None:
         comment="Files that prove what a sheet says, by SHA-256. Append-only.",
     )
     op.create_table(
+        "import_lane",
+        sa.Column("job_id", sa.UUID(), nullable=False),
+        sa.Column(
+            "lane", sa.SmallInteger(), nullable=False, comment="rows of some dossiers, from 0"
+        ),
+        sa.Column("next_row", sa.Integer(), nullable=False, comment="the first row not yet taken"),
+        sa.Column(
+            "counts", postgresql.JSONB(astext_type=sa.Text()), server_default="{}", nullable=False
+        ),
+        sa.Column(
+            "updated_at",
+            sa.DateTime(timezone=True),
+            server_default=sa.text("now()"),
+            nullable=False,
+        ),
+        sa.CheckConstraint("next_row > 0", name=op.f("ck_import_lane_next_row")),
+        sa.ForeignKeyConstraint(
+            ["job_id"], ["import_job.id"], name=op.f("fk_import_lane_job_id_import_job")
+        ),
+        sa.PrimaryKeyConstraint("job_id", "lane", name=op.f("pk_import_lane")),
+        comment="How far each lane of a file was taken in, so that it goes on where it stopped.",
+    )
+    op.create_table(
         "late_cause_own",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
@@ -1848,6 +1860,7 @@ def downgrade() -> None:
     op.drop_index("ix_mute_code", table_name="mute")
     op.drop_table("mute")
     op.drop_table("late_cause_own")
+    op.drop_table("import_lane")
     op.drop_table("evidence")
     op.drop_table("dossier_reading")
     op.drop_table("calendar")
