@@ -138,7 +138,7 @@ PROBES: dict[str, Probe | str] = {
     "inheritAlertSetting": Probe("/v1/alert-settings/{unit}"),
     "listRetirements": query("/v1/retirements"),
     "putRetirement": Probe(
-        "/v1/retirements/{unit}/mot-cua",
+        "/v1/retirements/{unit}/t",
         lambda _: {"from": "2026-07-01", "reason": "Thay hệ thống"},
     ),
     "getPrecedence": Probe("/v1/precedence/{unit}"),
