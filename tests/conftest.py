@@ -35,7 +35,11 @@ hypothesis.settings.register_profile(
     derandomize=True,  # the seed is the test itself: every run tries the same examples
     database=None,
     print_blob=True,
-    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+    # a machine that is slow at making examples is no fault of what they try
+    suppress_health_check=[
+        hypothesis.HealthCheck.function_scoped_fixture,
+        hypothesis.HealthCheck.too_slow,
+    ],
 )
 hypothesis.settings.register_profile(
     "nightly",
@@ -87,7 +91,7 @@ class RolledBackDatabase(Database):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        if not self._turn.acquire(timeout=20):
+        if not self._turn.acquire(timeout=60):
             raise AssertionError(
                 "Another transaction of this test is open: the `database` fixture has one "
                 "connection. Close it first, or use `fresh_database`."

@@ -103,7 +103,7 @@ def mail_server(
     finally:
         loop.call_soon_threadsafe(running.close)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(5)
+        thread.join(60)
         _finish(loop)
 
 

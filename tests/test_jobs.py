@@ -271,7 +271,7 @@ def test_a_slow_receiver_keeps_nobody_waiting(fresh_database: Database) -> None:
 
     def answer(letter: Letter) -> Answer:
         if "slow" in letter.url:
-            release.wait(20)
+            release.wait(180)
         else:
             arrived.put(letter.url)
         return answered(200, milliseconds=1)
@@ -283,7 +283,7 @@ def test_a_slow_receiver_keeps_nobody_waiting(fresh_database: Database) -> None:
     worker = worker_on(fresh_database, RecordingSender(answer))
     try:
         with worker:
-            seen = [arrived.get(timeout=15) for _ in range(30)]
+            seen = [arrived.get(timeout=60) for _ in range(30)]
             with fresh_database.read() as reader:
                 waiting = outbox.backlog(reader, now=NOW, dead_for=timedelta(days=1)).pending
             release.set()

@@ -61,7 +61,7 @@ class Checkout:
 
     def run(self, *arguments: str, **environment: str) -> tuple[int, str, str]:
         started = self.start(*arguments, **environment)
-        out, err = started.communicate(timeout=60)
+        out, err = started.communicate(timeout=180)
         return started.returncode, out, err
 
     @property
@@ -135,8 +135,8 @@ def test_two_starts_at_once_install_once(checkout: Checkout) -> None:
     (checkout.folder / "slow").touch()
 
     first, second = checkout.start("demo"), checkout.start("demo")
-    first.communicate(timeout=60)
-    second.communicate(timeout=60)
+    first.communicate(timeout=180)
+    second.communicate(timeout=180)
 
     assert (first.returncode, second.returncode) == (0, 0)
     assert len(checkout.installs) == 1

@@ -126,6 +126,6 @@ def server(app: FastAPI) -> Iterator[tuple[str, int]]:
         yield str(host), int(port)
     finally:
         running.should_exit = True
-        thread.join(timeout=10)
+        thread.join(timeout=60)
         listening.close()
     assert not thread.is_alive()

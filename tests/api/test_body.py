@@ -43,7 +43,7 @@ def send(server: tuple[str, int], make_key: MakeKey) -> Send:
         if not any("chunked" in each for each in headers):
             head.append(f"Content-Length: {len(body) if length is None else length}")
         text = "\r\n".join(line for line in head if line) + "\r\n\r\n"
-        with socket.create_connection(server, timeout=10) as connection:
+        with socket.create_connection(server, timeout=60) as connection:
             connection.sendall(text.encode() + body)
             if length is not None and length > len(body):
                 connection.shutdown(socket.SHUT_WR)

@@ -6,6 +6,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+PATIENCE_MS = 120_000
 
 
 @pytest.mark.browser
@@ -19,9 +20,11 @@ def test_the_pages_open_without_internet_and_without_complaint(server: tuple[str
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=CHROMIUM,
+            timeout=PATIENCE_MS,
             args=["--no-sandbox", f"--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE {host}"],
         )
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE_MS)
         page.on("console", lambda told: wrong.append(told.text) if told.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on(
@@ -35,7 +38,7 @@ def test_the_pages_open_without_internet_and_without_complaint(server: tuple[str
         for path in ("/redoc", "/docs/problems", "/docs"):
             page.goto(f"http://{host}:{port}{path}")
             page.wait_for_load_state("networkidle")
-        page.wait_for_selector(".opblock", timeout=20_000)
+        page.wait_for_selector(".opblock")
         text = page.inner_text("body")
         browser.close()
 

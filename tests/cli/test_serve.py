@@ -101,11 +101,16 @@ def left_running(data: Path) -> list[str]:
     return found
 
 
+def page(url: str) -> httpx.Response:
+    """Ask for a page."""
+    return httpx.get(url, timeout=PATIENCE)
+
+
 def wait_for(url: str, pattern: str) -> str:
     """Ask for a page until it shows a pattern, and return its text."""
     ends = time.monotonic() + PATIENCE
     while time.monotonic() < ends:
-        text = httpx.get(url, timeout=20).text
+        text = page(url).text
         if re.search(pattern, text):
             return text
         time.sleep(0.5)
@@ -124,8 +129,8 @@ def test_the_demonstration_starts_shows_itself_and_leaves_nothing_running(tmp_pa
         key = running.found(r"(dh_demo_\w+)")
 
         assert not url.endswith(f":{taken.getsockname()[1]}")
-        assert "DỮ LIỆU GIẢ LẬP" in httpx.get(url).text
-        assert httpx.get(url + "/docs").status_code == 200
+        assert "DỮ LIỆU GIẢ LẬP" in page(url).text
+        assert page(url + "/docs").status_code == 200
         wait_for(url + "/demo/receiver", r"dossier\.overdue</code>")
         answer = first_request(running.found(r"(curl -X PUT .*)"))
         assert answer.status_code in {200, 201}, answer.text
@@ -148,7 +153,7 @@ def first_request(line: str) -> httpx.Response:
     words = shlex.split(line)
     headers = dict(words[at + 1].split(": ", 1) for at, word in enumerate(words) if word == "-H")
     body = json.loads(words[words.index("-d") + 1])
-    return httpx.request("PUT", words[3], headers=headers, json=body, timeout=20)
+    return httpx.request("PUT", words[3], headers=headers, json=body, timeout=PATIENCE)
 
 
 def test_the_installation_serves_and_asks_visitors_for_a_key(
@@ -159,9 +164,9 @@ def test_the_installation_serves_and_asks_visitors_for_a_key(
         running.read_until("Ctrl-C")
         url = running.found(r"(http://127\.0\.0\.1:\d+)")
 
-        assert httpx.get(url + "/healthz").status_code == 200
-        assert httpx.get(url + "/").headers["location"].startswith("/sign-in")
-        assert httpx.get(url + "/demo/receiver").status_code == 404
+        assert page(url + "/healthz").status_code == 200
+        assert page(url + "/").headers["location"].startswith("/sign-in")
+        assert page(url + "/demo/receiver").status_code == 404
         assert running.stop(signal.SIGTERM) == 0
 
 

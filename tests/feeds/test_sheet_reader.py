@@ -22,7 +22,7 @@ def run(raw: bytes, *arguments: str) -> tuple[int, list[object]]:
         input=raw,
         capture_output=True,
         check=False,
-        timeout=60,
+        timeout=180,
     )
     lines = gzip.decompress(done.stdout).splitlines()
     return done.returncode, [orjson.loads(line) for line in lines]

@@ -25,6 +25,8 @@ from app.store.opening import opened
 from app.store.session import Database, StorageUnavailable
 
 ROOT = Path(__file__).parents[2]
+PATIENCE = 120
+"""Seconds after which something that must happen has not happened."""
 HOLDER = """
 import sys
 from pathlib import Path
@@ -74,11 +76,11 @@ class Holder:
         self.server_pid = int(pid)
 
     def leave(self) -> None:
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=PATIENCE)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.communicate(timeout=30)
+        self.process.communicate(timeout=PATIENCE)
 
 
 def alive(pid: int) -> bool:
@@ -93,7 +95,7 @@ def alive(pid: int) -> bool:
 
 
 def until(condition: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.01)
     return condition()
@@ -204,7 +206,7 @@ def test_a_supervised_server_comes_back_at_its_address(data_dir: Path) -> None:
         assert first is not None
 
         os.kill(first, signal.SIGKILL)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE
         while server.pid in {first, None} and time.monotonic() < deadline:
             time.sleep(0.05)
 

@@ -72,8 +72,12 @@ class Race:
     done: threading.Event = field(default_factory=threading.Event)
 
     def write(self, seed: int) -> None:
-        """Tell six dossiers twelve times over, at one unit and then at the other."""
-        for turn in range(12):
+        """Tell six dossiers over and over, at one unit and then at the other.
+
+        Twelve times, and on until somebody has folded and somebody has read meanwhile, or failed.
+        """
+        turn = -1
+        while (turn := turn + 1) < 12 or (turn < 500 and not (self.folded and self.read)):
             at = NOW + timedelta(minutes=turn)
             records = [self._record(number, turn, seed, at) for number in range(6)]
             with self.database.begin() as session:

@@ -30,7 +30,7 @@ def test_servers_that_start_at_once_all_hear_the_first_word(fresh_database: Data
 
     def start(number: int) -> str:
         with fresh_database.begin() as session:
-            together.wait(timeout=10)
+            together.wait(timeout=60)
             return installation.declare(session, ("demo", "production")[number % 2], now=NOW)
 
     with ThreadPoolExecutor(6) as servers:

@@ -15,7 +15,7 @@ ALL = b"SELECT id FROM note ORDER BY id"
 
 @pytest.fixture
 def notes(empty_url: str) -> Iterator[Database]:
-    database = Database(empty_url, statement_timeout_ms=500)
+    database = Database(empty_url)
     with database.begin() as session:
         session.execute(text("CREATE TABLE note (id int PRIMARY KEY)"))
     yield database

@@ -35,7 +35,7 @@ def test_replicas_that_migrate_at_once_all_succeed(empty_url: str) -> None:
         for _ in range(3)
     ]
 
-    assert [replica.wait(60) for replica in replicas] == [0, 0, 0]
+    assert [replica.wait(180) for replica in replicas] == [0, 0, 0]
     database = Database(empty_url)
     assert schema.current(database) == schema.head()
     database.dispose()

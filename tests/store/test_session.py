@@ -18,9 +18,17 @@ COUNT = text("SELECT count(*) FROM note")
 
 @pytest.fixture
 def notes(empty_url: str) -> Iterator[Database]:
-    database = Database(empty_url, statement_timeout_ms=500)
+    database = Database(empty_url)
     with database.begin() as session:
         session.execute(text("CREATE TABLE note (id int PRIMARY KEY)"))
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def impatient(empty_url: str) -> Iterator[Database]:
+    """Give a database whose statements may take a second."""
+    database = Database(empty_url, statement_timeout_ms=1_000)
     yield database
     database.dispose()
 
@@ -140,12 +148,14 @@ def test_a_hot_statement_is_asked_inside_the_same_transaction(notes: Database) -
         assert reader.scalar(COUNT) == 0
 
 
-def test_a_hot_statement_that_takes_too_long_is_trouble_of_the_storage(notes: Database) -> None:
-    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
-        session.ask(b"SELECT pg_sleep(5)")
+def test_a_hot_statement_that_takes_too_long_is_trouble_of_the_storage(
+    impatient: Database,
+) -> None:
+    with pytest.raises(StorageUnavailable) as caught, impatient.begin() as session:
+        session.ask(b"SELECT pg_sleep(30)")
 
     assert caught.value.trouble is Trouble.TIMEOUT
-    notes.ping()
+    impatient.ping()
 
 
 def test_the_driver_works_inside_the_same_transaction(notes: Database) -> None:
@@ -171,9 +181,9 @@ def test_the_driver_opens_the_transaction_of_a_session_that_has_asked_nothing_ye
         assert reader.scalar(COUNT) == 0
 
 
-def test_a_statement_that_takes_too_long_is_trouble_of_the_storage(notes: Database) -> None:
-    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
-        session.execute(text("SELECT pg_sleep(5)"))
+def test_a_statement_that_takes_too_long_is_trouble_of_the_storage(impatient: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, impatient.begin() as session:
+        session.execute(text("SELECT pg_sleep(30)"))
 
     assert caught.value.trouble is Trouble.TIMEOUT
 
@@ -186,9 +196,9 @@ def test_a_session_ended_by_the_server_is_trouble_and_the_next_one_works(notes: 
     notes.ping()
 
 
-def test_a_driver_error_is_told_apart_the_same_way(notes: Database) -> None:
-    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
-        session.driver().execute("SELECT pg_sleep(5)")
+def test_a_driver_error_is_told_apart_the_same_way(impatient: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, impatient.begin() as session:
+        session.driver().execute("SELECT pg_sleep(30)")
 
     assert caught.value.trouble is Trouble.TIMEOUT
 
@@ -206,7 +216,7 @@ def test_a_wire_that_takes_everything_and_brings_nothing_is_given_up(empty_url: 
     socket = Path(str(make_url(empty_url).query["host"])) / ".s.PGSQL.5432"
     with Proxy(socket) as wire:
         url = make_url(empty_url).set(host="127.0.0.1", port=wire.port, query={})
-        database = Database(url.render_as_string(hide_password=False), statement_timeout_ms=100)
+        database = Database(url.render_as_string(hide_password=False), statement_timeout_ms=1_000)
         database.ping()
         wire.fault = Fault.SILENCE
         began = time.monotonic()
@@ -218,7 +228,7 @@ def test_a_wire_that_takes_everything_and_brings_nothing_is_given_up(empty_url: 
         database.dispose()
 
     assert caught.value.trouble is Trouble.UNREACHABLE
-    assert GRACE_SECONDS <= waited < GRACE_SECONDS + 2
+    assert 1 + GRACE_SECONDS <= waited < 20
 
 
 def test_a_connection_that_rested_must_soon_show_that_it_lives(notes: Database) -> None:
@@ -226,8 +236,8 @@ def test_a_connection_that_rested_must_soon_show_that_it_lives(notes: Database) 
         line = reader.driver()
         assert isinstance(line, Line)
         with line.hurried(0.2), pytest.raises(psycopg.OperationalError):
-            line.execute("SELECT pg_sleep(0.4)")
-        assert line.patience == GRACE_SECONDS + 0.5
+            line.execute("SELECT pg_sleep(5)")
+        assert line.patience == GRACE_SECONDS + 30
         assert line.closed
 
 

@@ -17,6 +17,8 @@ from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict, VerdictWo
 from tests.usecases.test_ingest import settled
 
 NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
+PATIENCE = 120
+"""Seconds after which an answer will not come any more."""
 
 
 class Gated(Database):
@@ -32,7 +34,7 @@ class Gated(Database):
     @contextmanager
     def begin(self) -> Iterator[WriteSession]:
         """Wait, count, and fail in the transactions that are named."""
-        self.gate.wait(20)
+        self.gate.wait(PATIENCE)
         self.transactions += 1
         is_refused = self.transactions in self.refuses
         with super().begin() as session:
@@ -89,7 +91,7 @@ def test_calls_that_arrive_together_share_transactions_and_each_has_its_verdict(
     answers = submitted(
         Coalescer(gated, most_together=100), gated, sender, *calls, [broken], [record("HS-00")]
     )
-    words = [answer.result(20)[0] for answer in answers]
+    words = [answer.result(PATIENCE)[0] for answer in answers]
 
     assert [one.word for one in words[1:40]] == [VerdictWord.ACCEPTED] * 39
     assert (words[40].word, words[40].index) == (VerdictWord.QUARANTINED, 0)
@@ -109,7 +111,7 @@ def test_one_caller_with_several_records_gets_them_by_its_own_places(
     answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
 
     for n, answer in enumerate(answers):
-        assert [(one.index, one.code) for one in answer.result(20)] == [
+        assert [(one.index, one.code) for one in answer.result(PATIENCE)] == [
             (place, f"HS-{n}-{place}") for place in range(3)
         ]
 
@@ -121,7 +123,7 @@ def test_when_a_shared_transaction_fails_each_call_is_done_again_by_itself(
     calls: list[list[Incoming | Unreadable]] = [[record(f"HS-{n}")] for n in range(10)]
 
     answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
-    errors = [answer.exception(20) for answer in answers]
+    errors = [answer.exception(PATIENCE) for answer in answers]
 
     refused = [f"HS-{n}" for n, error in enumerate(errors) if error is not None]
     assert len(refused) <= 3
@@ -137,7 +139,7 @@ def test_a_database_that_is_away_is_told_to_all_at_once(gated: Gated, sender: Se
 
     answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
 
-    assert all(isinstance(one.exception(20), StorageUnavailable) for one in answers)
+    assert all(isinstance(one.exception(PATIENCE), StorageUnavailable) for one in answers)
     assert stored(gated) == []
     assert gated.transactions - before <= 4
 
@@ -151,9 +153,9 @@ def test_an_error_nobody_foresaw_reaches_its_caller_and_the_next_calls_are_serve
 
     first = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
 
-    assert isinstance(first.exception(20), RuntimeError)
+    assert isinstance(first.exception(PATIENCE), RuntimeError)
     second = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
-    assert second.result(20)[0].word is VerdictWord.ACCEPTED
+    assert second.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
 
 
 def test_who_comes_when_too_many_wait_is_told_to_come_again(gated: Gated, sender: Sender) -> None:
@@ -169,7 +171,7 @@ def test_who_comes_when_too_many_wait_is_told_to_come_again(gated: Gated, sender
     gated.gate.set()
 
     assert refused.value.trouble is Trouble.BUSY
-    assert all(one.result(20)[0].word is VerdictWord.ACCEPTED for one in taken)
+    assert all(one.result(PATIENCE)[0].word is VerdictWord.ACCEPTED for one in taken)
 
 
 def test_keys_do_not_share_a_transaction(gated: Gated, sender: Sender) -> None:
@@ -184,7 +186,7 @@ def test_keys_do_not_share_a_transaction(gated: Gated, sender: Sender) -> None:
     ]
     gated.gate.set()
     for answer in answers:
-        answer.result(20)
+        answer.result(PATIENCE)
 
     with gated.read() as session:
         rows = session.execute(
@@ -198,12 +200,13 @@ def test_a_key_that_floods_leaves_another_its_place_and_its_turn(
     gated: Gated, sender: Sender
 ) -> None:
     quiet = Sender(sender.source_id, 7, sender.unit_id, sender.lft, sender.rgt)
-    coalescer = Coalescer(gated, most_together=2, most_waiting=40)
+    coalescer = Coalescer(gated, most_together=2, most_waiting=400)
     gated.gate.clear()
     flood: list[Future[list[Verdict]]] = []
     with pytest.raises(StorageUnavailable):
         flood.extend(
-            coalescer.submit([record(f"N-{n}")], by=sender, door="test", now=NOW) for n in range(40)
+            coalescer.submit([record(f"N-{n}")], by=sender, door="test", now=NOW)
+            for n in range(400)
         )
 
     answer = coalescer.submit([record("Q-1")], by=quiet, door="test", now=NOW)
@@ -213,5 +216,5 @@ def test_a_key_that_floods_leaves_another_its_place_and_its_turn(
     gated.gate.set()
 
     for each in [answer, *flood]:
-        assert each.result(20)[0].word is VerdictWord.ACCEPTED
+        assert each.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
     assert order == ["quiet", "noisy"]

@@ -337,11 +337,19 @@ class TestSeveralWorkers:
             post = Office(fresh_database, make_unit(session))
         receiver = post.receiver()
         ids = post.queue(receiver, 120)
-        start = threading.Barrier(2)
-        by_worker: list[RecordingSender] = [RecordingSender(), RecordingSender()]
+        together = threading.Barrier(2)
+        met = set[int]()
+
+        def answer(_: Letter) -> Answer:
+            """Take a letter; the first one of each worker waits for that of the other."""
+            if threading.get_ident() not in met:
+                met.add(threading.get_ident())
+                together.wait(120)
+            return answered(204, milliseconds=1)
+
+        by_worker = [RecordingSender(answer), RecordingSender(answer)]
 
         def work(number: int) -> None:
-            start.wait(10)
             courier = Courier(by_worker[number], SEALER, post.clock, start=number)
             while post.states(receiver)["pending"]:
                 deliver_to(fresh_database, receiver, courier)
@@ -350,7 +358,7 @@ class TestSeveralWorkers:
         for thread in threads:
             thread.start()
         for thread in threads:
-            thread.join(60)
+            thread.join(180)
 
         sent = by_worker[0].ids + by_worker[1].ids
         assert Counter(sent) == Counter(ids)
@@ -383,7 +391,7 @@ class TestOverTheWire:
                 case 3:  # taken in, but the acknowledgement comes too late
                     calls["late"] += 1
                     seen.setdefault(event, set()).add(body)
-                    lost.wait(0.4)
+                    lost.wait(1.2)
                     return Response(status=200)
                 case _:
                     seen.setdefault(event, set()).add(body)
@@ -395,7 +403,7 @@ class TestOverTheWire:
         def moving() -> datetime:
             return system_clock() + shift
 
-        sender = WebhookSender(allowed=networks(["127.0.0.0/8"]), total_seconds=0.25)
+        sender = WebhookSender(allowed=networks(["127.0.0.0/8"]), total_seconds=1)
         signed_now = SignedNow(sender)
         for _ in range(60):
             deliver_due(fresh_database, Courier(signed_now, SEALER, moving), at_once=2)

@@ -138,7 +138,7 @@ def test_two_workers_at_one_night_raise_each_alert_once(fresh_database: Database
     outcomes = Counter[str]()
 
     def work(number: int) -> None:
-        start.wait(10)
+        start.wait(60)
         try:
             runs.work(fresh_database, claims[number], duty(batch=10))
             outcomes["finished"] += 1
@@ -149,7 +149,7 @@ def test_two_workers_at_one_night_raise_each_alert_once(fresh_database: Database
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
 
     assert outcomes == {"finished": 1, "overtaken": 1}
     assert counted(fresh_database) == (200, 200, 200)
@@ -182,7 +182,7 @@ def test_many_workers_share_the_missed_nights_and_keep_their_order(
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join(180)
 
     assert order == [f"2026-08-0{day}" for day in range(4, 8)]
     assert counted(fresh_database) == (40, 40, 40)

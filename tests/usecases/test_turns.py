@@ -9,7 +9,7 @@ from app.usecases.turns import LARGE, Turns
 
 
 def test_no_more_large_batches_than_places_are_under_way() -> None:
-    turns = Turns(2)
+    turns = Turns(2, patience_seconds=600)
     together = threading.Barrier(2)
     guard = threading.Lock()
     here, most = 0, 0
@@ -20,7 +20,7 @@ def test_no_more_large_batches_than_places_are_under_way() -> None:
             with guard:
                 here += 1
                 most = max(most, here)
-            together.wait(timeout=20)
+            together.wait(timeout=120)
             with guard:
                 here -= 1
 

@@ -90,7 +90,7 @@ def address(app: FastAPI) -> Iterator[str]:
         thread.start()
         yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         server.should_exit = True
-        thread.join(timeout=20)
+        thread.join(timeout=60)
 
 
 @pytest.fixture
@@ -99,6 +99,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     with sync_playwright() as play:
         opened = play.chromium.launch(
             executable_path=CHROMIUM,
+            timeout=120_000,
             args=FLAGS,
             env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
         )
