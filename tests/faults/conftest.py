@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -80,10 +81,20 @@ class Scale:
 
     is_soak: bool
     part: float = 1.0
+    slack: ClassVar[float] = 4.0
+    """How many times as long things may take beside CI: nobody knows what else its machine does."""
 
     def __call__(self, ci: int, soak: int) -> int:
         """Return one of two numbers; of that of a soak perhaps a part, never less than in CI."""
         return max(ci, round(soak * self.part)) if self.is_soak else ci
+
+    def seconds(self, promised: float) -> float:
+        """Return how long something that is promised in so many seconds may take.
+
+        A soak has its machine to itself and holds the promise to the letter. In CI the same
+        figure is printed, and what fails is what takes several times as long.
+        """
+        return promised if self.is_soak else self.slack * promised
 
 
 @pytest.fixture(scope="session")

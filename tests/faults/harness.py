@@ -35,7 +35,7 @@ ROOT: Final = Path(__file__).resolve().parents[2]
 SECRET: Final = "a secret of the fault tests, of no use elsewhere"
 SOURCE: Final = "mot-cua"
 UNITS: Final = ("H44.100", "H44.101", "H44.102")
-PATIENCE: Final = 60.0
+PATIENCE: Final = 120.0
 """Seconds after which something that must happen has not happened."""
 
 _BYTECODE = tempfile.TemporaryDirectory(prefix="dunghan-bytecode-")
@@ -162,7 +162,7 @@ class Service:
 
     def get(self, path: str) -> int | None:
         """Return the status of a page, None when nobody answers."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE)
         try:
             connection.request("GET", path)
             answer = connection.getresponse()

@@ -25,7 +25,7 @@ from app.senders.webhook import WebhookSender
 from app.store.session import Database
 from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
-from tests.faults.harness import ROOT, SECRET, wait_for
+from tests.faults.harness import PATIENCE, ROOT, SECRET, wait_for
 
 SEALER: Final = Sealer(SECRET.encode())
 
@@ -91,7 +91,7 @@ class Nursery:
         for pid in tuple(self.alive):
             self.kill(pid)
         if self._parent is not None:
-            self._parent.communicate(timeout=30)
+            self._parent.communicate(timeout=PATIENCE)
 
     def start(self, task: str, **told: object) -> int:
         """Start a process at a task and return its id."""
@@ -109,7 +109,7 @@ class Nursery:
         self.alive.discard(pid)
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        wait_for("the end of a process", lambda: not _lives(pid), within=20)
+        wait_for("the end of a process", lambda: not _lives(pid))
 
 
 def _lives(pid: int) -> bool:

@@ -292,7 +292,7 @@ class Crowd:
         """Let each bring to its end what it began, and close the book."""
         self.stop.set()
         for sender in self._senders:
-            sender.join(120)
+            sender.join(300)
         if any(sender.is_alive() for sender in self._senders):
             self.journal.violated("a sender never got its answer")
         self.journal.close()

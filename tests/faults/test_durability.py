@@ -122,9 +122,7 @@ def test_a_full_disk_of_the_whole_database_refuses_and_heals(
             stopped = _stops_by_itself(cluster)
             taken = journal.seen["acks"]
             _resize(small_disk, 512 * MEGABYTE)
-            if stopped:
-                cluster.start()
-            _wait_for_acks(service, journal, taken + 100)
+            stopped |= _wait_for_acks(service, journal, taken + 100, revive=cluster)
         with database_of(cluster.url) as database:
             found = account_of(database, list(journal.marks()))
             differ = differing(database)
@@ -170,12 +168,22 @@ def _wait_for_refusals(service: Service, journal: Journal, wanted: int) -> None:
     wait_for(f"{wanted} refusals", enough, within=240)
 
 
-def _wait_for_acks(service: Service, journal: Journal, wanted: int) -> None:
+def _wait_for_acks(
+    service: Service, journal: Journal, wanted: int, *, revive: Cluster | None = None
+) -> bool:
+    """Wait for acks, and start a server that gave up; tell whether it had, at last or before."""
+    stopped = False
+
     def enough() -> bool:
+        nonlocal stopped
         assert service.is_alive, service.tail
+        if revive is not None and not revive.is_alive:
+            stopped = True
+            revive.start()
         return journal.seen["acks"] >= wanted or bool(journal.violations)
 
-    wait_for(f"{wanted} acks", enough, within=120)
+    wait_for(f"{wanted} acks", enough, within=240)
+    return stopped
 
 
 def _stops_by_itself(cluster: Cluster) -> bool:

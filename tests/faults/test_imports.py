@@ -97,13 +97,13 @@ def test_an_import_that_is_killed_goes_on_without_loss(
             # the crew are the grandchildren, made by the one that loads everything
             of_ours = [pid for child in family for pid in family_of(child)]
             os.kill(random.choice(of_ours), signal.SIGKILL)
-        _, told = running.communicate(timeout=60)
+        _, told = running.communicate(timeout=180)
         assert running.returncode == (-9 if victim == "command" else 75), told
         wait_for("their end", lambda family=family: not any(map(is_there, family)))  # type: ignore[misc]
         before = taken(fresh_database)
         places.append(before)
     last = begin(migrated_url, file)
-    out, told = last.communicate(timeout=120)
+    out, told = last.communicate(timeout=300)
 
     differ = differing(fresh_database)
     tell(kills=2, rows_stored_by_then=places, differing=differ)

@@ -266,7 +266,7 @@ def test_a_killed_sender_sends_the_same_mail_again_and_no_second_one_for_the_slo
         while pending(database, now):
             command = [sys.executable, "-c", SENDER % SECRET, migrated_url, str(server.port)]
             server.victim = subprocess.Popen([*command, now.isoformat()], cwd=ROOT)
-            server.victim.wait(60)
+            server.victim.wait(180)
             now += timedelta(minutes=2)  # what was claimed is free again
         sent = Counter(message["Message-ID"] for message in server.messages)
         addressed = {message["To"] for message in server.messages}

@@ -46,7 +46,7 @@ def test_a_run_ends_with_its_minutes_and_names_what_was_not_shown(tmp_path: Path
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=50,
+        timeout=55,
         check=False,
     )
 
