@@ -2,9 +2,10 @@
 
     python -m bench.stats [--scale 1] [--data DIR] [--rounds 7] [--templates 10000] [STEP ...]
 
-The steps are ``fill``, ``scan``, ``ask``, ``tail``, ``busy`` and ``build``, all of them when none
-is named; with ``--data`` they may be taken one by one, on the data that ``fill`` left there. With
-``--minutes`` ``fill`` and ``scan`` stop after that time and go on when they are called again.
+The steps are ``fill``, ``scan``, ``ask``, ``tail``, ``busy``, ``build`` and ``growth``, all but the
+last when none is named; with ``--data`` they may be taken one by one, on the data that ``fill``
+left there. With ``--minutes`` ``fill`` and ``scan`` stop after that time and go on when they are
+called again; ``--only`` names questions to scan.
 
 fill    a nation of 3,655 units (17 provinces with 200 communes and 15 departments each), 1,000
         procedures and three years of dossiers from a fixed seed. Some thousand templates are told
@@ -18,13 +19,17 @@ ask     each question in SQL and over HTTP, compared with what the scan found be
         shown; rounds are interleaved, medians are shown with their range.
 tail    the same with versions in the log that nobody folds; compared with the scan where that is
         quick (a commune, a province).
-busy    over HTTP while dossiers are taken in and folded.
+busy    over HTTP while a process of its own sends batches over HTTP to the same server: with
+        nothing sent, with 200 records a second and with as many as go, in turns; what is told of a
+        unit that takes them in is compared with the scan meanwhile, in one snapshot.
+growth  the same questions of two sizes (``--beside`` another folder), in turns.
 build   the facts of all dossiers once more.
 """
 
 import argparse
 import contextlib
 import http.client
+import multiprocessing
 import os
 import platform
 import random
@@ -41,6 +46,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
 
 import orjson
@@ -64,6 +70,8 @@ from app.usecases import access, catalogue, ingest, recount
 from app.usecases.access import Keyring
 from app.usecases.catalogue import DatedLimit, ProcedureSpec, UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender
+from bench import traffic
+from bench.traffic import Traffic
 
 SECRET = "a key of the benchmark that is long enough for anybody"
 SETTINGS = {
@@ -515,7 +523,7 @@ def questions(today: date) -> list[Question]:
             goal=40,
         ),
         Question("nation, one month", "VN", *march),
-        Question("nation ranking of 3,655 units, one month", "VN", *march, by=unit, goal=90),
+        Question(RANKING, "VN", *march, by=unit, goal=90),
         Question("the same, with extensions", "VN", *march, by=unit, reading=Reading.EXTENDED),
         Question(
             "nation ranking, any 35 days", "VN", date(2026, 2, 12), date(2026, 3, 18), by=unit
@@ -590,6 +598,7 @@ def serving(url: str, folder: Path) -> Iterator[int]:
         "DUNGHAN_DATABASE_URL": url,
         "DUNGHAN_HASH_KEY": SECRET,
         "DUNGHAN_LOG_LEVEL": "warning",
+        "DUNGHAN_REQUESTS_PER_MINUTE": "1000000",
     }
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
@@ -717,11 +726,13 @@ class Place:
             ).key
 
 
-def scan(place: Place, ends_at: float) -> None:
+def scan(place: Place, ends_at: float, only: Sequence[str]) -> None:
     """Answer each question by a look at every dossier."""
     kept = place.kept()
     for question in questions(place.today.astimezone(ZONE).date()):
         if question.name in kept or time.perf_counter() > ends_at:
+            continue
+        if only and not any(one in question.name for one in only):
             continue
         took, found = timed(lambda q=question: by_scan(place.database, q, place.today))
         kept[question.name] = {"ms": took, "counts": counted(found)}  # type: ignore[arg-type]
@@ -740,14 +751,32 @@ def ask(place: Place, rounds: int) -> list[Measured]:
             fast = by_facts(place.database, question, place.today)
             one.rows = sum(len(rows) for rows in fast)
             body = client.ask(question.address(place.today))
-            if (scanned := kept.get(question.name)) is not None:
-                one.scan = float(str(scanned["ms"]))
+            if (scanned := kept.get(question.name) or summed(kept, question)) is not None:
+                one.scan = None if scanned["ms"] is None else float(str(scanned["ms"]))
                 assert counted(fast) == scanned["counts"], f"facts differ: {question.name}"
                 assert told(body, question) == scanned["counts"], f"HTTP differs: {question.name}"
                 say(f"equal: {question.name}")
             found.append(one)
         _rounds(place, client, found, rounds, place.today)
     return found
+
+
+def summed(kept: Mapping[str, dict[str, object]], question: Question) -> dict[str, object] | None:
+    """Return what the rows of a table by unit add up to, where such a table was scanned."""
+    if question.by or question.step:
+        return None
+    rows = kept.get(RANKING, {}).get("counts")
+    march = questions(question.last)[3]
+    if rows is None or replace(question, name=march.name) != march:
+        return None
+    sums: dict[str, int] = {}
+    for row in rows:  # type: ignore[attr-defined]
+        for name, value in row.items():
+            sums[name] = sums.get(name, 0) + value
+    return {"ms": None, "counts": [sums]}
+
+
+RANKING = "nation ranking of 3,655 units, one month"
 
 
 def _rounds(
@@ -767,10 +796,11 @@ TAIL = 20_000
 
 def ask_with_tail(place: Place, rounds: int) -> list[Measured]:
     """Ask with a log that nobody folds while the rounds last."""
-    poured, done = [1_000_000], threading.Event()
+    first = int(system_clock().timestamp())  # numbers that no earlier call told
+    poured, done = [first], threading.Event()
     writer = threading.Thread(target=pour, args=(place.database, place.source, done, poured))
     writer.start()
-    while poured[0] < 1_000_000 + TAIL:
+    while poured[0] < first + TAIL:
         time.sleep(0.01)
     done.set()
     writer.join()
@@ -793,30 +823,184 @@ def ask_with_tail(place: Place, rounds: int) -> list[Measured]:
     return found
 
 
-def ask_while_busy(place: Place, rounds: int) -> list[Measured]:
-    """Ask over HTTP while dossiers are taken in and folded."""
-    found = [Measured(one) for one in questions(system_clock().astimezone(ZONE).date())]
-    done, poured = threading.Event(), [2_000_000]
-    waiting = []
+ALONE, PACED, FLOOD = "alone", "beside 200 records a second", "beside as many as go"
+PACE, PACED_BATCH, FLOOD_BATCH = 0.1, 20, 500
+"""Seconds from batch to batch, and records in one."""
+
+
+def keep_sending(
+    port: int, key: str, seed: int, kind: "Synchronized[int]", sent: "Synchronized[int]"
+) -> None:
+    """Send traffic of communes of a province: nothing, paced, or one batch after another.
+
+    It ends when ``kind`` is below zero.
+    """
+    line = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    headers = {"Authorization": f"Bearer {key}", "Content-Type": "application/json"}
+    stream = Traffic(seed).records(10**9)
+    due = time.perf_counter()
+    while kind.value >= 0:
+        if kind.value == 0 or (kind.value == 1 and time.perf_counter() < due):
+            time.sleep(0.005)
+            continue
+        due = max(due, time.perf_counter() - PACE) + PACE
+        size = PACED_BATCH if kind.value == 1 else FLOOD_BATCH
+        records = [nationwide(next(stream), seed) for _ in range(size)]
+        line.request("POST", "/v1/dossiers/batch", traffic.batch(records), headers)
+        answer = line.getresponse()
+        body = answer.read()
+        if answer.status in {429, 503}:
+            time.sleep(float(answer.headers.get("Retry-After", 1)))
+            continue
+        assert answer.status == 200, body[:500]
+        sent.value += size
+
+
+def nationwide(record: dict[str, object], seed: int) -> dict[str, object]:
+    """Return a record of ``bench.traffic`` as one of the nation of this benchmark."""
+    place = int(str(record["procedure"]).removeprefix("1.")) % PROCEDURES
+    return record | {
+        "code": f"{record['code']}-{seed}",
+        "unit": str(record["unit"]).replace("H44.", "H07."),
+        "procedure": f"1.{place:06}",
+    }
+
+
+LIVE = Question("", "H07.150", date(2026, 7, 1), date(2026, 7, 31))
+"""A month of a commune that takes in what is sent."""
+
+
+def busy_questions() -> list[Question]:
+    """Return those of the questions that people ask all day."""
+    wanted = ("one commune, one month", "province of", "nation, one month", "nation, as of")
+    every = questions(system_clock().astimezone(ZONE).date())
+    return [
+        one
+        for one in every
+        if one.name == RANKING
+        or (one.name.startswith(wanted) and Dimension.PROCEDURE not in one.by)
+    ]
+
+
+def ask_while_busy(place: Place, rounds: int, seconds: float) -> None:
+    """Ask over HTTP while another process sends to the same server, and print a table."""
+    found: dict[str, dict[str, list[float]]] = {}
+    rates: dict[str, list[float]] = {PACED: [], FLOOD: []}
+    waiting: list[int] = []
+    equal = 0
+    context = multiprocessing.get_context("spawn")
+    kind, sent = context.Value("i", 0), context.Value("q", 0)
     with serving(place.url, place.folder) as port:
-        client = Client(port, place.key())
-        writer = threading.Thread(target=pour, args=(place.database, place.source, done, poured))
-        writer.start()
-        begun = time.perf_counter()
+        client, key = Client(port, place.key()), place.key()
+        told = (port, key, int(system_clock().timestamp()), kind, sent)
+        sender = context.Process(target=keep_sending, args=told)
+        sender.start()
+        for one in busy_questions():
+            client.ask(one.path)  # its plans are made
         for _ in range(rounds):
-            for one in found:
-                with place.database.read() as session:
-                    waiting.append(folding.waiting(session))
-                took, _ = timed(lambda q=one.question: client.ask(q.path))
-                one.http.append(took)
-        seconds = time.perf_counter() - begun
-        done.set()
-        writer.join()
+            for mode, name in enumerate((ALONE, PACED, FLOOD)):
+                kind.value = mode
+                time.sleep(1)
+                if name == ALONE:
+                    wait_for_folder(place)
+                begun, before = time.perf_counter(), sent.value
+                keep_asking(client, begun + seconds, name, found)
+                if mode:
+                    rates[name].append((sent.value - before) / (time.perf_counter() - begun))
+                    with place.database.read() as session:
+                        waiting.append(folding.waiting(session))
+                    equal += compare_live(place)
+        kind.value = -1
+        sender.join(60)
+    show_busy(found)
+    for name, one in rates.items():
+        say(f"{name}: {statistics.median(one):,.0f} records/s {[round(rate) for rate in one]}")
+    say(f"{equal} comparisons while records came: equal; {waiting} versions waited in the log")
+
+
+def keep_asking(
+    client: Client, until: float, mode: str, found: dict[str, dict[str, list[float]]]
+) -> None:
+    """Ask one question after another for some time, and keep what each took."""
+    while time.perf_counter() < until:
+        for one in busy_questions():
+            took, _ = timed(lambda q=one: client.ask(q.path))
+            found.setdefault(one.name, {}).setdefault(mode, []).append(took)
+
+
+def wait_for_folder(place: Place) -> None:
+    """Wait until what was sent before is folded."""
+    for _ in range(600):
+        with place.database.read() as session:
+            if not folding.waiting(session):
+                return
+        time.sleep(0.1)
+
+
+def show_busy(found: Mapping[str, Mapping[str, list[float]]]) -> None:
+    """Print what the answers took, by question and by what went on beside."""
+    say(f"\nover HTTP, ms: p50, p99 (n); load {os.getloadavg()[0]:.1f} at the end")
+    say("| question | " + " | ".join((ALONE, PACED, FLOOD)) + " |")
+    say("|---|---|---|---|")
+    for name, times in found.items():
+        cells = [
+            f"{statistics.median(one):,.1f}, {percentile(one, 99):,.1f} ({len(one)})"
+            for one in times.values()
+        ]
+        say(f"| {name} | " + " | ".join(cells) + " |")
+
+
+def percentile(times: Sequence[float], share: int) -> float:
+    """Return the nearest rank."""
+    return sorted(times)[min(len(times) - 1, -(-len(times) * share // 100) - 1)]
+
+
+def compare_live(place: Place) -> int:
+    """Hold facts and scan of a month that is being written equal, in one snapshot."""
+    scope, of = scope_of(place.database, LIVE)
+    with place.database.read() as session:
+        spans = LIVE.spans(system_clock())
+        fast = facts.counts(session, scope, spans, of=of)
+        slow = [tallies.counts(session, scope, span, of=of) for span in spans]
+    assert fast is not None, "the facts cannot tell"
+    assert any(slow[0][0].tally.values), "nothing to compare"
+    assert same(fast, slow), "facts and scan differ while records come"
+    return 1
+
+
+def ask_two_sizes(place: Place, beside: Place, rounds: int) -> None:
+    """Ask the same of two sizes in turns, and print the ratio of the rounds."""
+    every = questions(place.today.astimezone(ZONE).date())
+    pasts = [one for one in every if Period(one.first, one.last).ends < place.today]
+    times: dict[str, list[tuple[float, float, float, float]]] = {}
+    with (
+        serving(place.url, place.folder) as port,
+        serving(beside.url, beside.folder) as other,
+    ):
+        clients = ((place, Client(port, place.key())), (beside, Client(other, beside.key())))
+        for number in range(rounds + 1):
+            for one in pasts:
+                took = []
+                for where, client in clients:
+                    sql, _ = timed(lambda w=where, q=one: by_facts(w.database, q, w.today))
+                    http_, _ = timed(lambda c=client, q=one: c.ask(q.path))
+                    took += [sql, http_]
+                if number:  # the first makes plans and reads what is on the disk
+                    times.setdefault(one.name, []).append((took[0], took[1], took[2], took[3]))
+    say(f"\nms, median [range], ratio within rounds; load {os.getloadavg()[0]:.1f} at the end")
     say(
-        f"{(poured[0] - 2_000_000) / seconds:,.0f} dossiers/s taken in,"
-        f" {statistics.median(waiting):,.0f} versions in the log (most {max(waiting):,})"
+        f"| question | SQL, {beside.folder.name} | SQL, {place.folder.name} | × | HTTP | HTTP | × |"
     )
-    return found
+    say("|---|---|---|---|---|---|---|")
+    for name, rows in times.items():
+        large_sql, large_http, small_sql, small_http = (
+            list(one) for one in zip(*rows, strict=True)
+        )
+        cells = []
+        for small, large in ((small_sql, large_sql), (small_http, large_http)):
+            ratio = statistics.median(b / a for a, b in zip(small, large, strict=True))
+            cells += [shown(small), shown(large), f"{ratio:.1f}"]
+        say(f"| {name} | " + " | ".join(cells) + " |")
 
 
 def report(name: str, found: list[Measured]) -> None:
@@ -857,6 +1041,8 @@ def sizes(database: Database) -> None:
 
 
 STEPS = ("fill", "scan", "ask", "tail", "busy", "build")
+BYTES, LOG = 1_150, 16e9
+"""Bytes of a dossier on the disk with all that is made of it, and of the log at most."""
 
 
 def main() -> None:
@@ -868,6 +1054,9 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--minutes", type=float, default=1e6)
     parser.add_argument("--data", type=Path, help="a folder to fill, or one that was filled")
+    parser.add_argument("--beside", type=Path, help="the smaller folder of growth")
+    parser.add_argument("--only", action="append", default=[], help="part of a question's name")
+    parser.add_argument("--seconds", type=float, default=20, help="of each turn of busy")
     asked = parser.parse_args()
     folder = asked.data or Path(tempfile.mkdtemp(prefix="dunghan-stats-"))
     folder.mkdir(parents=True, exist_ok=True)
@@ -880,6 +1069,8 @@ def main() -> None:
         with EmbeddedPostgres(folder, settings=SETTINGS) as server:
             database = Database(server.url, statement_timeout_ms=0)
             take(asked.steps or STEPS, folder, database, server.url, asked)
+            if "growth" in asked.steps:
+                grow(folder, database, server.url, asked)
             database.dispose()
     finally:
         if asked.data is None:
@@ -896,22 +1087,36 @@ def take(
         fill(folder, database, asked, ends_at)
     if not filled.exists():
         return
-    source, _, today = filled.read_text().partition(" ")
-    place = Place(folder, database, url, int(source), datetime.fromisoformat(today))
+    place = place_in(folder, database, url)
     sizes(database)
-    asking = {
-        "ask": ("empty log", ask),
-        "tail": ("with a log", ask_with_tail),
-        "busy": ("with ingest running", ask_while_busy),
-    }
+    asking = {"ask": ("empty log", ask), "tail": ("with a log", ask_with_tail)}
     for step in steps:
         if step == "scan":
-            scan(place, ends_at)
+            scan(place, ends_at, asked.only)
         elif step == "build":
             build(database)
+        elif step == "busy":
+            ask_while_busy(place, asked.rounds, asked.seconds)
         elif step in asking:
             name, work = asking[step]
             report(name, work(place, asked.rounds))
+
+
+def place_in(folder: Path, database: Database, url: str) -> Place:
+    """Return a folder that was filled."""
+    source, _, today = (folder / "filled").read_text().partition(" ")
+    return Place(folder, database, url, int(source), datetime.fromisoformat(today))
+
+
+def grow(folder: Path, database: Database, url: str, asked: argparse.Namespace) -> None:
+    """Open the smaller folder too, and ask both."""
+    assert asked.beside, "growth needs --beside"
+    with EmbeddedPostgres(asked.beside, settings=SETTINGS) as server:
+        smaller = Database(server.url, statement_timeout_ms=0)
+        sizes(smaller)
+        place = place_in(folder, database, url)
+        ask_two_sizes(place, place_in(asked.beside, smaller, server.url), asked.rounds)
+        smaller.dispose()
 
 
 def fill(folder: Path, database: Database, asked: argparse.Namespace, ends_at: float) -> None:
@@ -920,6 +1125,11 @@ def fill(folder: Path, database: Database, asked: argparse.Namespace, ends_at: f
     filling = Filling(folder / "filling.json", ends_at)
     filling.read()
     if not filling.source:
+        free = shutil.disk_usage(folder).free
+        rows = wanted * BYTES
+        needed = rows + min(LOG, rows)
+        say(f"{needed / 1e9:,.1f} GB of disk are needed, {free / 1e9:,.0f} are free")
+        assert free > needed, "too little disk"
         begun = time.perf_counter()
         filling.source = furnish(database, asked.templates)
         prepare(database, filling.source, folder)
