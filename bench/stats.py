@@ -522,7 +522,7 @@ def questions(today: date) -> list[Question]:
             step="month",
             goal=40,
         ),
-        Question("nation, one month", "VN", *march),
+        Question(NATION, "VN", *march),
         Question(RANKING, "VN", *march, by=unit, goal=90),
         Question("the same, with extensions", "VN", *march, by=unit, reading=Reading.EXTENDED),
         Question(
@@ -761,22 +761,18 @@ def ask(place: Place, rounds: int) -> list[Measured]:
     return found
 
 
+RANKING, NATION = "nation ranking of 3,655 units, one month", "nation, one month"
+
+
 def summed(kept: Mapping[str, dict[str, object]], question: Question) -> dict[str, object] | None:
-    """Return what the rows of a table by unit add up to, where such a table was scanned."""
-    if question.by or question.step:
-        return None
-    rows = kept.get(RANKING, {}).get("counts")
-    march = questions(question.last)[3]
-    if rows is None or replace(question, name=march.name) != march:
+    """Return the nation as the sum of its units, where those alone were scanned."""
+    if question.name != NATION or RANKING not in kept:
         return None
     sums: dict[str, int] = {}
-    for row in rows:  # type: ignore[attr-defined]
+    for row in kept[RANKING]["counts"]:  # type: ignore[attr-defined]
         for name, value in row.items():
             sums[name] = sums.get(name, 0) + value
     return {"ms": None, "counts": [sums]}
-
-
-RANKING = "nation ranking of 3,655 units, one month"
 
 
 def _rounds(
@@ -872,7 +868,7 @@ LIVE = Question("", "H07.150", date(2026, 7, 1), date(2026, 7, 31))
 
 def busy_questions() -> list[Question]:
     """Return those of the questions that people ask all day."""
-    wanted = ("one commune, one month", "province of", "nation, one month", "nation, as of")
+    wanted = ("one commune, one month", "province of", NATION, "nation, as of")
     every = questions(system_clock().astimezone(ZONE).date())
     return [
         one
