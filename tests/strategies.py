@@ -106,3 +106,29 @@ def histories(units: tuple[str, ...] = ("A",)) -> st.SearchStrategy[list[Message
     return st.tuples(
         records(units), st.lists(st.one_of(records(units), events(units)), max_size=4)
     ).map(lambda pair: [pair[0], *pair[1]])
+
+
+_OF_DATES = (Status.RECEIVED, Status.PROCESSING, Status.FINISHED, Status.RETURNED)
+
+
+@st.composite
+def plain_histories(draw: st.DrawFn) -> list[Message]:
+    """Draw one to three records of dates alone, at one unit, most of them for one due date."""
+    due_at = draw(st.one_of(st.none(), instants))
+    known = Told(unit="A", procedure="P", received_at=draw(instants))
+    found = []
+    for _ in range(draw(st.integers(1, 3))):
+        told = Told(**known)
+        told["status"] = draw(st.sampled_from([None, *_OF_DATES * 4, *Status]))
+        told["channel"] = draw(st.sampled_from([None, *Channel]))
+        if due_at is not None:
+            told["due_at"] = draw(st.sampled_from([due_at] * 8 + [due_at + timedelta(days=1)]))
+        for name in ("submitted_at", "clock_start_at", "finished_at", "returned_at", "entered_at"):
+            if draw(st.integers(0, 2)) == 0:
+                told[name] = draw(st.one_of(st.none(), instants))
+        known["finished_at"] = told.get("finished_at")
+        at = draw(instants)
+        late = draw(st.integers(0, 60 * 24 * 20))
+        heard = at + timedelta(minutes=late)
+        found.append(message(told, at=at, recorded_at=heard, stamped=draw(st.booleans())))
+    return found

@@ -703,7 +703,7 @@ def compute_due(
     :raises CalendarYearMissing: if a year that it needs is not loaded.
     :raises CalendarNeverOpens: if no working day lies ahead.
     """
-    if not pauses and limit.kind in _BY_DAY:
+    if not pauses and limit.kind in BY_DAY:
         return _by_day(calendar.almanac, limit, start)
     moment = calendar.almanac.checked(start, "start")
     course = _course(calendar, limit, moment)
@@ -715,7 +715,7 @@ def compute_due(
     return course.due()
 
 
-_BY_DAY: Final = frozenset({LimitKind.WORKING_DAYS, LimitKind.CALENDAR_DAYS})
+BY_DAY: Final = frozenset({LimitKind.WORKING_DAYS, LimitKind.CALENDAR_DAYS})
 """Limits whose due date without pauses follows from the local day of the start alone."""
 
 

@@ -12,14 +12,15 @@ from types import MappingProxyType
 from typing import Final
 
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
+from app.domain.calendar import WorkCalendar
 from app.domain.deadline import clock_start, compute_due
 from app.domain.dossier import Issue, in_order
 from app.domain.edges import Standing
 from app.domain.limits import LimitKind
 from app.domain.pauses import united
-from app.domain.procedure import OnlineLevel
+from app.domain.procedure import OnlineLevel, Procedure
 from app.domain.reading import Clocked
-from app.domain.record import OPEN_STATUSES, Channel, Message, MessageKind
+from app.domain.record import OPEN_STATUSES, Channel, Message, MessageKind, Told
 from app.domain.timeliness import Reading
 from app.domain.values import immutable
 
@@ -141,7 +142,12 @@ _DATES = (
 
 def _dates_ahead(case: Case) -> bool:
     """Tell whether a date was told before it came; more than a day ahead is not accepted."""
-    for message in case.news:
+    return told_ahead(case.news)
+
+
+def told_ahead(messages: Sequence[Message]) -> bool:
+    """Tell whether one of some messages told a date before it came."""
+    for message in messages:
         horizon, told = message.recorded_at + AHEAD, message.told
         for name in _DATES:
             at = told.get(name)
@@ -164,16 +170,20 @@ def _written(day: date) -> str:
 
 
 def _number_date_differs(case: Case) -> bool:
-    """Tell whether the day in the number is that of neither the receipt nor the submission.
+    """Tell whether the day in the number is that of neither the receipt nor the submission."""
+    return number_differs(case.code, case.clocked.history.facts, case.clocked.terms.calendar)
+
+
+def number_differs(code: str, facts: Told, calendar: WorkCalendar) -> bool:
+    """Tell whether the day in a number is that of neither the receipt nor the submission.
 
     Source: dossier numbers are ``{unit}-{yymmdd}-{sequence}``.
     """
-    facts = case.clocked.history.facts
     received_at = facts.get("received_at")
-    found = _day_in(case.code)
+    found = _day_in(code)
     if received_at is None or found is None:
         return False
-    received_on = case.day(received_at)
+    received_on = calendar.local_date(received_at)
     if found == _written(received_on):
         return False
     try:
@@ -183,17 +193,21 @@ def _number_date_differs(case: Case) -> bool:
     submitted_at = facts.get("submitted_at")
     if numbered == received_on:
         return False
-    return submitted_at is None or numbered != case.day(submitted_at)
+    return submitted_at is None or numbered != calendar.local_date(submitted_at)
 
 
 def _receipt_entered_late(case: Case) -> bool:
     """Tell whether the receipt was typed in days after it happened."""
-    entered_at = case.clocked.history.facts.get("entered_at")
-    received_at = case.clocked.history.received_at
+    return entered_late(case.clocked.history.facts, case.clocked.terms.calendar)
+
+
+def entered_late(facts: Told, calendar: WorkCalendar) -> bool:
+    """Tell whether a receipt was typed in days after it happened."""
+    entered_at, received_at = facts.get("entered_at"), facts.get("received_at")
     if entered_at is None or received_at is None:
         return False
-    days = case.working_days(case.day(received_at), case.day(entered_at))
-    return days >= ENTERED_LATE_FROM
+    begun, entered_on = calendar.local_date(received_at), calendar.local_date(entered_at)
+    return calendar.working_days_between(begun, entered_on) >= ENTERED_LATE_FROM
 
 
 # ---------------------------------------------------------------- rewritten dates
@@ -210,10 +224,15 @@ def _finish_backdated(case: Case) -> bool:
     Days are compared, for many senders know the day of a finish and not its hour. A correction
     that a superior approved is none of these.
     """
-    if len(case.news) == 1:
+    return finish_backdated(case.news, case.clocked.terms.calendar)
+
+
+def finish_backdated(news: Sequence[Message], calendar: WorkCalendar) -> bool:
+    """Tell of messages, in the order of news, whether a finish was told backwards in time."""
+    if len(news) == 1:
         return False
     seen_open: datetime | None = None
-    for message in case.news:
+    for message in news:
         told = message.told
         finished_at = told.get("finished_at")
         if finished_at is None:
@@ -223,7 +242,7 @@ def _finish_backdated(case: Case) -> bool:
         elif (
             seen_open is not None
             and not told.get("approved")
-            and case.day(finished_at) < case.day(seen_open)
+            and calendar.local_date(finished_at) < calendar.local_date(seen_open)
         ):
             return True
     return False
@@ -318,12 +337,16 @@ def _pause_just_before_due(case: Case) -> bool:
 
 
 def _online_at_information_level(case: Case) -> bool:
+    """Tell whether it came online for a procedure that only informs online."""
+    return only_informs(case.clocked.history.facts, case.clocked.terms.procedure)
+
+
+def only_informs(facts: Told, procedure: Procedure | None) -> bool:
     """Tell whether a dossier came online for a procedure that only informs online (mức 2)."""
-    procedure = case.clocked.terms.procedure
     return (
-        case.clocked.history.facts.get("channel") is _ONLINE
-        and procedure is not None
-        and procedure.online_level is OnlineLevel.INFORMATION
+        procedure is not None
+        and procedure.online_level is _INFORMATION
+        and facts.get("channel") is _ONLINE
     )
 
 
@@ -353,3 +376,4 @@ _OF_ALL: Final = tuple(RULES.items())
 _OF_PLAIN: Final = tuple((issue, rule) for issue, rule in _OF_ALL if issue not in OF_CHANGES)
 _NOTHING: Final = frozenset[Issue]()
 _ONLINE: Final = Channel.ONLINE
+_INFORMATION: Final = OnlineLevel.INFORMATION

@@ -203,7 +203,9 @@ class _Clerk:
         self.submitted_at = submitted_at = self._submitted()
         self.intake_due_at: datetime | None = None
         if submitted_at is not None and (received_at is None or received_at > submitted_at):
-            self.intake_due_at = self._intake_due(submitted_at)
+            self.intake_due_at = intake_due(
+                self.calendar, terms.intake_limit, submitted_at, received_at
+            )
 
     def clocked(self) -> Clocked:
         """Return everything that follows from the history."""
@@ -532,20 +534,6 @@ class _Clerk:
             history.voided_at,
         )
 
-    def _intake_due(self, submitted_at: datetime) -> datetime | None:
-        """Return until when the dossier may wait; None if it waited less than any such time."""
-        received_at = self.received_at
-        limit = self.terms.intake_limit
-        try:
-            if limit.kind is _WORKING_HOURS and limit.duration is not None:
-                if received_at is not None and received_at - submitted_at <= limit.duration:
-                    return None
-                return self.calendar.add_working_time(submitted_at, limit.duration)
-            due = compute_due(self.calendar, limit, submitted_at)
-        except _NOT_COMPUTABLE:
-            return None
-        return None if due is None else due.on_time_until
-
     def _unreceived(self) -> tuple[datetime, State] | None:
         history = self.history
         at = history.status_at
@@ -624,6 +612,25 @@ class _Clerk:
         if sent.due_on not in known:
             self.issues.add(Issue.DUE_CHANGED_SILENTLY)
             self._revise(promised[-1].due, sent, "silent_change", self.history.last_recorded_at)
+
+
+def intake_due(
+    calendar: WorkCalendar, limit: TimeLimit, submitted_at: datetime, received_at: datetime | None
+) -> datetime | None:
+    """Return until when a dossier may wait to be taken in.
+
+    None if it waited less than any such time, or when it needs a year of the calendar that is not
+    loaded.
+    """
+    try:
+        if limit.kind is _WORKING_HOURS and limit.duration is not None:
+            if received_at is not None and received_at - submitted_at <= limit.duration:
+                return None
+            return calendar.add_working_time(submitted_at, limit.duration)
+        due = compute_due(calendar, limit, submitted_at)
+    except _NOT_COMPUTABLE:
+        return None
+    return None if due is None else due.on_time_until
 
 
 def _alike(one: Due, other: Due | None) -> bool:

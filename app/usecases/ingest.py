@@ -16,23 +16,20 @@ from typing import Any, Final
 from app.domain import quality
 from app.domain.authority import Span, may_tell
 from app.domain.canonical import digest_of
-from app.domain.deadline import Due
 from app.domain.dossier import History, Issue, gather, in_order
-from app.domain.edges import Edge
 from app.domain.faults import Fault
-from app.domain.pauses import Pause, PauseKind
 from app.domain.reading import Clocked, read
-from app.domain.record import Channel, Message, MessageKind, Told
+from app.domain.record import Message, MessageKind, Told
 from app.domain.sameness import Key, Kinship, words_of
-from app.domain.timeliness import FINISHES, Reading
 from app.domain.values import immutable
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import access, dossiers, freshness, quarantine, stamps, units
-from app.store.dossiers import Claim, Kept, Located, Standing
+from app.store.dossiers import Claim, Kept, Located
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import sameness, terms
+from app.usecases.projection import Folded, Projected, edges_of, plain
 from app.usecases.sameness import Near
 from app.usecases.terms import NOWHERE, Lexicon
 
@@ -397,21 +394,16 @@ class _Batch:
 
     def _folded(
         self, nexts: Sequence[_Next], told: Mapping[Key, Sequence[Message]], lexicon: Lexicon
-    ) -> dict[Key, "_Projected"]:
+    ) -> dict[Key, "Projected"]:
         """Fold dossiers one after the other, and keep of each no more than what is written."""
-        versions = {one.key: one.place.version for one in nexts}
-        homes = {one.key: one.place.home_unit_id for one in nexts}
-        now = self.now
-        return {
-            one.key: _Projected(
-                one.holder,
-                one.kinship.line,
-                one.standing,
-                one.rows(lexicon, version=versions[one.key] + 1, now=now),
-                one.readings(),
-            )
-            for one in _fold(self.session, told, lexicon, homes=homes)
-        }
+        return _projected(
+            self.session,
+            told,
+            lexicon,
+            homes={one.key: one.place.home_unit_id for one in nexts},
+            versions={one.key: one.place.version + 1 for one in nexts},
+            now=self.now,
+        )
 
     def _legs(self, writing: Sequence[_Next], seen: _Seen) -> set[Key]:
         """Return the legs that wait for one of the dossiers that are new."""
@@ -460,7 +452,7 @@ class _Batch:
         ]
 
     def _moved(
-        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "_Projected"]
+        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "Projected"]
     ) -> list[_Next]:
         """Return the dossiers without news that follow from those that have some."""
         if not beside:
@@ -546,7 +538,7 @@ class _Batch:
     def _write(
         self,
         winners: Sequence[_Next],
-        folded: Mapping[Key, "_Projected"],
+        folded: Mapping[Key, "Projected"],
         *,
         replaced: Sequence[tuple[int, int, str]],
     ) -> None:
@@ -695,210 +687,21 @@ def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
     return VerdictWord.STALE if is_older else VerdictWord.ACCEPTED
 
 
-@immutable
-class _Projected:
-    """What a batch keeps of a dossier that was folded: ``line`` are its numbers, newest first."""
-
-    holder: int
-    line: tuple[Key, ...]
-    standing: Standing
-    rows: list[dict[str, Any]]
-    readings: list[dict[str, Any]]
-
-
-@immutable
-class _Folded:
-    """What follows from all messages of one dossier, ready to be stored."""
-
-    key: Key
-    home_unit_id: int
-    history: History
-    clocked: Clocked
-    edges: Mapping[Reading, tuple[Edge, ...]]
-    found: frozenset[Issue]
-
-    kinship: Kinship
-    counts: bool
-
-    @property
-    def holder(self) -> int:
-        """Return the unit that holds the dossier after all that was told."""
-        return self.history.stays[-1].unit
-
-    def rows(self, lexicon: Lexicon, *, version: int, now: datetime) -> list[dict[str, Any]]:
-        """Return one row for each unit at which the dossier stayed; what is null is left out."""
-        common = self._common(lexicon, version=version, now=now)
-        is_newest = self.key == self.kinship.line[0]
-        holder = self.holder
-        found: list[dict[str, Any]] = []
-        for unit, edges in self._by_unit(_PROMISED).items():
-            is_here = unit == holder and is_newest
-            row = common if not found else common.copy()
-            row |= _edge_columns(edges, self.clocked)
-            row["unit_id"] = unit
-            row["unit_lft"] = lexicon.by_id[unit].lft
-            row["is_current"] = is_here
-            row["is_open"] = is_here and bool(edges) and edges[-1].state.in_hand
-            found.append(row)
-        return found
-
-    def readings(self) -> list[dict[str, Any]]:
-        """Return the other readings where they differ from the promised one."""
-        clocked = self.clocked
-        courses = clocked.courses
-        course = courses[_PROMISED]
-        promised: Mapping[int, Sequence[Edge]] = {}
-        found: list[dict[str, Any]] = []
-        for reading in _OTHERS:
-            if courses[reading] is course:
-                continue
-            due, held = clocked.due(reading), clocked.due(_PROMISED)
-            is_due_alike = due is held or due == held
-            promised = promised or self._by_unit(_PROMISED)
-            for unit, edges in self._by_unit(reading).items():
-                if is_due_alike and edges == promised.get(unit):
-                    continue
-                row = {
-                    "unit_id": unit,
-                    "source_id": self.key[0],
-                    "code": self.key[1],
-                    "reading": reading,
-                }
-                row |= _due_columns(due)
-                row |= _edge_columns(edges, clocked)
-                found.append(row)
-        return found
-
-    def _by_unit(self, reading: Reading) -> dict[int, Sequence[Edge]]:
-        line, stays = self.edges[reading], self.history.stays
-        if len(stays) == 1:
-            return {stays[0].unit: line}
-        found: dict[int, list[Edge]] = {stay.unit: [] for stay in stays}
-        for edge in line:
-            found[edge.unit].append(edge)
-        return {unit: tuple(edges) for unit, edges in found.items()}
-
-    @property
-    def same_as(self) -> tuple[tuple[int, str, str], ...]:
-        """Return the other dossiers that are this one, or may be, and how."""
-        if self.kinship.is_alone:
-            return ()
-        return tuple(
-            (*other, relation.value) for other, relation in self.kinship.relations(self.key)
-        )
-
-    @property
-    def standing(self) -> Standing:
-        """Return whether the dossier is in the figures, and what is the same."""
-        return Standing(self.counts and not self.clocked.is_leg, self.same_as)
-
-    def _other_codes(self) -> list[str]:
-        named = set(self.history.facts.get("other_codes") or ())
-        if not named and self.kinship.is_alone:
-            return []
-        return sorted(named.union(code for _, code in self.kinship.line) - {self.key[1]})
-
-    def _kindred(self) -> set[Issue]:
-        found = set()
-        if len(self.kinship.lines) > 1:
-            found.add(Issue.SAME_FROM_TWO_SOURCES)
-        if len(self.kinship.line) > 1:
-            found.add(Issue.RENUMBERED)
-        if self.kinship.unclear:
-            found.add(Issue.NUMBER_UNCLEAR)
-        return found
-
-    def _issues(self, lexicon: Lexicon) -> list[str]:
-        """Return everything that is worth a look, in order."""
-        facts, history = self.history.facts, self.history
-        issues = set(self.clocked.issues | self.found)
-        if lexicon.by_id[self.holder].is_bucket:
-            issues.add(Issue.UNKNOWN_UNIT)
-        if lexicon.by_name and (history.root, facts.get("unit", NOWHERE)) in lexicon.by_name:
-            issues.add(Issue.UNIT_BY_NAME)
-        if not self.kinship.is_alone:
-            issues |= self._kindred()
-        return sorted(issues)
-
-    def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> dict[str, Any]:
-        history, clocked = self.history, self.clocked
-        facts = history.facts
-        procedure = lexicon.procedure_of(history)
-        limit = clocked.limit
-        due = clocked.due(_PROMISED)
-        is_leg = clocked.is_leg
-        row: dict[str, Any] = {
-            name: told for name, told in facts.items() if name in _AS_TOLD and told is not None
-        }
-        row["source_id"], row["code"] = self.key
-        row |= {
-            "home_unit_id": self.home_unit_id,
-            "version": version,
-            "recorded_at": now,
-            "first_recorded_at": history.first_recorded_at,
-            "source_updated_at": history.source_updated_at,
-            "is_leg": is_leg,
-            "is_counted": self.counts and not is_leg,
-            "same_as": self.same_as,
-            "procedure_id": None if procedure is None else procedure.id,
-            "procedure_told": facts.get("procedure"),
-            "unit_told": facts.get("unit"),
-            "channel": facts.get("channel") or _UNKNOWN_CHANNEL,
-            "applicant_type": facts.get("applicant_type") or "unknown",
-            "other_codes": self._other_codes(),
-            "clock_start_at": clocked.start,
-            "place_independent": bool(facts.get("place_independent")),
-            "limit_kind": None if limit is None else limit.kind,
-            "online_level": None if procedure is None else procedure.online_level,
-            "due_origin": clocked.due_origin,
-            "is_provisional": due is not None and due.provisional,
-            "apology_at": history.apology_at,
-            "apology_exempt": history.apology_exempt,
-            "issues": self._issues(lexicon),
-            "overlong_at": quality.overlong_at(clocked) if clocked.pauses else None,
-            "supplement_at": _supplements(clocked.pauses) if clocked.pauses else (),
-        }
-        row |= _due_columns(due)
-        return row
-
-
-def _supplements(pauses: Iterable[Pause]) -> list[datetime]:
-    return sorted([one.started_at for one in pauses if one.kind is PauseKind.SUPPLEMENT])
-
-
-_PROMISED: Final = Reading.PROMISED
-_OTHERS: Final = (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY)
-_UNKNOWN_CHANNEL: Final = Channel.UNKNOWN
-_AS_TOLD = frozenset(
-    {
-        *("case", "applicant_hash", "parent", "leg", "official", "status", "outcome"),
-        *("submitted_at", "received_at", "finished_at", "ended_at", "returned_at"),
-        *("return_method", "paid_online", "digitised", "contacts", "bodies_contacted"),
-        "founded_complaints",
-    }
-)
-"""Facts that stand in the row as they were told last."""
-
-
 def _fold(
     session: ReadSession,
     told: Mapping[Key, Sequence[Message]],
     lexicon: Lexicon,
     *,
     homes: Mapping[Key, int],
-) -> Iterator[_Folded]:
+) -> Iterator[Folded]:
     """Fold dossiers from their messages; those that share numbers must all be among them.
 
     Each is folded when it is asked for, so that what it took is free again before the next.
     """
     has_others, parents = _links(session, told)
-    is_shared = has_others or len({code for _, code in told}) < len(told)
-    if not is_shared:
-        for key in told:
-            history, clocked, issues = _line((key,), told, lexicon, parents)
-            alone, counts = sameness.alone(key), True
-            edges = _edges(clocked)
-            yield _Folded(key, homes[key], history, clocked, edges, issues, alone, counts)
+    if not has_others and not _share(told):
+        for key, messages in told.items():
+            yield _alone(key, messages, _history(messages, lexicon), lexicon, parents, homes[key])
         return
     kin = sameness.kinships(session, told, lexicon)
     lines: dict[Key, tuple[History, Clocked, frozenset[Issue]]] = {}
@@ -910,16 +713,63 @@ def _fold(
     counted = _counted(session, kin.values(), histories, lexicon)
     for key in told:
         history, clocked, issues = lines[kin[key].line[0]]
-        yield _Folded(
+        yield Folded(
             key=key,
             home_unit_id=homes[key],
             history=history,
             clocked=clocked,
-            edges=_edges(clocked),
+            edges=edges_of(clocked),
             found=issues,
             kinship=kin[key],
             counts=key in counted,
         )
+
+
+def _projected(
+    session: ReadSession,
+    told: Mapping[Key, Sequence[Message]],
+    lexicon: Lexicon,
+    *,
+    homes: Mapping[Key, int],
+    versions: Mapping[Key, int],
+    now: datetime,
+) -> dict[Key, Projected]:
+    """Fold dossiers as ``_fold`` does, to the rows of their next versions."""
+    has_others, parents = _links(session, told)
+    if has_others or _share(told):
+        whole = _fold(session, told, lexicon, homes=homes)
+        return {
+            one.key: one.projected(lexicon, version=versions[one.key], now=now) for one in whole
+        }
+    found = {}
+    for key, messages in told.items():
+        history = _history(messages, lexicon)
+        home, version = homes[key], versions[key]
+        one = plain(key, messages, history, lexicon, home=home, version=version, now=now)
+        if one is None:
+            folded = _alone(key, messages, history, lexicon, parents, home)
+            one = folded.projected(lexicon, version=version, now=now)
+        found[key] = one
+    return found
+
+
+def _share(told: Mapping[Key, Sequence[Message]]) -> bool:
+    """Tell whether two sources told of one number."""
+    return len({code for _, code in told}) < len(told)
+
+
+def _alone(
+    key: Key,
+    messages: Sequence[Message],
+    history: History,
+    lexicon: Lexicon,
+    parents: Collection[Key],
+    home: int,
+) -> Folded:
+    """Fold a dossier that shares no number."""
+    clocked, issues = _clocked(key, messages, history, lexicon, parents)
+    edges = edges_of(clocked)
+    return Folded(key, home, history, clocked, edges, issues, sameness.alone(key), True)
 
 
 def _line(
@@ -929,15 +779,30 @@ def _line(
     parents: Collection[Key],
 ) -> tuple[History, Clocked, frozenset[Issue]]:
     """Read one dossier of one source under all its numbers, the newest first."""
-    source, code = line[0]
     messages = told[line[0]] if len(line) == 1 else sameness.in_line(line, told)
+    history = _history(messages, lexicon)
+    return history, *_clocked(line[0], messages, history, lexicon, parents)
+
+
+def _history(messages: Sequence[Message], lexicon: Lexicon) -> History:
     unit_ids = lexicon.unit_ids
     nowhere = unit_ids.get((messages[0].root, NOWHERE))
-    history = gather(messages, unit_ids, nowhere=nowhere, heirs=lexicon.heirs)
+    return gather(messages, unit_ids, nowhere=nowhere, heirs=lexicon.heirs)
+
+
+def _clocked(
+    key: Key,
+    messages: Sequence[Message],
+    history: History,
+    lexicon: Lexicon,
+    parents: Collection[Key],
+) -> tuple[Clocked, frozenset[Issue]]:
+    """Lay the law over a history, and look at what is worth a look."""
+    source, code = key
     parent = history.facts.get("parent")
     is_known = parent is not None and (source, parent) in parents
     clocked = read(history, lexicon.terms(history, parent_known=is_known))
-    return history, clocked, quality.find(code, messages, clocked)
+    return clocked, quality.find(code, messages, clocked)
 
 
 def _counted(
@@ -971,48 +836,3 @@ def _links(
                 named.add((key[0], parent))
     away = named - told.keys()
     return has_others, told.keys() | (dossiers.locate(session, away).keys() if away else set())
-
-
-def _edges(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
-    """Return the edges of every reading; those that stand as the promise are counted as it."""
-    courses = clocked.courses
-    promised = courses[_PROMISED]
-    line = clocked.edges(_PROMISED)
-    found = dict.fromkeys(courses, line)
-    for reading in _OTHERS:
-        if courses[reading] is not promised:
-            found[reading] = clocked.edges(reading)
-    return found
-
-
-def _due_columns(due: Due | None) -> dict[str, Any]:
-    if due is None:
-        return {}
-    return {
-        "due_on": due.due_on,
-        "due_at": due.due_at,
-        "early_before": due.early_before,
-        "on_time_until": due.on_time_until,
-    }
-
-
-_FINISHED = frozenset(FINISHES.values())
-
-
-def _edge_columns(edges: Sequence[Edge], clocked: Clocked) -> dict[str, Any]:
-    at, states, flows, due = [], [], [], []
-    has_finished = False
-    for edge in edges:
-        at.append(edge.at)
-        states.append(int(edge.state))
-        flows.append(int(edge.flow))
-        due.append(edge.due_on)
-        has_finished = has_finished or edge.flow in _FINISHED
-    taken = [clocked.days_taken(edge) for edge in edges] if has_finished else []
-    return {
-        "edge_days": taken if any(days is not None for days in taken) else [],
-        "edge_at": at,
-        "edge_state": states,
-        "edge_flow": flows,
-        "edge_due": due,
-    }
