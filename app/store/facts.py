@@ -6,14 +6,14 @@ versions that they do not hold yet are read under one snapshot, so the answer is
 every dossier (``store.tallies``) at each moment; what cannot be told from the facts is left to it.
 """
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import lru_cache
 from itertools import pairwise
 from operator import add, itemgetter
 from typing import Any, Final
-
-from sqlalchemy import text
 
 from app.domain.period import midnight
 from app.domain.tally import COUNTS, Count, Tally
@@ -48,6 +48,7 @@ _IN_HAND: Final = [
 _READINGS: Final = {Reading.PROMISED: PROMISED, Reading.EXTENDED: EXTENDED}
 _BY_PROCEDURE: Final = frozenset({Dimension.FIELD, Dimension.PROCEDURE})
 _NOT_BY_UNIT: Final = frozenset({Dimension.CHANNEL, *_BY_PROCEDURE})
+_Line = tuple[Any, ...]
 _KEYS: Final = {
     Dimension.UNIT: "p.unit",
     Dimension.CHILD: "p.child",
@@ -102,34 +103,77 @@ def counts(
     """
     if not can_answer(scope, spans, by):
         return None
+    found = _found(session, _asked(session, scope, spans, by, of))
+    return None if found is None else _rows(*found)
+
+
+def sums(
+    session: ReadSession, scope: Scope, span: Span, *, wanted: Sequence[Count]
+) -> dict[str, tuple[int, ...]] | None:
+    """Count a few things of each unit that holds any of them, by its code, in the order asked.
+
+    They are those of ``counts`` by unit; only what they are made of is read. None when the facts
+    cannot tell.
+    """
+    by = (Dimension.UNIT,)
+    if not can_answer(scope, [span], by):
+        return None
+    asked = replace(_asked(session, scope, [span], by, None), wanted=tuple(wanted))
+    found = _found(session, asked)
+    if found is None:
+        return None
+    lines = ((str(line[0]), line[2 : 2 + len(wanted)]) for line in found[1])
+    return {unit: values for unit, values in lines if any(values)}
+
+
+def _asked(
+    session: ReadSession,
+    scope: Scope,
+    spans: Sequence[Span],
+    by: Sequence[Dimension],
+    of: int | None,
+) -> "_Asked":
     tree = tree_of(session, scope, of if Dimension.CHILD in by else None)
-    asked = _Asked(scope, tuple(spans), tuple(by), tree, _above(session, scope, by))
-    found = _cells(session, asked, with_tail=False)
-    if not found.is_rolled:
-        asked = replace(asked, above=None)
-        found = _cells(session, asked, with_tail=False)
-    if found.is_early:
-        return None
-    if found.has_tail:
-        found = _cells(session, asked, with_tail=True)
-    return _rows(asked, found.cells)
+    return _Asked(scope, tuple(spans), tuple(by), tree, None)
 
 
-_ABOVE: Final = text(
-    "SELECT a.id FROM unit a WHERE a.lft = :lft AND a.rgt = :rgt AND a.heir_id IS NULL"
-    f" AND EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id) AND {IS_ROLLED}"
-)
+def _found(session: ReadSession, asked: "_Asked") -> tuple["_Asked", list[_Line]] | None:
+    """Return the sums of each key and part, None where they cannot be told.
+
+    What is known beforehand only says how to ask: the statement itself tells whether it was right.
+    """
+    above, has_log = _hints(session, asked)
+    asked = replace(asked, above=above)
+    while True:
+        (*lines, told) = _ask(session, asked, with_tail=has_log)
+        is_tail, is_early, is_rolled = told[len(asked.by) + 1 :][:3]
+        if not is_rolled:
+            asked = replace(asked, above=None)
+        elif is_early:
+            return None
+        elif is_tail and not has_log:
+            has_log = True
+        else:
+            return asked, lines
 
 
-def _above(session: ReadSession, scope: Scope, by: Sequence[Dimension]) -> int | None:
-    """Return the unit whose sums with all below it hold what is asked for, if there is one."""
-    if scope.units is Units.AS_WAS or scope.level is not None or not set(by) <= _NOT_BY_UNIT:
-        return None
-    found = session.scalar(_ABOVE, {"lft": scope.lft, "rgt": scope.rgt})
-    return None if found is None else int(found)
+_HINTS: Final = b"""
+    SELECT (SELECT a.id FROM unit a
+             WHERE a.lft = $1::bigint AND a.rgt = $2::bigint AND a.heir_id IS NULL
+               AND EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id)),
+           EXISTS (SELECT FROM dossier_change c JOIN unit u ON u.id = c.unit_id
+                    WHERE u.lft BETWEEN $1::bigint AND $2::bigint)"""
 
 
-# ---------------------------------------------------------------- the statement
+def _hints(session: ReadSession, asked: "_Asked") -> tuple[int | None, bool]:
+    """Return the unit whose sums with all below it may be read, and whether the log holds more."""
+    scope = asked.scope
+    ((above, has_log),) = session.ask(_HINTS, scope.lft, scope.rgt)
+    is_whole = scope.units is Units.AS_NOW and scope.level is None
+    return above if is_whole and set(asked.by) <= _NOT_BY_UNIT else None, has_log
+
+
+# ---------------------------------------------------------------- what is asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +193,8 @@ class _Asked:
     tree: Tree
     above: int | None
     """A unit of which the sums with all below it are read instead of those units."""
+    wanted: tuple[Count, ...] = COUNTS
+    """What is counted of a single period; of several, everything is."""
 
     @property
     def with_procedures(self) -> bool:
@@ -204,6 +250,8 @@ class _Asked:
 
     def before(self) -> list[_Range]:
         """Return what to read of the time before the first period."""
+        if not any(NUMBER[name] >= STANDING for name in _made_of(self.wanted)):
+            return []
         if self.with_procedures:
             return [_Range("fact_procedure_month", date.min, self.first)]
         year, month = self.first.replace(month=1, day=1), self.first.replace(day=1)
@@ -213,6 +261,25 @@ class _Asked:
             _Range("fact_day", month, self.first),
         ]
         return [one for one in found if one.since < one.until]
+
+    def shape(self, *, with_tail: bool) -> "_Shape":
+        """Return what the statement is written from."""
+        scope = self.scope
+        return _Shape(
+            by=self.by,
+            relation=self.tree.relation,
+            units=scope.units,
+            has_level=scope.level is not None,
+            procedure=None if scope.procedure is None else scope.procedure == UNKNOWN,
+            field=None if scope.field is None else scope.field == UNKNOWN,
+            before=tuple(one.table for one in self.before()),
+            inside=tuple(one.table for one in self.inside()),
+            is_above=self.above is not None,
+            is_cut=self.is_cut,
+            is_single=len(self.spans) == 1,
+            with_tail=with_tail,
+            wanted=self.wanted,
+        )
 
 
 def _cut(since: date, until: date) -> Iterator[_Range]:
@@ -240,106 +307,216 @@ def _on_or_after(day: date, *, years: bool) -> date:
     return (begin + timedelta(days=32)).replace(day=1)
 
 
-def _place(asked: _Asked) -> str:
+# ---------------------------------------------------------------- what a count is made of
+
+_CAME: Final = tuple(f"received_{name}" for name in ("online", "in_person", "by_post"))
+_MADE_OF: Final[Mapping[Count, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    Count.CARRIED_OVER: ((), ()),
+    Count.RECEIVED: ((*_CAME, "received_unknown_channel"), ()),
+    **{
+        count: ((what,), (f"{what}_with_apology", f"{what}_apology_exempt"))
+        for count, what in (
+            (Count.FINISHED_LATE_WITHOUT_APOLOGY, "finished_late"),
+            (Count.OPEN_OVERDUE_WITHOUT_APOLOGY, "open_overdue"),
+        )
+    },
+    Count.PROGRESS_766_RECEIVED: (("left_766", "open_in_time", "open_overdue", "paused"), ()),
+    Count.PROGRESS_766_ON_TIME: (("left_766_on_time", "held_766_on_time"), ()),
+}
+"""Counts that are not one counter: which are added, and which taken off. What was carried over is
+what stood before the period."""
+_BY_SUCCESSION: Final = {
+    Count.TRANSFERRED_IN: "succeeded_in",
+    Count.TRANSFERRED_OUT: "succeeded_out",
+}
+"""What passed to a successor is a transfer by the units of the time, and none by those of today."""
+
+
+def _terms(count: Count, units: Units) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the counters that a count adds, and those that it takes off."""
+    if count in _MADE_OF:
+        return _MADE_OF[count]
+    if count.value not in NUMBER:  # procedures are not counted here
+        return (), ()
+    also = (_BY_SUCCESSION[count],) if units is Units.AS_WAS and count in _BY_SUCCESSION else ()
+    return (count.value, *also), ()
+
+
+@lru_cache(maxsize=64)
+def _made_of(wanted: tuple[Count, ...]) -> tuple[str, ...]:
+    """Return every counter that some counts are made of, in the order of the counters."""
+    names = {name for one in wanted for told in _terms(one, Units.AS_WAS) for name in told}
+    if Count.CARRIED_OVER in wanted:
+        names |= {COUNTERS[place] for place in _IN_HAND}
+    return tuple(name for name in COUNTERS if name in names)
+
+
+def _counted(count: Count, units: Units) -> str:
+    """Return a count of a single period as SQL, from the sums of ``summed``."""
+    if count is Count.CARRIED_OVER:
+        held = " + ".join(f"coalesce({COUNTERS[place]}, 0)" for place in _IN_HAND)
+        return f"coalesce(sum({held}) FILTER (WHERE part = 0), 0)"
+    more, less = _terms(count, units)
+    told = [f" + coalesce(sum({name}), 0)" for name in more]
+    told += [f" - coalesce(sum({name}), 0)" for name in less]
+    return "".join(told).removeprefix(" + ") or "0"
+
+
+# ---------------------------------------------------------------- the statement
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """All that a statement is written from; the rest are its parameters.
+
+    ``procedure`` and ``field`` tell whether what is not known is asked for, None is no filter.
+    """
+
+    by: tuple[Dimension, ...]
+    relation: str
+    units: Units
+    has_level: bool
+    procedure: bool | None
+    field: bool | None
+    before: tuple[str, ...]
+    inside: tuple[str, ...]
+    is_above: bool
+    is_cut: bool
+    is_single: bool
+    with_tail: bool
+    wanted: tuple[Count, ...]
+
+    @property
+    def counters(self) -> tuple[str, ...]:
+        """Return the counters that are summed, one at the least."""
+        return _made_of(self.wanted) or COUNTERS[:1]
+
+    @property
+    def standing(self) -> list[str]:
+        """Return those of them that are summed from the beginning of time."""
+        return [name for name in self.counters if NUMBER[name] >= STANDING]
+
+    @property
+    def keys(self) -> list[str]:
+        """Return the names of the keys of a row."""
+        return [f"key_{at}" for at in range(len(self.by))]
+
+    @property
+    def is_narrow(self) -> bool:
+        """Tell whether few rows are looked up by their keys, whatever is asked for."""
+        asks_more = self.has_level, self.procedure is not None, self.field is not None
+        return not (self.by or any(asks_more)) and self.units is Units.AS_NOW
+
+
+def _place(shape: _Shape) -> str:
     """Return the units that are counted, each with the names that it is shown under."""
-    level = "" if asked.scope.level is None else " WHERE w.level = :level"
-    return f"SELECT w.unit_id, w.unit, w.level, w.child FROM ({asked.tree.relation}) w{level}"
+    level = " WHERE w.level = :level" if shape.has_level else ""
+    return f"SELECT w.unit_id, w.unit, w.level, w.child FROM ({shape.relation}) w{level}"
 
 
-def _procedure(asked: _Asked) -> tuple[str, str]:
+def _procedure(shape: _Shape) -> tuple[str, str]:
     """Return the join with the catalogue, and what narrows it."""
-    if not asked.with_procedures:
+    narrowed = (("procedure", "q.code", shape.procedure), ("field", "q.field", shape.field))
+    if not (_BY_PROCEDURE & set(shape.by) or any(told is not None for *_, told in narrowed)):
         return "", ""
     where = ""
-    for name, column in (("procedure", "q.code"), ("field", "q.field")):
-        value = getattr(asked.scope, name)
-        if value is not None:
-            where += f" AND {column} IS NULL" if value == UNKNOWN else f" AND {column} = :{name}"
+    for name, column, is_unknown in narrowed:
+        if is_unknown is not None:
+            where += f" AND {column} IS NULL" if is_unknown else f" AND {column} = :{name}"
     return " LEFT JOIN procedure q ON q.id = f.procedure_id", where
 
 
-def _key_list(asked: _Asked) -> str:
-    return "".join(f"{_KEYS[dimension]} AS key_{at}, " for at, dimension in enumerate(asked.by))
-
-
-def _group(asked: _Asked, *, without_part: bool = False) -> str:
-    return ", ".join(str(place + 1) for place in range(len(asked.by) + (not without_part)))
+def _key_list(shape: _Shape) -> str:
+    return "".join(f"{_KEYS[dimension]} AS key_{at}, " for at, dimension in enumerate(shape.by))
 
 
 _PART = "width_bucket(f.day, CAST(:starts AS date[]))"
-_ALL = ", ".join(f"f.{name}" for name in COUNTERS)
-_STANDING_ONLY = ", ".join(
-    f"f.{name}" if place >= STANDING else f"NULL::integer AS {name}"
-    for place, name in enumerate(COUNTERS)
-)
 
 
-def _branch(asked: _Asked, one: _Range, name: str, counted: str) -> str:
-    wanted = "fine" if one.table == "fact_day" else "coarse"
-    join, where = _procedure(asked)
+def _all(shape: _Shape) -> str:
+    return "".join(f", f.{name}" for name in shape.counters)
+
+
+def _standing_only(shape: _Shape) -> str:
+    return "".join(
+        f", f.{name}" if NUMBER[name] >= STANDING else f", NULL::integer AS {name}"
+        for name in shape.counters
+    )
+
+
+def _branch(shape: _Shape, table: str, name: str, counted: str) -> str:
+    wanted = "fine" if table == "fact_day" else "coarse"
+    join, where = _procedure(shape)
     return (
-        f"SELECT {_key_list(asked)}{counted} FROM {one.table} f{_of_place(asked)}{join}"
+        f"SELECT {_key_list(shape)}{counted} FROM {table} f{_of_place(shape)}{join}"
         f" WHERE f.day >= :{name}_since AND f.day < :{name}_until"
-        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{_at_place(asked)}{where}"
+        f" AND f.slice = ANY(:{wanted}) AND f.reading <= :reading{_at_place(shape)}{where}"
     )
 
 
-def _before(asked: _Asked) -> str:
+def _before(shape: _Shape) -> str:
     """Return what stood before the first period, one row for each combination of keys."""
-    names = [f"key_{at}" for at in range(len(asked.by))]
-    counted = ", ".join(f"f.{name}" for name in COUNTERS[STANDING:])
+    counted = ", ".join(f"f.{name}" for name in shape.standing)
     branches = " UNION ALL ".join(
-        _branch(asked, one, f"before_{at}", counted) for at, one in enumerate(asked.before())
+        _branch(shape, table, f"before_{at}", counted) for at, table in enumerate(shape.before)
     )
-    keys = "".join(f"{name}, " for name in names)
-    nothing = "NULL::integer, " * STANDING
-    sums = ", ".join(f"CAST(sum({name}) AS integer)" for name in COUNTERS[STANDING:])
-    group = f" GROUP BY {', '.join(names)}" if names else ""
-    return f"SELECT {keys}0 AS part, {nothing}{sums} FROM ({branches}) AS b{group}"
+    keys = "".join(f"{name}, " for name in shape.keys)
+    sums = "".join(
+        f", CAST(sum({name}) AS integer)" if NUMBER[name] >= STANDING else ", NULL::integer"
+        for name in shape.counters
+    )
+    group = f" GROUP BY {', '.join(shape.keys)}" if shape.keys else ""
+    return f"SELECT {keys}0 AS part{sums} FROM ({branches}) AS b{group}"
 
 
-def _of_place(asked: _Asked) -> str:
-    return "" if asked.above is not None else " JOIN place p ON p.unit_id = f.unit_id"
+def _of_place(shape: _Shape) -> str:
+    """Return the join with the units that are counted, where their names are asked for."""
+    return "" if shape.is_above or shape.is_narrow else " JOIN place p ON p.unit_id = f.unit_id"
 
 
-def _at_place(asked: _Asked) -> str:
-    return "" if asked.above is None else " AND f.unit_id = :above"
+def _at_place(shape: _Shape) -> str:
+    """Return what takes the place of that join: a plan for all can only look units up by key."""
+    if shape.is_above:
+        return " AND f.unit_id = :above"
+    return " AND f.unit_id = ANY(ARRAY(SELECT unit_id FROM place))" if shape.is_narrow else ""
 
 
-def _extra(asked: _Asked) -> list[str]:
+def _extra(shape: _Shape) -> list[str]:
     """Return corners that no row of the periods holds, and what is still to come today."""
     held = "".join(
         f" AND NOT (f.day >= :in_{at}_since AND f.day < :in_{at}_until AND"
         f" date_trunc('{grain}', f.day) = date_trunc('{grain}', f.seen_on))"
-        for at, one in enumerate(asked.inside())
-        for grain in (one.table.rpartition("_")[2],)
+        for at, table in enumerate(shape.inside)
+        for grain in (table.rpartition("_")[2],)
         if grain != "day"
     )
-    join, where = _procedure(asked)
-    where = f" AND f.slice = ANY(:fine) AND f.reading <= :reading{_at_place(asked)}{where}"
-    join = f"{_of_place(asked)}{join}"
-    counted = ", ".join(
-        f"CASE WHEN f.counter = {number} THEN f.n END" for number in range(len(COUNTERS))
+    join, where = _procedure(shape)
+    where = f" AND f.slice = ANY(:fine) AND f.reading <= :reading{_at_place(shape)}{where}"
+    if shape.wanted != COUNTS:
+        where += f" AND f.counter IN ({', '.join(str(NUMBER[name]) for name in shape.counters)})"
+    join = f"{_of_place(shape)}{join}"
+    counted = "".join(
+        f", CASE WHEN f.counter = {NUMBER[name]} THEN f.n END" for name in shape.counters
     )
     corners = (
-        f"SELECT {_key_list(asked)}{_PART}, {counted} FROM fact_corner f{join}"
+        f"SELECT {_key_list(shape)}{_PART}{counted} FROM fact_corner f{join}"
         " WHERE f.day >= :first AND f.day < :after"
         f" AND f.seen_on < (CAST(:follows AS date[]))[{_PART}]{held}{where}"
     )
     found = [corners]
-    if asked.is_cut:
+    if shape.is_cut:
         counted = counted.replace("THEN f.n", "THEN -f.n")
         found.append(
-            f"SELECT {_key_list(asked)}:parts, {counted} FROM fact_ahead f{join}"
+            f"SELECT {_key_list(shape)}:parts{counted} FROM fact_ahead f{join}"
             f" WHERE f.at >= :ends AND f.at < :midnight AND f.day >= :last_start{where}"
         )
     return found
 
 
-def _tail(asked: _Asked) -> list[str]:
+def _tail(shape: _Shape) -> list[str]:
     """Return what the log adds to the periods, and to what stood before them."""
-    join, where = _procedure(asked)
-    still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if asked.is_cut else ""
+    join, where = _procedure(shape)
+    still = " AND (f.ahead_at IS NULL OR f.ahead_at < :ends)" if shape.is_cut else ""
     source = (
         f" FROM delta f JOIN place p ON p.unit_id = f.unit_id{join}"
         f" WHERE f.slice = ANY(:told) AND f.reading <= :reading{where}"
@@ -349,33 +526,46 @@ def _tail(asked: _Asked) -> list[str]:
     )
     before = "f.day < :first AND f.day = f.seen_on"
     return [
-        f"SELECT {_key_list(asked)}{_PART} AS part, {_ALL}{source} AND {during}{still}",
-        f"SELECT {_key_list(asked)}0, {_STANDING_ONLY}{source} AND {before}",
+        f"SELECT {_key_list(shape)}{_PART} AS part{_all(shape)}{source} AND {during}{still}",
+        f"SELECT {_key_list(shape)}0{_standing_only(shape)}{source} AND {before}",
     ]
 
 
-def _statement(asked: _Asked, *, with_tail: bool) -> str:
-    branches = [_before(asked)] if asked.before() else []
+def _statement(shape: _Shape) -> str:
+    """Return rows of (keys, part, sums), then one of part -1 that tells how far they hold.
+
+    The sums of a single period are the counts that are wanted; of several, all counters.
+    """
+    branches = [_before(shape)] if shape.before else []
     branches += [
-        _branch(asked, one, f"in_{at}", f"{_PART} AS part, {_ALL}")
-        for at, one in enumerate(asked.inside())
+        _branch(shape, table, f"in_{at}", f"{_PART} AS part{_all(shape)}")
+        for at, table in enumerate(shape.inside)
     ]
-    branches += _extra(asked)
-    if with_tail:
-        branches += _tail(asked)
-    keys = "".join(f"key_{at}, " for at in range(len(asked.by)))
-    sums = ", ".join(f"sum({name}) AS {name}" for name in COUNTERS)
-    nothing = "NULL, " * len(asked.by)
-    rest = ", NULL" * (len(COUNTERS) - 2)
-    rolled = "TRUE" if asked.above is None else IS_ROLLED
+    branches += _extra(shape)
+    if shape.with_tail:
+        branches += _tail(shape)
+    keys = "".join(f"{name}, " for name in shape.keys)
+    group = [str(place + 1) for place in range(len(shape.by) + (not shape.is_single))]
+    if shape.is_single:
+        told = [f"{_counted(count, shape.units)} AS c{at}" for at, count in enumerate(shape.wanted)]
+    else:
+        told = [f"coalesce(sum({name}), 0) AS {name}" for name in shape.counters]
+    part = "1 AS part" if shape.is_single else "part"
+    whole = f"SELECT {keys}{part}, {', '.join(told)} FROM summed"
+    if group:
+        whole += f" GROUP BY {', '.join(group)}"
+    nothing = "NULL, " * len(shape.by)
+    rest = ", NULL" * max(0, len(told) - 3)
+    spare = "".join(f", NULL AS spare_{at}" for at in range(3 - len(told)))
+    rolled = IS_ROLLED if shape.is_above else "TRUE"
     early = (
         f"(SELECT greatest((SELECT latest FROM fact_state),"
         f" (SELECT max(recorded_at) FROM dossier_change)) - {MARGIN} > :ends)"
-        if asked.is_cut
+        if shape.is_cut
         else "FALSE"
     )
     tail = ""
-    if with_tail:
+    if shape.with_tail:
         tail = f"""
     tail AS MATERIALIZED (
         SELECT c.unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
@@ -383,24 +573,43 @@ def _statement(asked: _Asked, *, with_tail: bool) -> str:
          GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
     {relations(of_changes("tail"))},"""
-    if len(asked.spans) == 1:
-        held = " + ".join(f"coalesce({COUNTERS[place]}, 0)" for place in _IN_HAND)
-        group = f" GROUP BY {_group(asked, without_part=True)}" if asked.by else ""
-        whole = (
-            f"SELECT {keys}1 AS part, {sums}, sum({held}) FILTER (WHERE part = 0) AS carried"
-            f" FROM summed{group}"
-        )
-    else:
-        whole = f"SELECT {keys}part, {sums}, NULL AS carried FROM summed GROUP BY {_group(asked)}"
     return f"""
-    WITH place AS MATERIALIZED ({_place(asked)}),{tail}
-    summed({keys}part, {", ".join(COUNTERS)}) AS ({" UNION ALL ".join(branches)})
-    {whole}
+    WITH place AS MATERIALIZED ({_place(shape)}),{tail}
+    summed({keys}part, {", ".join(shape.counters)}) AS ({" UNION ALL ".join(branches)})
+    SELECT w.*{spare} FROM ({whole}) AS w
     UNION ALL
     SELECT {nothing}-1,
            CAST(EXISTS (SELECT 1 FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id)
                 AS integer),
            CAST(coalesce({early}, FALSE) AS integer), CAST({rolled} AS integer){rest}"""
+
+
+_SLOTS: Final = re.compile(r"(?<![:\w]):(?!:)([a-z_][a-z_0-9]*)")
+_TYPES: Final = {
+    **dict.fromkeys(("lft", "rgt"), "bigint"),
+    **dict.fromkeys(("of", "above", "parts"), "integer"),
+    **dict.fromkeys(("told", "fine", "coarse"), "smallint[]"),
+    **dict.fromkeys(("starts", "follows"), "date[]"),
+    **dict.fromkeys(("ends", "midnight"), "timestamptz"),
+    **dict.fromkeys(("tree_units", "tree_shown"), "integer[]"),
+    **dict.fromkeys(("tree_codes", "tree_levels", "tree_children"), "text[]"),
+    **dict.fromkeys(("level", "procedure", "field"), "text"),
+    "reading": "smallint",
+}
+
+
+@lru_cache(maxsize=256)
+def _written(shape: _Shape) -> tuple[bytes, tuple[str, ...]]:
+    """Return a statement as the driver takes it, and the names of its parameters in order."""
+    names: list[str] = []
+
+    def slot(found: re.Match[str]) -> str:
+        name = found[1]
+        if name not in names:
+            names.append(name)
+        return f"${names.index(name) + 1}::{_TYPES.get(name, 'date')}"
+
+    return _SLOTS.sub(slot, _statement(shape)).encode(), tuple(names)
 
 
 def _parameters(asked: _Asked) -> dict[str, Any]:
@@ -431,66 +640,78 @@ def _parameters(asked: _Asked) -> dict[str, Any]:
     return found
 
 
+def _spelled(value: object) -> str | int | None:
+    """Return a parameter as the server reads it."""
+    match value:
+        case None | str() | int():
+            return value
+        case date() | datetime():
+            return value.isoformat()
+        case list():
+            return f"{{{','.join(map(_item, value))}}}"
+        case _:
+            raise TypeError(f"a parameter of a kind that was not foreseen: {type(value)}")
+
+
+def _item(value: object) -> str:
+    if isinstance(value, str):
+        quoted = value.replace("\\", "\\\\").replace('"', '\\"')
+        return f'"{quoted}"'
+    return "NULL" if value is None else str(_spelled(value))
+
+
+_GENERIC: Final = b"SET LOCAL plan_cache_mode = force_generic_plan"
+_AUTO: Final = b"SET LOCAL plan_cache_mode = auto"
+
+
+def _ask(session: ReadSession, asked: _Asked, *, with_tail: bool) -> list[_Line]:
+    """Ask; a question about few rows is planned once for each connection, others each time."""
+    shape = asked.shape(with_tail=with_tail)
+    statement, names = _written(shape)
+    values = _parameters(asked)
+    told = [_spelled(values[name]) for name in names]
+    if not shape.is_narrow:
+        return session.ask_once(statement, *told)
+    session.send(_GENERIC)
+    answer = session.send(statement, *told)
+    session.send(_AUTO)
+    session.flush()
+    return answer.rows or []
+
+
 # ---------------------------------------------------------------- the answer
 
 _Key = tuple[str | None, ...]
-_Cell = Sequence[int | None]
+_NOTHING: Final = (0,) * len(COUNTERS)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The sums of each key and part, with what is to be known of them.
-
-    The log may hold more; T may lie too early; sums of units with all below them may be stale.
-    """
-
-    cells: Mapping[_Key, Mapping[int, _Cell]]
-    has_tail: bool
-    is_early: bool
-    is_rolled: bool
-
-
-def _cells(session: ReadSession, asked: _Asked, *, with_tail: bool) -> _Found:
-    statement = text(_statement(asked, with_tail=with_tail))
+def _rows(asked: _Asked, lines: Sequence[_Line]) -> list[list[Row]]:
     wide = len(asked.by)
-    cells: dict[_Key, dict[int, _Cell]] = {}
-    has_tail = is_early = is_rolled = False
-    for row in session.execute(statement, _parameters(asked)):
-        values = tuple(row)
-        part, sums = values[wide], values[wide + 1 :]
-        if part < 0:
-            has_tail, is_early, is_rolled = map(bool, sums[:3])
-        else:
-            cells.setdefault(values[:wide], {})[part] = sums
-    return _Found(cells, has_tail, is_early, is_rolled)
+    if len(asked.spans) == 1:
+        found = [Row(line[:wide], Tally(line[wide + 1 :])) for line in lines]
+        if wide:
+            found = [row for row in found if any(row.tally.values)]
+            found.sort(key=lambda row: tuple(key or "" for key in row.keys))
+        return [found]
+    cells: dict[_Key, dict[int, _Line]] = {}
+    for line in lines:
+        cells.setdefault(line[:wide], {})[line[wide]] = line[wide + 1 :]
+    if not wide:
+        cells.setdefault((), {})
+    parts: list[list[Row]] = [[] for _ in asked.spans]
+    for keys in sorted(cells, key=lambda keys: tuple(key or "" for key in keys)):
+        for at, tally in enumerate(_several(asked, cells[keys])):
+            if not wide or any(tally.values):
+                parts[at].append(Row(keys, tally))
+    return parts
 
 
-_NOTHING: Final[_Cell] = (0,) * len(COUNTERS)
-
-
-def _rows(asked: _Asked, cells: Mapping[_Key, Mapping[int, _Cell]]) -> list[list[Row]]:
-    found: list[list[Row]] = [[] for _ in asked.spans]
-    lines = sorted(cells.items(), key=lambda item: tuple(key or "" for key in item[0]))
-    for keys, line in lines or ([((), {})] if not asked.by else []):
-        tallies = _one(asked, line) if len(asked.spans) == 1 else _several(asked, line)
-        for at, tally in enumerate(tallies):
-            if not asked.by or any(tally.values):
-                found[at].append(Row(keys, tally))
-    return found
-
-
-def _one(asked: _Asked, line: Mapping[int, _Cell]) -> list[Tally]:
-    """Return the counts of a single period, whose stock the statement has summed already."""
-    *sums, carried = [number or 0 for number in line.get(1, (*_NOTHING, 0))]
-    return [_tally(carried, sums, asked.scope.units)]
-
-
-def _several(asked: _Asked, line: Mapping[int, _Cell]) -> list[Tally]:
+def _several(asked: _Asked, line: Mapping[int, _Line]) -> list[Tally]:
     """Return the counts of each period: one hands over to the next what it holds."""
     found = []
-    held = [number or 0 for number in line.get(0, _NOTHING)[STANDING : len(COUNTERS)]]
+    held = list(line.get(0, _NOTHING)[STANDING:])
     for at in range(len(asked.spans)):
-        sums = [number or 0 for number in line.get(at + 1, _NOTHING)[: len(COUNTERS)]]
+        sums = list(line.get(at + 1, _NOTHING))
         carried = sum(held[place - STANDING] for place in _IN_HAND)
         held = list(map(add, held, sums[STANDING:]))
         sums[STANDING:] = held
@@ -498,44 +719,26 @@ def _several(asked: _Asked, line: Mapping[int, _Cell]) -> list[Tally]:
     return found
 
 
-_CAME: Final = slice(NUMBER["received_online"], NUMBER["received_unknown_channel"] + 1)
 _NO_COUNTER: Final = len(COUNTERS)
 _SEATS: Final = itemgetter(*(NUMBER.get(count.value, _NO_COUNTER) for count in COUNTS))
+_ODD: Final = [
+    (seat, [NUMBER[name] for name in more], [NUMBER[name] for name in less])
+    for seat, count in enumerate(COUNTS)
+    if count in _MADE_OF
+    for more, less in (_MADE_OF[count],)
+]
 _SEAT: Final = {count: seat for seat, count in enumerate(COUNTS)}
-(_CARRIED, _RECEIVED, _LATE_WITHOUT, _OVERDUE_WITHOUT, _TAKEN, _ON_TIME, _IN, _OUT) = (
-    _SEAT[count]
-    for count in (
-        *(Count.CARRIED_OVER, Count.RECEIVED, Count.FINISHED_LATE_WITHOUT_APOLOGY),
-        *(Count.OPEN_OVERDUE_WITHOUT_APOLOGY, Count.PROGRESS_766_RECEIVED),
-        *(Count.PROGRESS_766_ON_TIME, Count.TRANSFERRED_IN, Count.TRANSFERRED_OUT),
-    )
-)
+_CARRIED: Final = _SEAT[Count.CARRIED_OVER]
 
 
 def _tally(carried: int, whole: list[int], units: Units) -> Tally:
-    """Return the counts of a period from what passed in it and what stands at its end.
-
-    What passed to a successor is a transfer by the units of the time, and none by those of today.
-    """
+    """Return the counts of a period from what passed in it and what stands at its end."""
     whole.append(0)
     values = list(_SEATS(whole))
+    for seat, more, less in _ODD:
+        values[seat] = sum(whole[one] for one in more) - sum(whole[one] for one in less)
     values[_CARRIED] = carried
-    values[_RECEIVED] = sum(whole[_CAME])
-    values[_LATE_WITHOUT] = _without(whole, "finished_late")
-    values[_OVERDUE_WITHOUT] = _without(whole, "open_overdue")
-    values[_TAKEN] = _taken_766(whole)
-    values[_ON_TIME] = whole[NUMBER["left_766_on_time"]] + whole[NUMBER["held_766_on_time"]]
     if units is Units.AS_WAS:
-        values[_IN] += whole[NUMBER["succeeded_in"]]
-        values[_OUT] += whole[NUMBER["succeeded_out"]]
+        for count, name in _BY_SUCCESSION.items():
+            values[_SEAT[count]] += whole[NUMBER[name]]
     return Tally(tuple(values))
-
-
-def _without(whole: Sequence[int], what: str) -> int:
-    told = whole[NUMBER[f"{what}_with_apology"]] + whole[NUMBER[f"{what}_apology_exempt"]]
-    return whole[NUMBER[what]] - told
-
-
-def _taken_766(whole: Sequence[int]) -> int:
-    held = ("open_in_time", "open_overdue", "paused")
-    return whole[NUMBER["left_766"]] + sum(whole[NUMBER[name]] for name in held)

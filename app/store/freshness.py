@@ -81,15 +81,14 @@ def of_units(session: ReadSession, *, lft: int, rgt: int, today: date, most: int
     return _rows(session, _BY_UNIT, {"lft": lft, "rgt": rgt, "today": today, "most": most})
 
 
-_QUIET = text(
-    """
+_QUIET = b"""
     WITH RECURSIVE heard AS (
         (SELECT u.id AS unit_id, first.source_id, first.heard_on
            FROM unit u CROSS JOIN LATERAL (
                 SELECT source_id, heard_on FROM source_heard WHERE unit_id = u.id
                  ORDER BY source_id, heard_on DESC LIMIT 1) AS first
-          WHERE u.lft BETWEEN :lft AND :rgt AND u.heir_id IS NULL
-            AND (u.valid_to IS NULL OR u.valid_to >= :today))
+          WHERE u.lft BETWEEN $1::bigint AND $2::bigint AND u.heir_id IS NULL
+            AND (u.valid_to IS NULL OR u.valid_to >= $4::date))
         UNION ALL
         SELECT heard.unit_id, next.source_id, next.heard_on
           FROM heard CROSS JOIN LATERAL (
@@ -102,11 +101,11 @@ _QUIET = text(
      CROSS JOIN LATERAL (
            SELECT array_agg(newest.heard_on ORDER BY newest.heard_on DESC) AS days
              FROM (SELECT heard_on FROM source_heard
-                    WHERE source_id = s.id AND unit_id = u.id AND heard_on <= :today
-                    ORDER BY heard_on DESC LIMIT :most) AS newest) AS h
-     WHERE heard.heard_on < :before AND h.days IS NOT NULL
-     ORDER BY s.code, u.code"""
-)
+                    WHERE source_id = s.id AND unit_id = u.id AND heard_on <= $4::date
+                    ORDER BY heard_on DESC LIMIT $5::int) AS newest) AS h
+     WHERE heard.heard_on < $3::date AND h.days IS NOT NULL
+     ORDER BY s.code, u.code
+    """
 
 
 def quiet_units(
@@ -116,8 +115,11 @@ def quiet_units(
 
     Units that have ceased are left out: nobody sends for them any more.
     """
-    asked = {"lft": lft, "rgt": rgt, "before": before, "today": today, "most": most}
-    return _rows(session, _QUIET, asked)
+    rows = session.ask(_QUIET, lft, rgt, before.isoformat(), today.isoformat(), most)
+    return [
+        HeardRow(source, name, unit_id, unit, tuple(days), place)
+        for source, name, unit_id, unit, place, days in rows
+    ]
 
 
 def _rows(session: ReadSession, statement: TextClause, asked: dict[str, Any]) -> list[HeardRow]:

@@ -13,6 +13,9 @@ from psycopg.waiting import Ready, Wait
 Parameter = str | int | None
 Rows = list[tuple[Any, ...]]
 
+MOST_KEPT: Final = 400
+"""How many statements a connection keeps prepared; any more are planned each time."""
+
 _FAILED: Final = (pq.ExecStatus.FATAL_ERROR, pq.ExecStatus.PIPELINE_ABORTED)
 
 
@@ -20,12 +23,15 @@ class Question:
     """A statement with its parameters, and its rows once they are known.
 
     The statement is constant and names its parameters ``$1``, ``$2``; many values are one
-    parameter, as JSON. It is prepared once for each connection.
+    parameter, as JSON. It is prepared once for each connection, unless it is not to be kept.
     """
 
-    __slots__ = ("parameters", "rows", "statement")
+    __slots__ = ("is_kept", "parameters", "rows", "statement")
 
-    def __init__(self, statement: bytes, parameters: Sequence[Parameter]) -> None:
+    def __init__(
+        self, statement: bytes, parameters: Sequence[Parameter], *, is_kept: bool = True
+    ) -> None:
+        self.is_kept = is_kept
         self.statement = statement
         self.parameters = [None if one is None else str(one).encode() for one in parameters]
         self.rows: Rows | None = None
@@ -111,8 +117,9 @@ class Line(psycopg.Connection[Any]):
             return {}
         first = {one.statement: one for one in reversed(questions)}
         new = [one for one in questions if first[one.statement] is one]
-        new = [one for one in new if one.statement not in self._names]
+        new = [one for one in new if one.is_kept and one.statement not in self._names]
         known = len(self._names)
+        new = new[: max(0, MOST_KEPT - known)]
         return {one: b"hot_%d" % number for number, one in enumerate(new, known)}
 
     def _exchanged(

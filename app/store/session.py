@@ -182,6 +182,13 @@ class ReadSession:
         self.flush()
         return question.rows or []
 
+    def ask_once(self, statement: bytes, *parameters: Parameter) -> Rows:
+        """Do the same with a statement that is planned for its parameters and kept nowhere."""
+        question = Question(statement, parameters, is_kept=False)
+        self._waiting.append(question)
+        self.flush()
+        return question.rows or []
+
     def flush(self) -> None:
         """Send what waits, in one journey."""
         if not self._waiting:

@@ -140,17 +140,16 @@ def places(
         heirs = successions.finals(session, known_at=known_at) if rolled else {}
         shown = sorted({row[1] for row in past.shown(lft, rgt, heirs, None)})
         return [past.place(number) for number in shown]
-    parent = unit.alias("parent")
-    asked = (
-        sa.select(unit.c.code, unit.c.name, unit.c.level, parent.c.code.label("parent"))
-        .outerjoin(parent, parent.c.id == unit.c.parent_id)
-        .where(unit.c.lft.between(lft, rgt))
-        .order_by(unit.c.lft)
-    )
-    if rolled:
-        asked = asked.where(unit.c.heir_id.is_(None))
-    return [Place(*row) for row in session.execute(asked)]
+    rows = session.ask(_SHOWN_TODAY if rolled else _ALL_TODAY, lft, rgt)
+    return [Place(*row) for row in rows]
 
+
+_ALL_TODAY: Final = b"""
+    SELECT u.code, u.name, u.level, p.code FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
+     WHERE u.lft BETWEEN $1::bigint AND $2::bigint ORDER BY u.lft"""
+_SHOWN_TODAY: Final = b"""
+    SELECT u.code, u.name, u.level, p.code FROM unit u LEFT JOIN unit p ON p.id = u.parent_id
+     WHERE u.lft BETWEEN $1::bigint AND $2::bigint AND u.heir_id IS NULL ORDER BY u.lft"""
 
 Timeline = Sequence[tuple[date | None, str | None]]
 """The parents of a unit, each from a day on; the first has no beginning."""

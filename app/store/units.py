@@ -6,11 +6,12 @@ interval and rewrites the copies of ``lft`` beside dossiers, alerts and quaranti
 """
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import ClassVar, Final
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import ARRAY
 
@@ -123,8 +124,37 @@ def by_id(session: ReadSession, ids: Iterable[int]) -> dict[int, UnitRow]:
     return {row.id: row for row in _rows(session, _select().where(unit.c.id == wanted))}
 
 
+_FIELDS: Final = tuple(UnitRow.__dataclass_fields__)
+_TODAY: Final = (
+    "SELECT {} FROM unit u LEFT JOIN unit p ON p.id = u.parent_id"  # noqa: S608  # of constants
+    " WHERE u.code = ANY(ARRAY(SELECT json_array_elements_text($1::json)))".format(
+        ", ".join(
+            "p.code AS parent_code" if name == "parent_code" else f"u.{name}" for name in _FIELDS
+        )
+    )
+).encode()
+
+
 def find(session: ReadSession, code: str) -> UnitRow | None:
     """Return the unit of a code: today's, a former one, or an old one written backwards."""
+    shapes = code_forms(code)
+    found = {row.code: row for row in _today(session, shapes)}
+    for shape in shapes:
+        if shape in found:
+            return found[shape]
+    return _formerly(session, code)
+
+
+def _today(session: ReadSession, codes: Sequence[str]) -> Iterator[UnitRow]:
+    """Yield the units that have one of these codes."""
+    asked = orjson.dumps([one for one in codes if "\0" not in one]).decode()
+    for row in session.ask(_TODAY, asked):
+        told = dict(zip(_FIELDS, row, strict=True))
+        yield UnitRow(**told | {"legacy_codes": tuple(told["legacy_codes"])})
+
+
+def _formerly(session: ReadSession, code: str) -> UnitRow | None:
+    """Return the unit of a code that no unit has today."""
     told = resolve_codes(session, [code])
     found = told.get(code)
     return None if found is None else by_id(session, [found])[found]

@@ -12,6 +12,7 @@ from app.domain.limits import TimeLimit
 from app.domain.period import Period
 from app.domain.procedure import LimitVersion, OnlineLevel
 from app.domain.record import Message
+from app.domain.tally import COUNTS
 from app.domain.timeliness import JUST, Reading
 from app.store import facts, folding, tallies
 from app.store.session import WriteSession
@@ -143,6 +144,31 @@ def test_facts_are_what_the_scan_counts(
         for span, rows in zip(spans, found, strict=True):
             scanned = tallies.counts(session, scope, span, by=by, of=root.id)
             assert _shown(rows) == _shown(scanned)
+
+
+@FEW
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=3), data=st.data())
+def test_a_few_counts_of_units_are_those_among_all(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    root, told_at = _tell(session, told, data)
+    span = _spans(data, told_at)[-1]
+    scope = Scope(
+        root.lft,
+        root.rgt,
+        reading=data.draw(st.sampled_from([Reading.PROMISED, Reading.EXTENDED])),
+        exclude_same_day=data.draw(st.booleans()),
+        units=data.draw(st.sampled_from(Units)),
+    )
+    wanted = data.draw(st.lists(st.sampled_from(COUNTS), min_size=1, max_size=4, unique=True))
+
+    found = facts.sums(session, scope, span, wanted=wanted)
+
+    rows = facts.counts(session, scope, [span], by=[Dimension.UNIT])
+    assert (found is None) == (rows is None)
+    if rows is not None:
+        told_of = {row.keys[0]: tuple(row.tally[one] for one in wanted) for row in rows[0]}
+        assert found == {unit: values for unit, values in told_of.items() if any(values)}
 
 
 def test_sums_of_those_above_are_read_while_the_tree_is_theirs(session: WriteSession) -> None:

@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from sqlalchemy import text
 
-from app.store.line import Line, Question
+from app.store.line import MOST_KEPT, Line, Question
 from app.store.session import Database, StorageUnavailable, Trouble, WriteSession
 
 ADD = b"INSERT INTO note VALUES ($1::int)"
@@ -46,6 +46,26 @@ def test_those_behind_one_that_fails_are_not_run(notes: Database) -> None:
         assert session.ask(ALL) == []
 
     assert [one.rows for one in questions] == [[], None, None]
+
+
+def test_a_statement_that_is_not_kept_is_prepared_nowhere(notes: Database) -> None:
+    with notes.begin() as session:
+        session.ask_once(ADD, 1)
+        assert session.ask_once(ALL) == [(1,)]
+        names = session.ask(b"SELECT statement FROM pg_prepared_statements")
+
+    assert {ADD.decode(), ALL.decode()}.isdisjoint(name for (name,) in names)
+
+
+def test_a_connection_keeps_no_more_statements_than_it_may(notes: Database) -> None:
+    many = [f"SELECT {number}".encode() for number in range(MOST_KEPT + 10)]
+
+    with notes.begin() as session:
+        found = [session.ask(one) for one in many]
+        ((kept,),) = session.ask(b"SELECT count(*) FROM pg_prepared_statements")
+
+    assert found == [[(number,)] for number in range(len(many))]
+    assert kept == MOST_KEPT
 
 
 def test_what_is_prepared_outlives_a_rollback(notes: Database) -> None:
