@@ -1,20 +1,29 @@
 """Rankings: units by one definition, with reasons, marks and what changed since another period."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any, ClassVar
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 from uuid import UUID
 
 import orjson
 from fastapi import Query, Request, Response
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, JsonValue
 
 from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
-from app.api.statistics import DataOut, RateOut, StatisticsReader, data_out, told
+from app.api.statistics import (
+    COMPLETE,
+    DataOut,
+    RateOut,
+    StatisticsReader,
+    data_out,
+    rate_body,
+    told,
+)
 from app.deps import Now, Reading
 from app.domain.errors import Invalid
 from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
@@ -245,10 +254,10 @@ def get_ranking(
         session, who, against, against_first, against_last, "against_from, against_to, against"
     )
     found = rankings.ranking(session, asked, side, against=other, metrics=load_metrics(), now=now)
-    body = ranking_out(found, asked, period, compared=other is not None).model_dump(
-        mode="json", exclude_unset=True
+    body, tag = ranking_body(
+        found, asked, period, compared=other is not None, pinned=(as_of, known_at)
     )
-    return conditions.answered(request, orjson.dumps(body), tag=_tag(body, as_of, known_at))
+    return conditions.answered(request, orjson.dumps(body), tag=tag)
 
 
 def _side(
@@ -269,15 +278,25 @@ def _side(
     raise SideUnclear(names=names)
 
 
-def ranking_out(
-    found: Ranking, asked: Asked, period: UUID | None, *, compared: bool
-) -> UnitsRankedOut:
-    """Return a ranking as it is shown."""
+def ranking_body(
+    found: Ranking,
+    asked: Asked,
+    period: UUID | None,
+    *,
+    compared: bool,
+    pinned: Sequence[datetime | None] = (),
+) -> tuple[dict[str, JsonValue], str]:
+    """Return a ranking as ``UnitsRankedOut`` shows it, as plain JSON, and its weak tag.
+
+    A nation has thousands of rows, so they are written as they are shown, one by one; that they
+    are what the model says is held by a test. The tag is that of the places: not of the moment at
+    which the same were seen again. ``pinned`` are the moments that the caller named.
+    """
     question = found.question
     more: dict[str, Any] = {} if period is None else {"period": period}
     if question.units_on is not None:
         more["units_on"] = question.units_on
-    return UnitsRankedOut(
+    head = UnitsRankedOut(
         as_of=found.as_of,
         known_at=found.known_at,
         reading=question.reading.value,
@@ -286,52 +305,66 @@ def ranking_out(
         within=asked.within.value,
         minimum=asked.minimum,
         units=question.units.value,
-        rows=[_row(one, found, compared=compared) for one in found.rows],
-        hidden=[_row(one, found, compared=compared) for one in found.hidden],
+        rows=[],
+        hidden=[],
         **more,
     )
+    body: dict[str, JsonValue] = head.model_dump(mode="json", exclude_unset=True)
+    rows = [_row(one, compared=compared) for one in found.rows]
+    hidden = [_row(one, compared=compared) for one in found.hidden]
+    words = ("reading", "definition", "within", "minimum", "units", "units_on")
+    basis = [[body.get(name) for name in words], [str(one) for one in pinned], rows, hidden]
+    tag = f"W/{conditions.etag_of(orjson.dumps(basis))}"
+    pinned_to = _pinned(found)
+    body["rows"] = [_opened(row, one, pinned_to) for row, one in zip(rows, found.rows, strict=True)]
+    body["hidden"] = [
+        _opened(row, one, pinned_to) for row, one in zip(hidden, found.hidden, strict=True)
+    ]
+    return body, tag
 
 
-def _row(one: Ranked, found: Ranking, *, compared: bool) -> UnitRankedOut:
-    address = address_of(one.standing.unit, found)
-    return UnitRankedOut(
-        unit=one.standing.unit,
-        name=one.name,
-        parent=one.parent,
-        place=one.standing.place,
-        tied=one.standing.is_tied,
-        rate=RateOut.of(one.standing.rate),
-        hidden=None if one.standing.hidden is None else one.standing.hidden.value,
-        data=data_out(one.gap),
-        reasons=[
-            RankReasonOut(
-                count=count.value, number=number, dossiers=f"{address}&count={count.value}"
-            )
-            for count, number in one.reasons
-        ],
-        delta=_delta(one, one.delta) if compared else None,
-        dossiers=address,
-    )
+def _row(one: Ranked, *, compared: bool) -> dict[str, JsonValue]:
+    standing = one.standing
+    return {
+        "unit": standing.unit,
+        "name": one.name,
+        "parent": one.parent,
+        "place": standing.place,
+        "tied": standing.is_tied,
+        "rate": rate_body(standing.rate),
+        "hidden": None if standing.hidden is None else standing.hidden.value,
+        "data": COMPLETE if one.gap is None else data_out(one.gap).model_dump(mode="json"),
+        "delta": _delta(one, one.delta) if compared else None,
+    }
 
 
-def _delta(one: Ranked, delta: Delta | None) -> RankDeltaOut | None:
+def _opened(row: dict[str, JsonValue], one: Ranked, pinned_to: str) -> JsonValue:
+    """Return a row with the lists behind it."""
+    address = f"/v1/dossiers?unit={quote_plus(one.standing.unit)}&{pinned_to}"
+    reasons: list[JsonValue] = [
+        {"count": count.value, "number": number, "dossiers": f"{address}&count={count.value}"}
+        for count, number in one.reasons
+    ]
+    return {**row, "reasons": reasons, "dossiers": address}
+
+
+def _delta(one: Ranked, delta: Delta | None) -> JsonValue:
     if delta is None:
         return None
-    return RankDeltaOut(
-        points=delta.points_text,
-        places=delta.places,
-        comparable=delta.incomparable is None,
-        reason=None if delta.incomparable is None else delta.incomparable.value,
-        place_before=None if one.before is None else one.before.place,
-        rate_before=None if one.before is None else RateOut.of(one.before.rate),
-    )
+    return {
+        "points": delta.points_text,
+        "places": delta.places,
+        "comparable": delta.incomparable is None,
+        "reason": None if delta.incomparable is None else delta.incomparable.value,
+        "place_before": None if one.before is None else one.before.place,
+        "rate_before": None if one.before is None else rate_body(one.before.rate),
+    }
 
 
-def address_of(unit: str, found: Ranking) -> str:
-    """Return the address of the list of a unit's dossiers, pinned to what was known."""
+def _pinned(found: Ranking) -> str:
+    """Return what the lists of all units have in common: they are pinned to what was known."""
     question = found.question
     query: dict[str, str] = {
-        "unit": unit,
         "scope": "subtree",
         "from": question.period.first.isoformat(),
         "to": question.period.last.isoformat(),
@@ -348,15 +381,4 @@ def address_of(unit: str, found: Ranking) -> str:
         value = getattr(question, name)
         if value is not None:
             query[name] = value
-    return f"/v1/dossiers?{urlencode(query)}"
-
-
-def _tag(body: dict[str, Any], *pinned: object) -> str:
-    """Return a weak tag of the places: not of the moment at which the same were seen again."""
-    kept = [
-        {name: value for name, value in row.items() if name not in {"dossiers", "reasons"}}
-        for row in (*body["rows"], *body["hidden"])
-    ]
-    words = ("reading", "definition", "within", "minimum", "units", "units_on")
-    head = [body.get(name) for name in words]
-    return f"W/{conditions.etag_of(orjson.dumps([head, [str(one) for one in pinned], kept]))}"
+    return urlencode(query)

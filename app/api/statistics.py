@@ -92,6 +92,17 @@ class RateOut(Out):
         )
 
 
+def rate_body(rate: Rate) -> dict[str, JsonValue]:
+    """Return a rate as ``RateOut`` shows it, as plain JSON."""
+    return {
+        "definition": rate.definition,
+        "numerator": rate.numerator,
+        "denominator": rate.denominator,
+        "percent": rate.percent,
+        "small_sample": rate.denominator < SMALL_SAMPLE,
+    }
+
+
 class LatenessOut(Out):
     """Late dossiers by how many working days late they were; adds up to the count, exactly."""
 
@@ -501,16 +512,7 @@ def _cell(
     address = addresses.of(cell)
     found: dict[str, JsonValue] = {
         "counts": {**cell.tally.to_dict()},
-        "rates": [
-            {
-                "definition": rate.definition,
-                "numerator": rate.numerator,
-                "denominator": rate.denominator,
-                "percent": rate.percent,
-                "small_sample": rate.denominator < SMALL_SAMPLE,
-            }
-            for rate in cell.rates
-        ],
+        "rates": [rate_body(rate) for rate in cell.rates],
         "identities": dict(cell.identities),
         "dossiers": address,
     }

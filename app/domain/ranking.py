@@ -4,10 +4,12 @@ Places are those of a competition (1, 2, 2, 4): one more than how many are stric
 are compared as fractions, never as the percentages that are printed of them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
+from operator import itemgetter
 from typing import Final
 
 from app.domain.rate import Better, Rate
@@ -62,7 +64,7 @@ class Delta:
         return None if self.points is None else to_decimals(self.points, 2)
 
 
-def places(values: Sequence[Fraction], *, better: Better = Better.HIGHER) -> list[int]:
+def places(values: Sequence[Fraction | int], *, better: Better = Better.HIGHER) -> list[int]:
     """Return the place of each value: 1, 2, 2, 4."""
     ordered = sorted(values, reverse=better is Better.HIGHER)
     first = {value: len(ordered) - at for at, value in enumerate(reversed(ordered))}
@@ -79,22 +81,33 @@ def standings(
 
     :param minimum: how many dossiers must stand below the line.
     """
-    told = sorted(rates)
-    values: list[tuple[str, Rate, Fraction]] = []
+    ranked: list[tuple[str, Rate]] = []
     hidden: list[Standing] = []
-    for unit, rate in told:
-        value = Fraction(rate.numerator, rate.denominator) if rate.denominator else None
-        if value is None or rate.denominator < minimum:
-            why = Hidden.EMPTY if value is None else Hidden.BELOW_MINIMUM
-            hidden.append(Standing(unit, rate, None, is_tied=False, hidden=why))
+    for unit, rate in sorted(rates, key=itemgetter(0)):
+        if rate.denominator and rate.denominator >= minimum:
+            ranked.append((unit, rate))
         else:
-            values.append((unit, rate, value))
-    found = places([value for _, _, value in values], better=better)
-    ranked = [
-        Standing(unit, rate, place, is_tied=found.count(place) > 1, hidden=None)
-        for (unit, rate, _), place in zip(values, found, strict=True)
+            why = Hidden.BELOW_MINIMUM if rate.denominator else Hidden.EMPTY
+            hidden.append(Standing(unit, rate, None, is_tied=False, hidden=why))
+    found = places(_comparable([rate for _, rate in ranked]), better=better)
+    sharing = Counter(found)
+    shown = [
+        Standing(unit, rate, place, is_tied=sharing[place] > 1, hidden=None)
+        for (unit, rate), place in zip(ranked, found, strict=True)
     ]
-    return sorted(ranked, key=lambda one: (one.place or 0, one.unit)) + hidden
+    shown.sort(key=lambda one: one.place or 0)
+    return shown + hidden
+
+
+def _comparable(rates: Sequence[Rate]) -> list[int]:
+    """Return whole numbers that stand to each other as the shares do: as many are compared.
+
+    Two shares that differ do so by at least one over the product of their denominators; scaled by
+    more than that product, their whole parts differ too.
+    """
+    most = max((rate.denominator for rate in rates), default=1)
+    bits = 2 * most.bit_length()
+    return [(rate.numerator << bits) // rate.denominator for rate in rates]
 
 
 def delta(now: Standing, before: Standing | None) -> Delta:

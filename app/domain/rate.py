@@ -53,6 +53,8 @@ class Rate:
     @property
     def percent(self) -> str | None:
         """Return the share in percent as people read it, or None when there is none."""
+        if self.denominator and self.rounding is Rounding.HALF_UP:
+            return _half_up(self.numerator, self.denominator)
         return percent(self.value, rounding=self.rounding)
 
 
@@ -93,10 +95,6 @@ class RateDefinition:
         )
 
 
-_NEARLY_ALL = Fraction(99_995, 100_000)
-_BARELY_ANY = Fraction(5, 100_000)
-
-
 def percent(value: Fraction | None, *, rounding: Rounding = Rounding.HALF_UP) -> str | None:
     """Render a share in percent with two decimals and a point; None stays None.
 
@@ -108,14 +106,26 @@ def percent(value: Fraction | None, *, rounding: Rounding = Rounding.HALF_UP) ->
     """
     if value is None:
         return None
-    if value < 0:
-        raise ValueError("a share is never negative")
     if rounding is Rounding.HALF_UP:
-        if _NEARLY_ALL <= value < 1:
-            return "99.99"
-        if 0 < value < _BARELY_ANY:
-            return "0.01"
-    shown = value * 100
-    return to_decimals(
-        Fraction(floor(shown)) if rounding is Rounding.TRUNCATE else shown, 2, rounding
-    )
+        return _half_up(value.numerator, value.denominator)
+    if value < 0:
+        raise ValueError(_NEGATIVE)
+    return to_decimals(Fraction(floor(value * 100)), 2, rounding)
+
+
+_NEGATIVE = "a share is never negative"
+
+
+def _half_up(numerator: int, denominator: int) -> str:
+    """Render a share of whole numbers, without a fraction in between: tables have thousands.
+
+    :raises ValueError: a negative share.
+    """
+    if numerator < 0:
+        raise ValueError(_NEGATIVE)
+    hundredths = (20_000 * numerator + denominator) // (2 * denominator)
+    if hundredths == 10_000 and numerator < denominator:
+        hundredths = 9_999
+    elif hundredths == 0 and numerator:
+        hundredths = 1
+    return f"{hundredths // 100}.{hundredths % 100:02}"

@@ -37,6 +37,18 @@ def counts(
     ]
 
 
+def by_unit(
+    session: ReadSession, scope: Scope, span: Span, *, wanted: Sequence[Count]
+) -> dict[str, tuple[int, ...]]:
+    """Return a few counts of each unit that counts any of them, by its code, in the order asked."""
+    found = facts.sums(session, scope, span, wanted=wanted)
+    if found is not None:
+        return found
+    rows = tallies.counts(session, scope, span, by=[Dimension.UNIT])
+    told = ((row.keys[0] or "", tuple(row.tally[one] for one in wanted)) for row in rows)
+    return {unit: values for unit, values in told if any(values)}
+
+
 def passing(
     session: ReadSession, scope: Scope, spans: Sequence[Span], *, wanted: Sequence[Count]
 ) -> list[Tally]:

@@ -4,16 +4,17 @@ A unit counts with everything below it. Its figures come from ``app.usecases.rep
 a closed period; the tree of a closed period is the one that was closed with it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from operator import add
 
 from app.domain.frozen import Gap
 from app.domain.period import Period
 from app.domain.ranking import LEAST_VOLUME, Delta, Standing, delta, standings
 from app.domain.rate import Rate, RateDefinition
-from app.domain.tally import Count, Tally
+from app.domain.tally import Count
 from app.rulebook.metrics import Metrics
 from app.store import trees
 from app.store.periods import PeriodRow
@@ -66,7 +67,6 @@ class Ranked:
     name: str
     parent: str | None
     standing: Standing
-    tally: Tally
     reasons: tuple[tuple[Count, int], ...]
     gap: Gap | None
     delta: Delta | None
@@ -87,10 +87,11 @@ class Ranking:
 
 @dataclass(frozen=True, slots=True)
 class _Figures:
-    """What one side gives: its tree, the counts of each unit alone, and who fell silent."""
+    """What one side gives: its tree, the wanted counts of each unit alone, and who fell silent."""
 
     tree: Mapping[str, Place]
-    own: Mapping[str, Tally]
+    wanted: tuple[Count, ...]
+    own: Mapping[str, Sequence[int]]
     units_on: date | None
     marks: Marks
     last_day: date
@@ -113,43 +114,63 @@ def ranking(
     :raises UnknownDefinition: there is none of this name in force.
     :raises Invalid: as ``reporting.figures`` or ``periods.figures`` do for the same question.
     """
-    here = _figures(session, asked, side, metrics, now)
-    there = None if against is None else _figures(session, asked, against, metrics, now)
-    places = _standings(here, asked)
-    before = {} if there is None else {one.unit: one for one in _standings(there, asked)}
-    sums = _rolled(here, asked)
+    here = _ranked(session, asked, side, metrics, now)
+    there = None if against is None else _ranked(session, asked, against, metrics, now)
+    before = {} if there is None else {one.unit: one for one in there.standings}
+    figures = here.figures
+    reasons = _reasons(figures)
     rows = [
         Ranked(
-            name=here.tree[one.unit].name,
-            parent=here.tree[one.unit].parent,
+            name=figures.tree[one.unit].name,
+            parent=figures.tree[one.unit].parent,
             standing=one,
-            tally=sums[one.unit],
-            reasons=_reasons(here.definition, sums[one.unit]),
-            gap=here.marks.below(one.unit, until=here.last_day),
+            reasons=tuple(
+                (count, number) for count, seat in reasons if (number := here.sums[one.unit][seat])
+            ),
+            gap=figures.marks.below(one.unit, until=figures.last_day),
             delta=None if there is None else _delta(one, before.get(one.unit), here, there),
             before=before.get(one.unit),
         )
-        for one in places
+        for one in here.standings
     ]
     return Ranking(
         question=replace(
             asked.question,
             period=side.period,
-            as_of=here.as_of,
-            known_at=here.known_at,
-            units_on=here.units_on,
+            as_of=figures.as_of,
+            known_at=figures.known_at,
+            units_on=figures.units_on,
         ),
-        definition=here.definition,
-        as_of=here.as_of,
-        known_at=here.known_at,
+        definition=figures.definition,
+        as_of=figures.as_of,
+        known_at=figures.known_at,
         rows=tuple(one for one in rows if one.standing.place is not None),
         hidden=tuple(one for one in rows if one.standing.place is None),
     )
 
 
-def _delta(one: Standing, before: Standing | None, here: _Figures, there: _Figures) -> Delta:
-    if before is None and here.definition.name != there.definition.name:
-        other = Rate(there.definition.name, 0, 0)
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One side ranked; ``sums`` are the wanted counts of each ranked unit with all below it."""
+
+    figures: _Figures
+    sums: Mapping[str, Sequence[int]]
+    standings: Sequence[Standing]
+
+
+def _ranked(
+    session: ReadSession, asked: Asked, side: Side, metrics: Metrics, now: datetime
+) -> _Side:
+    figures = _figures(session, asked, side, metrics, now)
+    candidates = _candidates(figures.tree, asked)
+    sums = _rolled(figures, candidates)
+    return _Side(figures, sums, _standings(figures, asked, candidates, sums))
+
+
+def _delta(one: Standing, before: Standing | None, here: _Side, there: _Side) -> Delta:
+    other_name = there.figures.definition.name
+    if before is None and here.figures.definition.name != other_name:
+        other = Rate(other_name, 0, 0)
         before = Standing(one.unit, other, None, is_tied=False, hidden=None)
     return delta(one, before)
 
@@ -169,7 +190,8 @@ def _figures(
 def _live(
     session: ReadSession, question: Question, definition: RateDefinition, now: datetime
 ) -> _Figures:
-    as_of, own = reporting.by_unit(session, question, now=now)
+    wanted = _wanted(definition)
+    as_of, own = reporting.some_by_unit(session, question, wanted=wanted, now=now)
     scope = question.scope(as_of)
     tree = trees.places(
         session,
@@ -182,6 +204,7 @@ def _live(
     last = reporting.cut(question, (), now=now).whole.last
     return _Figures(
         tree={one.code: one for one in tree},
+        wanted=wanted,
         own=own,
         units_on=scope.day,
         marks=freshness.marks(session, question.unit, until=last, now=now),
@@ -199,9 +222,11 @@ def _frozen(
         session, frozen, question, group_by=(Dimension.UNIT.value,), definitions=()
     )
     closing = frozen.closing
+    wanted = _wanted(definition)
     return _Figures(
         tree={one.code: Place(one.code, one.name, one.level, one.parent) for one in closing.units},
-        own={str(row.keys["unit"]): row.tally for row in found.rows},
+        wanted=wanted,
+        own={str(row.keys["unit"]): [row.tally[one] for one in wanted] for row in found.rows},
         units_on=None,
         marks=periods.marks(frozen),
         last_day=closing.last,
@@ -211,55 +236,83 @@ def _frozen(
     )
 
 
-def _candidates(figures: _Figures, asked: Asked) -> list[Place]:
+def _wanted(definition: RateDefinition) -> tuple[Count, ...]:
+    """Return every count that a definition names, once."""
+    return tuple(dict.fromkeys((*definition.numerator, *definition.denominator)))
+
+
+def _candidates(tree: Mapping[str, Place], asked: Asked) -> list[Place]:
     """Return the units that are ranked: real ones below the root, of the level or its children."""
     root = asked.question.unit.code
+    below: dict[str | None, list[Place]] = {}
+    for one in tree.values():
+        below.setdefault(one.parent, []).append(one)
+    open_ = [root] if root in tree else []
+    under: set[str] = set()
+    while open_:
+        for one in below.pop(open_.pop(), ()):
+            under.add(one.code)
+            open_.append(one.code)
     return [
         one
-        for one in figures.tree.values()
-        if one.code != root
+        for one in tree.values()
+        if one.code in under
         and not one.code.endswith(BUCKET_SUFFIX)
-        and root in _lineage(figures.tree, one.code)
         and (one.parent == root if asked.level is None else one.level == asked.level)
     ]
 
 
-def _lineage(tree: Mapping[str, Place], code: str) -> list[str]:
-    """Return a unit and those above it, as far as the tree goes."""
-    found = [code]
-    while (parent := tree[found[-1]].parent) is not None and parent in tree:
-        found.append(parent)
+def _rolled(figures: _Figures, candidates: Iterable[Place]) -> dict[str, Sequence[int]]:
+    """Return the wanted counts of each ranked unit with everything below it."""
+    nothing: Sequence[int] = (0,) * len(figures.wanted)
+    found = {one.code: nothing for one in candidates}
+    tree = figures.tree
+    for code, values in figures.own.items():
+        above: str | None = code
+        while above is not None and (place := tree.get(above)) is not None:
+            held = found.get(above)
+            if held is not None:
+                found[above] = values if held is nothing else [*map(add, held, values)]
+            above = place.parent
     return found
 
 
-def _rolled(figures: _Figures, asked: Asked) -> dict[str, Tally]:
-    """Return the counts of each ranked unit with everything below it."""
-    found = {one.code: Tally() for one in _candidates(figures, asked)}
-    for code, tally in figures.own.items():
-        for above in _lineage(figures.tree, code) if code in figures.tree else ():
-            if above in found:
-                found[above] += tally
-    return found
-
-
-def _standings(figures: _Figures, asked: Asked) -> list[Standing]:
-    sums = _rolled(figures, asked)
-    rates = {code: figures.definition.of(tally) for code, tally in sums.items()}
+def _standings(
+    figures: _Figures,
+    asked: Asked,
+    candidates: Iterable[Place],
+    sums: Mapping[str, Sequence[int]],
+) -> list[Standing]:
+    definition = figures.definition
+    above = [figures.wanted.index(one) for one in definition.numerator]
+    below = [figures.wanted.index(one) for one in definition.denominator]
     groups: dict[str | None, list[tuple[str, Rate]]] = {}
-    for one in _candidates(figures, asked):
+    for one in candidates:
+        values = sums[one.code]
+        rate = Rate(
+            definition.name,
+            sum(values[seat] for seat in above),
+            sum(values[seat] for seat in below),
+            definition.rounding,
+            definition.empty,
+        )
         group = one.parent if asked.within is Within.PARENT else None
-        groups.setdefault(group, []).append((one.code, rates[one.code]))
+        groups.setdefault(group, []).append((one.code, rate))
     found: list[Standing] = []
     for group in sorted(groups, key=lambda code: code or ""):
-        found += standings(groups[group], better=figures.definition.better, minimum=asked.minimum)
+        found += standings(groups[group], better=definition.better, minimum=asked.minimum)
     return found
 
 
-def _reasons(definition: RateDefinition, tally: Tally) -> tuple[tuple[Count, int], ...]:
-    """Return what keeps a rate from the best, where the definition tells it apart."""
+def _reasons(figures: _Figures) -> list[tuple[Count, int]]:
+    """Return which counts keep a rate from the best, each with its seat among the wanted ones.
+
+    None where the definition does not tell them apart.
+    """
+    definition = figures.definition
     above, below = set(definition.numerator), set(definition.denominator)
     if not above <= below:
-        return ()
+        return []
     told: Iterable[Count] = definition.denominator
     pulls = (one for one in told if (one in above) is not definition.better.is_higher)
-    return tuple((one, tally[one]) for one in pulls if tally[one])
+    return [(one, figures.wanted.index(one)) for one in pulls]

@@ -311,11 +311,17 @@ def by_unit(
     session: ReadSession, question: Question, *, now: datetime
 ) -> tuple[datetime, dict[str, Tally]]:
     """Return the counts of each unit of a subtree that holds dossiers, and T."""
-    as_of = question.period.observed_at(question.as_of, now=now)
-    (found,) = counting.counts(
-        session, question.scope(as_of), [_span(question.period, as_of)], by=[Dimension.UNIT]
-    )
+    as_of, span = observed(question, now=now)
+    (found,) = counting.counts(session, question.scope(as_of), [span], by=[Dimension.UNIT])
     return as_of, {row.keys[0] or "": row.tally for row in found}
+
+
+def some_by_unit(
+    session: ReadSession, question: Question, *, wanted: Sequence[Count], now: datetime
+) -> tuple[datetime, dict[str, tuple[int, ...]]]:
+    """Return a few counts of each unit of a subtree that holds any of them, and T."""
+    as_of, span = observed(question, now=now)
+    return as_of, counting.by_unit(session, question.scope(as_of), span, wanted=wanted)
 
 
 def observed(question: Question, *, now: datetime) -> tuple[datetime, Span]:

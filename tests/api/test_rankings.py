@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from app.api.rankings import UnitRankedOut, UnitsRankedOut
 from tests.api.conftest import HandClock, MakeKey, as_key
 from tests.api.test_periods import close, key, tell
 from tests.api.test_statistics import at, dossier, finished, listed
@@ -35,6 +36,20 @@ def test_children_are_ranked_with_reasons_that_open_their_lists(
     assert len(list(listed(client, key, reason["dossiers"]))) == reason["number"] > 0
     assert body["rows"][0]["data"] == {"sufficient": True, "since": None, "sources": []}
     assert body["rows"][0]["delta"] is None
+
+
+@pytest.mark.parametrize(
+    "more", [{}, {"against_from": "2026-06-01", "against_to": "2026-06-30"}, {"units": "as_was"}]
+)
+def test_a_ranking_written_by_hand_is_what_its_model_says(
+    client: TestClient, key: str, more: dict[str, str]
+) -> None:
+    body = rank(client, key, **more)
+
+    read = UnitsRankedOut.model_validate(body)
+    assert read.model_dump(mode="json", exclude_unset=True) == body
+    assert all(row.model_fields_set == set(UnitRankedOut.model_fields) for row in read.rows)
+    assert all(row.model_fields_set == set(UnitRankedOut.model_fields) for row in read.hidden)
 
 
 def test_units_below_a_minimum_stand_apart(client: TestClient, key: str) -> None:

@@ -63,6 +63,26 @@ def test_what_prints_alike_is_not_alike() -> None:
     assert shown(found) == [("B", 1, False), ("A", 2, False)]
 
 
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 10**12), st.integers(1, 10**12)).map(
+            lambda pair: rate(min(pair), max(pair))
+        ),
+        min_size=1,
+    ),
+    st.sampled_from(Better),
+)
+def test_units_are_placed_as_their_exact_shares_are(rates: list[Rate], better: Better) -> None:
+    """Also where two shares differ by less than any number with a point could tell."""
+    rates = [*rates, rates[0], rate(rates[0].numerator, rates[0].denominator + 1)]
+
+    found = standings([(f"{at:03}", one) for at, one in enumerate(rates)], better=better)
+
+    exact = [Fraction(one.numerator, one.denominator) for one in rates]
+    by_unit = {one.unit: one.place for one in found}
+    assert [by_unit[f"{at:03}"] for at in range(len(rates))] == places(exact, better=better)
+
+
 def test_equal_shares_of_different_sizes_share_a_place() -> None:
     found = standings([("A", rate(1, 2)), ("B", rate(50, 100)), ("C", rate(1, 3))])
 

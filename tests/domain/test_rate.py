@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.domain.rate import Empty, Rate, RateDefinition, percent
-from app.domain.rounding import Rounding
+from app.domain.rounding import Rounding, to_decimals
 from app.domain.tally import Count, Tally
 
 ON_TIME = RateDefinition(
@@ -87,6 +87,17 @@ def test_the_print_is_never_a_hundredth_away(share: Fraction) -> None:
 
     assert text is not None
     assert abs(Fraction(text) - share * 100) < Fraction(1, 100)
+
+
+@given(st.integers(0, 10**6), st.integers(1, 10**6))
+def test_a_rate_prints_as_the_share_that_it_is(numerator: int, denominator: int) -> None:
+    share = Fraction(min(numerator, denominator), denominator)
+
+    shown = Rate("r@1", share.numerator * 3, share.denominator * 3).percent
+
+    assert shown == percent(share)
+    if 0 < share < 1 and Fraction(1, 20_000) <= share < Fraction(19_999, 20_000):
+        assert shown == to_decimals(share * 100, 2)
 
 
 @given(shares, shares)
