@@ -1,4 +1,8 @@
-"""A connection to PostgreSQL: how long it waits, and how it asks several things in one journey."""
+"""A connection to PostgreSQL: how long it waits, and how it asks several things in one journey.
+
+A journey may be started and its answers read later: the server then works on one core while its
+caller computes what comes next on another one.
+"""
 
 import contextlib
 from collections.abc import Iterator, Sequence
@@ -54,6 +58,9 @@ class Line(psycopg.Connection[Any]):
         super().__init__(*words, **told)
         self._names: dict[bytes, bytes] = {}
         self._loader: Transformer | None = None
+        self._sent: list[tuple[Question | None, bytes | None]] = []
+        """What is under way: the opening of a transaction, what is prepared as what, questions."""
+        self._is_stuck = False
 
     def wait(self, gen: PQGen[RV], interval: float = 0.1, timeout: float | None = None) -> RV:
         """Wait for an answer, and close the line when none comes in time.
@@ -78,26 +85,78 @@ class Line(psycopg.Connection[Any]):
         finally:
             self.patience = usual
 
+    @property
+    def is_under_way(self) -> bool:
+        """Tell whether questions were started whose answers nobody has read."""
+        return bool(self._sent)
+
+    def start(self, questions: Sequence[Question]) -> None:
+        """Send questions without waiting, so that the server works while its caller goes on.
+
+        They are answered by the next ``ask``, together with its own questions and in their order:
+        the first that fails ends them all. What the wire does not take now is sent by ``urge``.
+
+        :raises psycopg.OperationalError: the connection is lost.
+        """
+        with self._given_up_on_error():
+            self._put(questions)
+            self._is_stuck = True
+            self.urge()
+
+    def urge(self) -> None:
+        """Send on what the wire did not take before, as far as it takes it now.
+
+        :raises psycopg.OperationalError: the connection is lost.
+        """
+        if not self._is_stuck:
+            return
+        with self._given_up_on_error():
+            self._is_stuck = bool(self.pgconn.flush())
+            if self._is_stuck:
+                self.pgconn.consume_input()  # a server that cannot speak does not listen
+
     def ask(self, questions: Sequence[Question]) -> None:
         """Ask all questions in one journey, one after the other, and fill in their rows.
 
         The first one that fails ends it: those behind it are not run. A transaction is begun when
-        none is open.
+        none is open. Questions that were started go before them.
 
         :raises psycopg.Error: one failed; the questions before it have their rows.
         """
+        with self._given_up_on_error():
+            self._put(questions)
+            results = self.wait(self._exchanged())
+            self.pgconn.exit_pipeline_mode()
+        sent, self._sent, self._is_stuck = self._sent, [], False
+        self._fill_in(iter(results), sent)
+
+    def commit(self) -> None:
+        """Commit, once everything that was started is done.
+
+        :raises psycopg.Error: it failed.
+        """
+        if self.is_under_way:
+            self.ask([])
+        super().commit()
+
+    def rollback(self) -> None:
+        """Roll back, whatever became of what was started."""
+        if self.is_under_way:
+            with contextlib.suppress(psycopg.Error):
+                self.ask([])
+        super().rollback()
+
+    @contextlib.contextmanager
+    def _given_up_on_error(self) -> Iterator[None]:
+        """Close the line when a journey breaks off: nobody knows what the server has done."""
         if self.closed:
             raise psycopg.OperationalError("the connection is closed")
-        begin = self._begin()
-        new = self._unknown(questions)
         try:
-            self.pgconn.enter_pipeline_mode()
-            results = self.wait(self._exchanged(begin, questions, new))
-            self.pgconn.exit_pipeline_mode()
+            yield
         except BaseException:
-            self.pgconn.finish()  # nobody knows what the server has done
+            self.pgconn.finish()
+            self._sent = []
             raise
-        self._fill_in(iter(results), begin, questions, new)
 
     def _begin(self) -> bytes | None:
         """Return the statement that opens a transaction, None if one is open."""
@@ -111,35 +170,34 @@ class Line(psycopg.Connection[Any]):
             words.append("READ ONLY" if self.read_only else "READ WRITE")
         return " ".join(words).encode()
 
-    def _unknown(self, questions: Sequence[Question]) -> dict[Question, bytes]:
-        """Return which questions bring a statement that is to be prepared, and under which name."""
-        if not self.is_own:
-            return {}
-        first = {one.statement: one for one in reversed(questions)}
-        new = [one for one in questions if first[one.statement] is one]
-        new = [one for one in new if one.is_kept and one.statement not in self._names]
-        known = len(self._names)
-        new = new[: max(0, MOST_KEPT - known)]
-        return {one: b"hot_%d" % number for number, one in enumerate(new, known)}
-
-    def _exchanged(
-        self, begin: bytes | None, questions: Sequence[Question], new: dict[Question, bytes]
-    ) -> PQGen[list[pq.abc.PGresult]]:
-        """Send everything, then gather one result for each command."""
-        line = self.pgconn
-        names = self._names | {one.statement: name for one, name in new.items()}
-        if begin is not None:
-            line.send_query_params(begin, None)
+    def _put(self, questions: Sequence[Question]) -> None:
+        """Hand questions to the driver, behind those that are under way."""
+        line, sent = self.pgconn, self._sent
+        if not sent:
+            begin = self._begin()
+            line.enter_pipeline_mode()
+            if begin is not None:
+                line.send_query_params(begin, None)
+                sent.append((None, None))
+        coming = {one.statement: name for one, name in sent if one and name}
         for one in questions:
-            if one in new:
-                line.send_prepare(new[one], one.statement)
-            name = names.get(one.statement)
+            name = self._names.get(one.statement) or coming.get(one.statement)
+            number = len(self._names) + len(coming)
+            if name is None and self.is_own and one.is_kept and number < MOST_KEPT:
+                name = coming[one.statement] = b"hot_%d" % number
+                line.send_prepare(name, one.statement)
+                sent.append((one, name))
             if name is None:
                 line.send_query_params(
                     one.statement, one.parameters, result_format=pq.Format.BINARY
                 )
             else:
                 line.send_query_prepared(name, one.parameters, result_format=pq.Format.BINARY)
+            sent.append((one, None))
+
+    def _exchanged(self) -> PQGen[list[pq.abc.PGresult]]:
+        """Send everything, then gather one result for each command."""
+        line = self.pgconn
         line.pipeline_sync()
         while line.flush():
             if (yield Wait.RW) & Ready.R:
@@ -171,22 +229,19 @@ class Line(psycopg.Connection[Any]):
     def _fill_in(
         self,
         results: Iterator[pq.abc.PGresult],
-        begin: bytes | None,
-        questions: Sequence[Question],
-        new: dict[Question, bytes],
+        sent: Sequence[tuple[Question | None, bytes | None]],
     ) -> None:
         if self._loader is None:
             self._loader = adapt.Transformer(self)
         loader = self._loader
-        if begin is not None:
-            self._check(next(results))
-        for one in questions:
-            if one in new:
-                self._check(next(results))
-                self._names[one.statement] = new[one]
+        for one, name in sent:
             result = next(results)
             self._check(result)
-            if result.status == pq.ExecStatus.TUPLES_OK:
+            if one is None:  # a transaction was begun
+                continue
+            if name is not None:
+                self._names[one.statement] = name
+            elif result.status == pq.ExecStatus.TUPLES_OK:
                 loader.set_pgresult(result)
                 one.rows = loader.load_rows(0, result.ntuples, tuple)
             else:

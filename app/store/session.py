@@ -107,11 +107,12 @@ class Later(Generic[T]):
 class ReadSession:
     """What a reader may do: ask."""
 
-    __slots__ = ("_connection", "_waiting", "memory")
+    __slots__ = ("_connection", "_is_under_way", "_waiting", "memory")
 
     def __init__(self, connection: Connection, memory: Memory | None = None) -> None:
         self._connection = connection
         self._waiting: list[Question] = []
+        self._is_under_way = False
         self.memory: Memory = {} if memory is None else memory
 
     @overload
@@ -190,15 +191,37 @@ class ReadSession:
         return question.rows or []
 
     def flush(self) -> None:
-        """Send what waits, in one journey."""
-        if not self._waiting:
+        """Send what waits, in one journey, and read the answers to all that was sent."""
+        if not self._waiting and not self._is_under_way:
             return
-        questions, self._waiting = self._waiting, []
+        questions, self._waiting, self._is_under_way = self._waiting, [], False
+        with self._line() as line:
+            line.ask(questions)
+
+    def start(self) -> None:
+        """Send what waits and go on; it is answered with whatever is asked next.
+
+        The server works on it meanwhile. Called again and again, it sends on what the wire did not
+        take at once. An error of it shows where it is answered.
+        """
+        if not self._waiting and not self._is_under_way:
+            return
+        questions, self._waiting, self._is_under_way = self._waiting, [], False
+        with self._line() as line:
+            if questions:
+                line.start(questions)
+            else:
+                line.urge()
+        self._is_under_way = True
+
+    @contextlib.contextmanager
+    def _line(self) -> Iterator[Line]:
+        """Yield the line of this transaction, and give it up when it is lost."""
         line = self._connection.connection.driver_connection
         if not isinstance(line, Line):
             raise TypeError("this session does not run on a line")
         try:
-            line.ask(questions)
+            yield line
         except psycopg.OperationalError as error:
             if line.closed:
                 self._connection.invalidate(error)
@@ -239,6 +262,8 @@ class WriteSession(ReadSession):
             del self._waiting[self._waiting.index(begun) :]
             return
         self._waiting = []
+        with contextlib.suppress(psycopg.Error):
+            self.flush()
         if not self._connection.invalidated:
             self.send(b"ROLLBACK TO SAVEPOINT part")
             self.ask(b"RELEASE SAVEPOINT part")

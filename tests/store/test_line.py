@@ -113,3 +113,88 @@ def test_a_session_ended_by_the_server_closes_the_line(notes: Database) -> None:
     assert caught.value.trouble is Trouble.UNREACHABLE
     with notes.begin() as session:
         assert session.ask(ALL) == []
+
+
+HOLD = b"SELECT pg_advisory_xact_lock(7)"
+TRY = b"SELECT pg_try_advisory_xact_lock(7)"
+
+
+def test_the_server_works_on_what_was_started_while_nobody_waits_for_it(notes: Database) -> None:
+    with notes.begin() as session:
+        held = Question(HOLD, ())
+        line_of(session).start([held])
+        while True:  # until the server has run it; were it never run, the test would not end
+            with notes.begin() as other:
+                if other.ask(TRY) == [(False,)]:
+                    break
+        assert held.rows is None
+        line_of(session).ask([])
+
+    assert held.rows is not None
+
+
+def test_what_was_started_goes_before_what_is_asked_then(notes: Database) -> None:
+    with notes.begin() as session:
+        line = line_of(session)
+        added, more, all_of_them = Question(ADD, (1,)), Question(ADD, (2,)), Question(ALL, ())
+        line.start([added])
+        line.start([more])
+        under_way = [line.is_under_way]
+        line.ask([all_of_them])
+        assert [*under_way, line.is_under_way] == [True, False]
+
+    assert (added.rows, more.rows, all_of_them.rows) == ([], [], [(1,), (2,)])
+
+
+def test_an_error_of_what_was_started_ends_all_behind_it(notes: Database) -> None:
+    first, again, never = Question(ADD, (1,)), Question(ADD, (1,)), Question(ADD, (2,))
+    with notes.begin() as session:
+        line = line_of(session)
+        line.start([first, again])
+        line.start([never])
+        with pytest.raises(psycopg.errors.UniqueViolation):
+            line.ask([Question(ALL, ())])
+        line.rollback()
+        other = Question(b"SELECT $1::int", (5,))
+        line.ask([other, Question(ADD, (3,))])  # what was to be prepared behind the error is new
+
+    assert [one.rows for one in (first, again, never, other)] == [[], None, None, [(5,)]]
+    with notes.begin() as session:
+        assert session.ask(ALL) == [(3,)]
+
+
+def test_what_was_started_is_done_before_a_commit_and_undone_by_a_rollback(notes: Database) -> None:
+    with notes.begin() as session:
+        line = line_of(session)
+        line.start([Question(ADD, (1,))])
+        line.commit()
+        line.start([Question(ADD, (2,)), Question(ADD, (2,))])
+        line.rollback()
+        line.start([Question(ADD, (3,))])
+        line.rollback()
+
+        assert session.ask(ALL) == [(1,)]
+
+
+def test_what_the_wire_does_not_take_at_once_is_sent_on(notes: Database) -> None:
+    told = "x" * 5_000_000
+    with notes.begin() as session:
+        line = line_of(session)
+        long = [Question(b"SELECT length($1::text), $1::text", (told,)) for _ in range(3)]
+        for one in long:
+            line.start([one])
+            line.urge()
+        line.ask([])
+
+    assert [one.rows for one in long] == [[(5_000_000, told)]] * 3
+
+
+def test_a_session_that_ends_under_what_was_started_closes_the_line(notes: Database) -> None:
+    with pytest.raises(StorageUnavailable) as caught, notes.begin() as session:
+        session.send(b"SELECT pg_terminate_backend(pg_backend_pid())")
+        session.start()
+        session.ask(ALL)
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
+    with notes.begin() as session:
+        assert session.ask(ALL) == []

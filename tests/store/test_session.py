@@ -102,6 +102,37 @@ def test_a_savepoint_whose_connection_is_lost_tells_of_the_loss(notes: Database)
     notes.ping()
 
 
+def test_a_savepoint_undoes_what_was_started_in_it(notes: Database) -> None:
+    with notes.begin() as session:
+        session.send(b"INSERT INTO note VALUES (1)")
+        with pytest.raises(KeyError), session.savepoint():
+            session.send(b"INSERT INTO note VALUES (2)")
+            session.start()
+            raise KeyError
+        with pytest.raises(psycopg.IntegrityError), session.savepoint():
+            session.send(b"INSERT INTO note VALUES (3), (1)")
+            session.start()
+            session.send(b"INSERT INTO note VALUES (4)")
+
+    with notes.read() as reader:
+        assert reader.ask(b"SELECT id FROM note ORDER BY id") == [(1,)]
+
+
+def test_what_was_started_is_known_to_whatever_is_asked_next(notes: Database) -> None:
+    with notes.begin() as session:
+        session.send(b"INSERT INTO note VALUES (1)")
+        counted = session.later(len, b"SELECT id FROM note")
+        session.start()
+        known = [counted.is_known]
+        assert session.scalar(COUNT) == 1
+        assert [*known, counted.is_known] == [False, True]
+        session.send(b"INSERT INTO note VALUES (2)")
+        session.start()
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 2
+
+
 def test_what_waits_is_sent_before_anything_else_is_asked(notes: Database) -> None:
     with notes.begin() as session:
         session.send(b"INSERT INTO note VALUES (1)")
