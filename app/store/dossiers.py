@@ -147,7 +147,7 @@ _CLAIM = b"""
     SELECT r.source_id, r.code, r.home_unit_id, r.unit_id, r.seen + 1
       FROM json_to_recordset($1::json)
         AS r(source_id int, code text, home_unit_id int, unit_id int, seen int)
-     ORDER BY r.source_id, r.code
+     ORDER BY r.source_id, r.code COLLATE "C"
     ON CONFLICT (source_id, code) DO UPDATE
        SET unit_id = CASE EXCLUDED.unit_id WHEN 0 THEN locator.unit_id ELSE EXCLUDED.unit_id END,
            version = locator.version + CASE EXCLUDED.unit_id WHEN 0 THEN 0 ELSE 1 END
@@ -183,10 +183,26 @@ class Claimed:
         return self._answer.is_known and len(self._answer.get()) < self._number
 
 
+def are_won(parts: Sequence[Claimed]) -> bool:
+    """Tell whether every claim was won of those that were made part by part.
+
+    :raises psycopg.IntegrityError: what was written failed, though no claim was lost before.
+    """
+    try:
+        for one in reversed(parts):  # the last answer brings all of them
+            one.won()
+    except psycopg.IntegrityError:
+        if not any(one.is_lost for one in parts):
+            raise
+        return False
+    return not any(one.is_lost for one in parts)
+
+
 def claim(session: WriteSession, claims: Iterable[Claim]) -> Claimed:
     """Take the next version of each dossier that is still as it was read.
 
-    The rows are locked in one order for all writers, also those that were lost.
+    The rows are locked in one order for all writers, also those that were lost. It is the order
+    of keys in Python, so that who claims part by part, each behind the one before it, keeps it.
     """
     rows = [
         {

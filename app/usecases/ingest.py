@@ -25,7 +25,7 @@ from app.domain.values import immutable
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import access, dossiers, freshness, quarantine, stamps, units
-from app.store.dossiers import Claim, Kept, Located
+from app.store.dossiers import Claim, Claimed, Kept, Located
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import sameness, terms
@@ -40,6 +40,11 @@ _CALENDAR_CHANGE: Final = MessageKind.CALENDAR_CHANGE
 ROUNDS = 8
 """Who lost a race locks what it found, looks again and wins; only a dossier that turned up in
 between, told to be the same as one of the batch, costs another round."""
+
+PART: Final = 64
+"""Dossiers that are sent to the server while the next ones are folded."""
+URGED: Final = 16
+"""After so many the wire is offered what it did not take before."""
 
 
 class VerdictWord(StrEnum):
@@ -368,35 +373,59 @@ class _Batch:
         if legs:
             return self._round({**wanted, **dict.fromkeys(legs, ())}, is_again=is_again)
         beside = self._beside(wanted, writing, seen)
-        told = {one.key: _messages(one, known.get(one.key)) for one in (*writing, *beside)}
-        folded = self._folded((*writing, *beside), told, lexicon)
+        nexts = sorted((*writing, *beside), key=lambda one: one.key)
+        told = {one.key: _messages(one, known.get(one.key)) for one in nexts}
         quiet = {one.key for one in beside}
-        moved = {one.key: one for one in self._moved(writing, beside, folded)}
+        by_key = {one.key: one for one in nexts}
+        claimed = []
+        for folded in self._folded(nexts, told, lexicon, most=len(nexts) if beside else PART):
+            part = [by_key[key] for key in folded]
+            claimed.append(self._claimed(part, folded, quiet, seen))
+        if not dossiers.are_won(claimed):
+            raise _Lost
+        return [verdict for one in planned for verdict in one.verdicts]
+
+    def _claimed(
+        self,
+        part: Sequence[_Next],
+        folded: Mapping[Key, Projected],
+        quiet: Collection[Key],
+        seen: _Seen,
+    ) -> Claimed:
+        """Claim dossiers, and send what is to be written of them behind the claims."""
+        writing = [one for one in part if one.key not in quiet]
+        moved = self._moved(writing, [one for one in part if one.key in quiet], folded)
+        changing = [*writing, *moved]
+        written = {one.key for one in changing}
         claims = [
             Claim(
                 *one.key,
                 one.place.home_unit_id,
                 folded[one.key].holder,
                 one.place.version,
-                writes=one.key not in quiet or one.key in moved,
+                writes=one.key in written,
             )
-            for one in (*writing, *beside)
+            for one in part
         ]
-        if not claims:
-            return [verdict for one in planned for verdict in one.verdicts]
-        changing = [*writing, *moved.values()]
         replaced = self._replaced(changing, seen)
         claimed = dossiers.claim(self.session, claims)
         self._write(changing, folded, replaced=replaced)
-        if len(claimed.won()) < len(claims):
-            raise _Lost
-        return [verdict for one in planned for verdict in one.verdicts]
+        return claimed
 
     def _folded(
-        self, nexts: Sequence[_Next], told: Mapping[Key, Sequence[Message]], lexicon: Lexicon
-    ) -> dict[Key, "Projected"]:
-        """Fold dossiers one after the other, and keep of each no more than what is written."""
-        return _projected(
+        self,
+        nexts: Sequence[_Next],
+        told: Mapping[Key, Sequence[Message]],
+        lexicon: Lexicon,
+        *,
+        most: int,
+    ) -> Iterator[dict[Key, Projected]]:
+        """Fold dossiers one after the other, and keep of each no more than what is written.
+
+        They come in parts of ``most``. What was sent of a part is written by the server while the
+        next one is folded.
+        """
+        each = _projected(
             self.session,
             told,
             lexicon,
@@ -404,6 +433,16 @@ class _Batch:
             versions={one.key: one.place.version + 1 for one in nexts},
             now=self.now,
         )
+        part: dict[Key, Projected] = {}
+        for number, (key, one) in enumerate(each, 1):
+            part[key] = one
+            if number % most == 0:
+                yield part
+                part = {}
+            if number % URGED == 0:
+                self.session.start()
+        if part:
+            yield part
 
     def _legs(self, writing: Sequence[_Next], seen: _Seen) -> set[Key]:
         """Return the legs that wait for one of the dossiers that are new."""
@@ -452,7 +491,7 @@ class _Batch:
         ]
 
     def _moved(
-        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, "Projected"]
+        self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, Projected]
     ) -> list[_Next]:
         """Return the dossiers without news that follow from those that have some."""
         if not beside:
@@ -538,7 +577,7 @@ class _Batch:
     def _write(
         self,
         winners: Sequence[_Next],
-        folded: Mapping[Key, "Projected"],
+        folded: Mapping[Key, Projected],
         *,
         replaced: Sequence[tuple[int, int, str]],
     ) -> None:
@@ -733,15 +772,13 @@ def _projected(
     homes: Mapping[Key, int],
     versions: Mapping[Key, int],
     now: datetime,
-) -> dict[Key, Projected]:
+) -> Iterator[tuple[Key, Projected]]:
     """Fold dossiers as ``_fold`` does, to the rows of their next versions."""
     has_others, parents = _links(session, told)
     if has_others or _share(told):
-        whole = _fold(session, told, lexicon, homes=homes)
-        return {
-            one.key: one.projected(lexicon, version=versions[one.key], now=now) for one in whole
-        }
-    found = {}
+        for folded in _fold(session, told, lexicon, homes=homes):
+            yield folded.key, folded.projected(lexicon, version=versions[folded.key], now=now)
+        return
     for key, messages in told.items():
         history = _history(messages, lexicon)
         home, version = homes[key], versions[key]
@@ -749,8 +786,7 @@ def _projected(
         if one is None:
             folded = _alone(key, messages, history, lexicon, parents, home)
             one = folded.projected(lexicon, version=version, now=now)
-        found[key] = one
-    return found
+        yield key, one
 
 
 def _share(told: Mapping[Key, Sequence[Message]]) -> bool:

@@ -1,5 +1,6 @@
 """Ingest on PostgreSQL: any order and repetition end alike, and a rebuild gives what is stored."""
 
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -129,6 +130,77 @@ def test_two_writers_of_one_dossier_lose_nothing(fresh_database: Database) -> No
     assert words.count(VerdictWord.UNCHANGED) == 60
     assert [tuple(row) for row in newest] == [(f"HS-{n}", 55 + n) for n in range(5)]
     assert compared.differ == 0
+
+
+def _many(numbers: Sequence[int], at: datetime, status: Status) -> list[Incoming]:
+    """Return one record of each of many dossiers, some of them at another unit."""
+    return [
+        Incoming(
+            index=index,
+            code=f"HS-{number}",
+            kind=MessageKind.RECORD,
+            at=at,
+            source_updated_at=at,
+            stamped=True,
+            told=Told(unit="AB"[number % 2], received_at=NOW, status=status),
+        )
+        for index, number in enumerate(numbers)
+    ]
+
+
+def test_a_batch_of_many_parts_ends_like_its_records_in_small_batches(
+    session: WriteSession, sender: Sender
+) -> None:
+    count = 2 * ingest.PART + 5
+    first = _many(range(count), NOW, Status.PROCESSING)
+    later = _many(range(0, count, 3), NOW + timedelta(days=1), Status.FINISHED)
+    ends = []
+    for size in (count, 7):
+        with _undone(session):
+            for records in (first, later):
+                words = []
+                for start in range(0, len(records), size):
+                    some = records[start : start + size]
+                    found = ingest.accept(session, some, by=sender, door="test", now=NOW)
+                    words += [one.word for one in found]
+                assert words == [VerdictWord.ACCEPTED] * len(records)
+            changes = text("SELECT sign, count(*) FROM dossier_change GROUP BY sign ORDER BY sign")
+            ends.append((projection(session), [tuple(one) for one in session.execute(changes)]))
+
+    assert ends[0] == ends[1]
+    assert ends[0][1] == [(-1, len(later)), (1, count + len(later))]
+
+
+def test_large_batches_that_share_dossiers_lose_nothing_and_never_lock_each_other_out(
+    fresh_database: Database,
+) -> None:
+    count, writers = 2 * ingest.PART + 5, 3
+    with fresh_database.begin() as session:
+        sender = settled(session)
+    start = threading.Barrier(writers)
+
+    def send(number: int) -> int:
+        at = NOW + timedelta(hours=number)
+        records = _many(range(count), at, Status.PROCESSING)
+        Random(number).shuffle(records)
+        start.wait(timeout=60)
+        with fresh_database.begin() as session:
+            found = ingest.accept(session, records, by=sender, door="test", now=NOW)
+        return len(found)
+
+    with ThreadPoolExecutor(writers) as pool:
+        assert list(pool.map(send, range(writers))) == [count] * writers
+
+    with fresh_database.begin() as session:
+        kept = session.scalar(text("SELECT count(*) FROM dossier_record"))
+        versions = session.scalar(text("SELECT sum(version) FROM locator"))
+        changes = session.scalar(text("SELECT sum(sign) FROM dossier_change"))
+        found = rebuild.compare(session)
+        deadlocks = session.scalar(
+            text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
+        )
+    assert (kept, versions, changes, deadlocks) == (count * writers, count * writers, count, 0)
+    assert (found.looked_at, found.differ) == (count, 0)
 
 
 def test_the_record_refuses_to_be_changed(session: WriteSession) -> None:
