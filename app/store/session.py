@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Final, Generic, Self, TypeVar, TypeVarTuple, o
 
 import orjson
 import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import (
     Connection,
     CursorResult,
@@ -244,6 +245,17 @@ class WriteSession(ReadSession):
 
     __slots__ = ()
 
+    def finish(self) -> None:
+        """Commit, as only who opened the transaction does; what still waits travels with it.
+
+        Whatever fails of it keeps the commit from being tried.
+        """
+        with self._line() as line:
+            is_open = line.pgconn.transaction_status != TransactionStatus.IDLE
+        if is_open or self._waiting or self._is_under_way:
+            self.send(b"COMMIT")
+            self.flush()
+
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[Self]:
         """Keep what the block does, or, when it raises, undo that part alone."""
@@ -343,7 +355,7 @@ class Database:
             self._limit(connection)
             session = WriteSession(connection, self.memory)
             yield session
-            session.flush()
+            session.finish()
 
     @contextlib.contextmanager
     def read(self) -> Iterator[ReadSession]:

@@ -133,6 +133,19 @@ def test_what_was_started_is_known_to_whatever_is_asked_next(notes: Database) ->
         assert reader.scalar(COUNT) == 2
 
 
+def test_what_fails_at_the_commit_is_told_and_nothing_is_kept(notes: Database) -> None:
+    with notes.begin() as session:
+        session.execute(
+            text("ALTER TABLE note ADD CONSTRAINT once UNIQUE (id) DEFERRABLE INITIALLY DEFERRED")
+        )
+        session.execute(text("ALTER TABLE note DROP CONSTRAINT note_pkey"))
+    with pytest.raises(psycopg.errors.UniqueViolation), notes.begin() as session:
+        session.ask(b"INSERT INTO note VALUES (1), (1)")
+
+    with notes.begin() as session:
+        assert session.scalar(COUNT) == 0
+
+
 def test_what_waits_is_sent_before_anything_else_is_asked(notes: Database) -> None:
     with notes.begin() as session:
         session.send(b"INSERT INTO note VALUES (1)")
