@@ -30,11 +30,10 @@ from app.domain.tally import Count
 from app.domain.timeliness import Reading as DueReading
 from app.domain.timeliness import State
 from app.feeds.body import decode, lines
-from app.store.session import WriteSession
 from app.store.tallies import Listed
 from app.store.trees import Units
 from app.store.units import UnitUnknown
-from app.usecases import dossiers, intake, reporting, spreads, turns
+from app.usecases import dossiers, ingest, intake, reporting, spreads, turns
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, Whole
 from app.usecases.ingest import Incoming, Unreadable, Verdict, VerdictWord
@@ -463,12 +462,10 @@ def post_dossiers(
     error what was kept answers `unchanged` when all is sent again.
     """
     parts = slices_of(request, raw, "dossiers", most=here.limits.max_batch_records)
+    by, form = intake.sender_of(who), intake.Form.NATIVE
 
-    def kept(session: WriteSession, entries: list[object], first: int) -> list[Verdict]:
-        verdicts = intake.native_records(
-            session, entries, who=who, hash_applicant=hashing(here), now=now
-        )
-        return [replace(one, index=one.index + first) for one in verdicts] if first else verdicts
+    def read(entries: list[object]) -> Sequence[Incoming | Unreadable]:
+        return intake.read_native(entries, hash_applicant=hashing(here), now=now)
 
     def answer(verdicts: list[Verdict]) -> VerdictsOut:
         return verdicts_of(
@@ -476,13 +473,21 @@ def post_dossiers(
         )
 
     if once.key is not None:
-        entries = [entry for part in parts for entry in part]
-        with turns.BATCHES.of(len(entries)), here.database.begin() as session:
-            return once.answer(session, who, lambda: answer(kept(session, entries, 0)), now=now)
+        whole = read([entry for part in parts for entry in part])
+        with turns.BATCHES.of(len(whole)), here.database.begin() as session:
+            return once.answer(
+                session,
+                who,
+                lambda: answer(ingest.accept(session, whole, by=by, door=form, now=now)),
+                now=now,
+            )
     verdicts: list[Verdict] = []
     for part in parts:
-        with turns.BATCHES.of(len(part)), here.database.begin() as session:
-            verdicts += kept(session, part, len(verdicts))
+        records = read(part)  # before its turn, while another batch is written
+        with turns.BATCHES.of(len(records)), here.database.begin() as session:
+            found = ingest.accept(session, records, by=by, door=form, now=now)
+        first = len(verdicts)
+        verdicts += [replace(one, index=one.index + first) for one in found] if first else found
     body = answer(verdicts).model_dump(mode="json", by_alias=True)
     return Response(orjson.dumps(body), media_type=JSON)
 
