@@ -126,7 +126,8 @@ class Worker:
         trace: TracebackType | None,
     ) -> None:
         """Stop ticking; what is not begun is left to the next process."""
-        self._stopping.set()
+        with self._lock:
+            self._stopping.set()
         self._ticker.shutdown(wait=True)
         self._couriers.shutdown(wait=True, cancel_futures=True)
 
@@ -301,15 +302,16 @@ class Worker:
             return
         for webhook_id in waiting:
             with self._lock:
-                free = webhook_id not in self._busy and not self._stopping.is_set()
-                if free:
+                if webhook_id not in self._busy and not self._stopping.is_set():
                     self._busy.add(webhook_id)
-            if free:
-                self._couriers.submit(self._deliver, webhook_id)
+                    self._couriers.submit(self._deliver, webhook_id)
 
     def _deliver(self, webhook_id: UUID) -> None:
+        """Bring a receiver some of its post, and line up again if there may be more."""
+        goes_on = False
         try:
             done = outbox.deliver_to(self._database, webhook_id, self._courier)
+            goes_on = done.attempts > 0 and not done.failed
             if done.failed:
                 log.info("delivery failed", extra={"webhook": str(webhook_id), "dead": done.dead})
         except StorageUnavailable as error:
@@ -318,7 +320,10 @@ class Worker:
             log.exception("delivery could not be done", extra={"webhook": str(webhook_id)})
         finally:
             with self._lock:
-                self._busy.discard(webhook_id)
+                if goes_on and not self._stopping.is_set():
+                    self._couriers.submit(self._deliver, webhook_id)
+                else:
+                    self._busy.discard(webhook_id)
 
 
 def owner_name() -> str:
@@ -337,7 +342,6 @@ def courier_of(settings: Settings, clock: Callable[[], datetime] = system_clock)
         sender=WebhookSender(allowed=settings.webhook_allow_networks),
         sealer=Sealer(settings.applicant_key()),
         clock=clock,
-        start=os.getpid(),
     )
 
 

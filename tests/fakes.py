@@ -28,6 +28,11 @@ class RecordingSender:
     letters: list[Letter] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
+    @contextmanager
+    def line(self) -> Iterator["RecordingSender"]:
+        """Open a line, to here whoever the receiver is."""
+        yield self
+
     def send(self, letter: Letter) -> Answer:
         """Take a letter."""
         with self._lock:

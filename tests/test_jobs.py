@@ -2,7 +2,6 @@
 
 import queue
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -311,7 +310,6 @@ def test_a_courier_of_the_settings_may_go_where_they_say(
     assert SEALER.open(sealed, owner="one") == "whsec_eA=="
     assert courier.clock() == duty_of(fixed).clock() == fixed()
     assert worker.owner != owner_name()
-    assert replace(courier, start=3).start == 3
 
 
 def igate_settings(fake: FakeIgate, **more: object) -> Settings:

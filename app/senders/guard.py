@@ -1,7 +1,7 @@
 """Where a webhook may go: never into our own network, unless the operator named that network.
 
 The form of an address is checked when a receiver is registered; what its name resolves to is
-checked at every attempt, and the connection goes to the very address that was checked.
+checked at every connection, which goes to the very address that was checked.
 """
 
 import ipaddress
@@ -103,7 +103,7 @@ def is_public(address: Address) -> bool:
 def check_url(url: str, *, allowed: Sequence[Network]) -> None:
     """Refuse a URL that could never be called, without resolving anything.
 
-    A host that is a name passes here; its addresses are checked at every attempt.
+    A host that is a name passes here; its addresses are checked at every connection.
 
     :raises UrlMalformed: no host, a user, a fragment, blanks, too long, not http or https.
     :raises UrlNotHttps: http to where only https goes.

@@ -1,13 +1,15 @@
-"""Webhooks out: one signed POST to a guarded address, bounded in time and size.
+"""Webhooks out: signed POSTs to a guarded address, each bounded in time and size.
 
-httpx bounds each read and not the whole, and has no place for an address guard. Both are put
-below it, at the one seam ``GuardedTransport``: a network backend that connects only to checked
-addresses and gives every operation what is left of one deadline.
+``httpcore`` bounds each read and not the whole, and has no place for an address guard. Both are
+put below it: a network backend that connects only to checked addresses and gives every operation
+what is left of one deadline. Letters to one receiver share a connection for as long as it lasts,
+so a name is resolved and its addresses are checked at every connection, not at every letter.
 """
 
+import contextlib
 import ssl
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Final
@@ -30,6 +32,8 @@ from app.senders.guard import (
 
 TOTAL_SECONDS: Final = 15.0
 LONGEST_ANSWER: Final = 65_536
+KEPT_SECONDS: Final = 5.0
+"""For so long a connection that carries nothing is kept."""
 USER_AGENT: Final = "DungHan-Webhook/1"
 
 SocketOption = (
@@ -45,7 +49,12 @@ class Deadline:
     """What is left of the time for one attempt, counted on a clock that is never set back."""
 
     def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
         self._ends = time.monotonic() + seconds
+
+    def begin(self) -> None:
+        """Give the whole time again, to the next attempt on the same connection."""
+        self._ends = time.monotonic() + self._seconds
 
     def left(self) -> float:
         """Return the seconds left.
@@ -98,7 +107,9 @@ class GuardedBackend(httpcore.NetworkBackend):
     def __init__(
         self, *, scheme: str, allowed: Sequence[Network], resolver: Resolver, deadline: Deadline
     ) -> None:
-        self._scheme = scheme
+        """Prepare for calls by one scheme; ``dialled`` counts the connections made."""
+        self.scheme = scheme
+        self.dialled = 0
         self._allowed = allowed
         self._resolver = resolver
         self._deadline = deadline
@@ -119,7 +130,7 @@ class GuardedBackend(httpcore.NetworkBackend):
         """
         found = addresses_of(host, port, resolver=self._resolver, seconds=self._deadline.left())
         try:
-            check_target(self._scheme, port, found, allowed=self._allowed)
+            check_target(self.scheme, port, found, allowed=self._allowed)
         except Invalid as refusal:
             raise TargetRefused(refusal.code) from refusal
         last: Exception = httpcore.ConnectError("no address")
@@ -131,6 +142,7 @@ class GuardedBackend(httpcore.NetworkBackend):
             except httpcore.ConnectError as error:
                 last = error
                 continue
+            self.dialled += 1
             return BoundedStream(stream, self._deadline)
         raise last
 
@@ -181,6 +193,37 @@ class WebhookSender:
         if ca_file is not None:
             self._ssl.load_verify_locations(cafile=ca_file)
 
+    @contextlib.contextmanager
+    def line(self) -> Iterator["WebhookLine"]:
+        """Open a line to one receiver; its connection is made by the first letter."""
+        deadline = Deadline(self._total_seconds)
+        backend = GuardedBackend(
+            scheme="https", allowed=self._allowed, resolver=self._resolver, deadline=deadline
+        )
+        with httpcore.ConnectionPool(
+            ssl_context=self._ssl,
+            max_connections=1,
+            keepalive_expiry=KEPT_SECONDS,
+            network_backend=backend,
+        ) as pool:
+            yield WebhookLine(pool, backend, deadline, self._allowed)
+
+
+class WebhookLine:
+    """One letter after another to one receiver, on one connection while it lasts."""
+
+    def __init__(
+        self,
+        pool: httpcore.ConnectionPool,
+        backend: GuardedBackend,
+        deadline: Deadline,
+        allowed: Sequence[Network],
+    ) -> None:
+        self._pool = pool
+        self._backend = backend
+        self._deadline = deadline
+        self._allowed = allowed
+
     def send(self, letter: Letter) -> Answer:
         """Make one attempt and say what came of it; never raises for the receiver's doing."""
         began = time.monotonic()
@@ -198,37 +241,40 @@ class WebhookSender:
             return None, Failure.ADDRESS_REFUSED, None
         except NameUnknown:
             return None, Failure.NAME_UNKNOWN, None
-        except (httpx.TimeoutException, httpcore.TimeoutException):
+        except httpcore.TimeoutException:
             return None, Failure.TIMEOUT, None
-        except httpx.ConnectError as error:
+        except httpcore.ConnectError as error:
             return None, Failure.TLS if _is_tls(error) else Failure.CONNECTION, None
-        except (httpx.RemoteProtocolError, httpx.InvalidURL, httpx.DecodingError) as error:
+        except (httpcore.RemoteProtocolError, httpx.InvalidURL) as error:
             cut = "disconnected" in str(error) or "closed" in str(error)
             return None, Failure.CONNECTION if cut else Failure.ANSWER_INVALID, None
-        except (httpx.HTTPError, OSError):
+        except (httpcore.NetworkError, httpcore.ProtocolError, OSError):
             return None, Failure.CONNECTION, None
         return status, None, retry_after
 
     def _post(self, letter: Letter) -> tuple[int, timedelta | None]:
+        """Post a letter; where a kept connection turns out to be dead, post it on a new one."""
         url = httpx.URL(letter.url)
-        backend = GuardedBackend(
-            scheme=url.scheme,
-            allowed=self._allowed,
-            resolver=self._resolver,
-            deadline=Deadline(self._total_seconds),
+        self._backend.scheme = url.scheme
+        self._deadline.begin()
+        target = httpcore.URL(
+            scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path
         )
-        transport = GuardedTransport(ssl_context=self._ssl, backend=backend)
-        with (
-            httpx.Client(
-                transport=transport,
-                trust_env=False,
-                follow_redirects=False,
-                timeout=self._total_seconds,
-            ) as client,
-            client.stream("POST", url, content=letter.body, headers=headers_of(letter)) as response,
-        ):
+        headers = list(headers_of(letter).items())
+        before = self._backend.dialled
+        try:
+            return self._exchange(target, headers, letter)
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            if self._backend.dialled > before:
+                raise
+        return self._exchange(target, headers, letter)
+
+    def _exchange(
+        self, target: httpcore.URL, headers: list[tuple[str, str]], letter: Letter
+    ) -> tuple[int, timedelta | None]:
+        with self._pool.stream("POST", target, headers=headers, content=letter.body) as response:
             _read_a_little(response)
-            return response.status_code, _retry_after(response, letter.at)
+            return response.status, _retry_after(response, letter.at)
 
 
 def headers_of(letter: Letter) -> dict[str, str]:
@@ -248,20 +294,21 @@ def headers_of(letter: Letter) -> dict[str, str]:
     }
 
 
-def _read_a_little(response: httpx.Response) -> None:
+def _read_a_little(response: httpcore.Response) -> None:
     """Take the body off the line, within limits; the status alone is the answer."""
     read = 0
     try:
-        for part in response.iter_raw():
+        for part in response.iter_stream():
             read += len(part)
             if read > LONGEST_ANSWER:
                 return
-    except (httpx.HTTPError, httpcore.TimeoutException):
+    except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
         return
 
 
-def _retry_after(response: httpx.Response, now: datetime) -> timedelta | None:
-    told = response.headers.get("retry-after", "").strip()
+def _retry_after(response: httpcore.Response, now: datetime) -> timedelta | None:
+    found = (value for name, value in response.headers if name.lower() == b"retry-after")
+    told = next(found, b"").decode("latin-1").strip()
     if told.isascii() and told.isdigit():
         return timedelta(seconds=min(int(told[:9]), 10**7))
     try:

@@ -1,12 +1,12 @@
 """What is still to be told to receivers, and every attempt to tell it.
 
-An event is claimed by compare-and-set on its number of attempts, which sets the next attempt
-first: a crash between claim and settlement means another attempt, and never a loss.
+Events are claimed some at a time, which sets the next attempt first: a crash between claim and
+settlement means another attempt, and never a loss.
 """
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID
@@ -17,8 +17,6 @@ import sqlalchemy as sa
 from app.domain.delivery import CLAIM_OF_EVENT, Answer, Failure
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import delivery, outbox
-
-_OFFERED = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +39,20 @@ class Post:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """An event that is ours to send now."""
+    """An event that is ours to send now.
+
+    ``attempt`` is the number of this attempt, ``tries`` how many failed by the schedule, and
+    ``due_at`` when it was due before it was claimed. One that is early is sent before its time, to
+    ask whether the receiver is well.
+    """
 
     event: Event
     payload: dict[str, object]
     attempt: int
     tries: int
     queued_at: datetime
-    waits_until: datetime | None = None
-    """Of one sent before its time to ask whether the receiver is well: when it is due."""
+    due_at: datetime
+    is_early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,99 +115,145 @@ _APPEND: Final = sa.text(
 )
 
 
-def claim(
-    session: WriteSession, webhook_id: UUID, *, now: datetime, start: int = 0
-) -> Claimed | None:
-    """Take one due event of a receiver, None when there is none left.
+def claim(session: WriteSession, webhook_id: UUID, *, now: datetime, limit: int) -> list[Claimed]:
+    """Take some events of a receiver that are due, those first that have been due the longest.
 
-    :param start: where among the first few to begin, so that two workers rarely reach for one.
+    Couriers of one receiver claim one after another, so each gets events of its own. A claim is
+    no try yet: it becomes one when it is settled as failed.
     """
-    offered = session.execute(
-        sa.select(outbox.c.unit_id, outbox.c.event_id, outbox.c.webhook_id, outbox.c.attempts)
-        .where(
-            outbox.c.webhook_id == webhook_id,
-            outbox.c.state == "pending",
-            outbox.c.next_at <= now,
-        )
-        .order_by(outbox.c.next_at, outbox.c.event_id)
-        .limit(_OFFERED)
-    ).all()
-    for n in range(len(offered)):
-        unit_id, event_id, _, attempts = offered[(start + n) % len(offered)]
-        taken = _take(session, Event(unit_id, event_id, webhook_id), attempts, now + CLAIM_OF_EVENT)
-        if taken is not None:
-            return taken
-    return None
+    return _claim(session, webhook_id, _DUE, {"now": now, "limit": limit}, now=now)
 
 
-def claim_early(session: WriteSession, webhook_id: UUID, *, now: datetime) -> Claimed | None:
-    """Take the next event of a receiver before it is due, None when none waits.
+def claim_early(session: WriteSession, webhook_id: UUID, *, now: datetime) -> list[Claimed]:
+    """Take the next event of a receiver before it is due, if one waits.
 
     It asks whether a receiver that failed is well again, and is no try of the event: its
     schedule goes on as it was.
     """
-    waiting = session.execute(
-        sa.select(outbox.c.unit_id, outbox.c.event_id, outbox.c.attempts, outbox.c.next_at)
-        .where(
-            outbox.c.webhook_id == webhook_id,
-            outbox.c.state == "pending",
-            outbox.c.next_at > now + CLAIM_OF_EVENT,  # what is nearer is due soon, or being sent
-        )
-        .order_by(outbox.c.next_at, outbox.c.event_id)
-        .limit(1)
-    ).one_or_none()
-    if waiting is None:
-        return None
-    unit_id, event_id, attempts, next_at = waiting
-    event = Event(unit_id, event_id, webhook_id)
-    return _take(session, event, attempts, now + CLAIM_OF_EVENT, waits_until=next_at)
+    told = {"now": now + CLAIM_OF_EVENT, "limit": 1}  # what is nearer is due soon, or being sent
+    found = _claim(session, webhook_id, _EARLY, told, now=now)
+    return [replace(each, is_early=True) for each in found]
 
 
-def _take(
+def _claim(
     session: WriteSession,
-    event: Event,
-    attempts: int,
-    until: datetime,
+    webhook_id: UUID,
+    wanted: sa.TextClause,
+    told: dict[str, object],
     *,
-    waits_until: datetime | None = None,
-) -> Claimed | None:
-    tries = outbox.c.tries + (1 if waits_until is None else 0)
-    row = session.execute(
-        sa.update(outbox)
-        .where(*_is(event), outbox.c.state == "pending", outbox.c.attempts == attempts)
-        .values(attempts=outbox.c.attempts + 1, tries=tries, next_at=until)
-        .returning(outbox.c.payload, outbox.c.attempts, outbox.c.tries, outbox.c.queued_at)
-    ).one_or_none()
-    if row is None:
-        return None
-    return Claimed(event, row.payload, row.attempts, row.tries, row.queued_at, waits_until)
-
-
-def log(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> None:
-    """Append an attempt and its answer to the delivery log."""
-    session.execute(
-        sa.insert(delivery).values(
-            unit_id=claimed.event.unit_id,
-            event_id=claimed.event.event_id,
-            webhook_id=claimed.event.webhook_id,
-            attempt=claimed.attempt,
-            at=now,
-            status=answer.status,
-            error=None if answer.failure is None else answer.failure.value,
-            milliseconds=answer.milliseconds,
+    now: datetime,
+) -> list[Claimed]:
+    name = sa.func.hashtextextended(f"post\x1f{webhook_id}", 0)
+    session.execute(sa.select(sa.func.pg_advisory_xact_lock(name)))
+    until = now + CLAIM_OF_EVENT
+    rows = session.execute(wanted, {**told, "webhook_id": webhook_id, "until": until})
+    claimed = [
+        Claimed(
+            Event(row.unit_id, row.event_id, webhook_id),
+            row.payload,
+            row.attempts,
+            row.tries,
+            row.queued_at,
+            row.due_at,
         )
+        for row in rows
+    ]
+    return sorted(claimed, key=lambda each: each.due_at)
+
+
+def _claiming(condition: str) -> sa.TextClause:
+    return sa.text(
+        f"""
+        UPDATE outbox
+           SET attempts = outbox.attempts + 1, next_at = :until
+          FROM (SELECT unit_id, event_id, next_at AS due_at
+                  FROM outbox
+                 WHERE webhook_id = :webhook_id AND state = 'pending' AND next_at {condition} :now
+                 ORDER BY next_at LIMIT :limit) AS due
+         WHERE outbox.unit_id = due.unit_id AND outbox.event_id = due.event_id
+           AND outbox.webhook_id = :webhook_id AND outbox.state = 'pending'
+           AND outbox.next_at = due.due_at
+        RETURNING outbox.unit_id, outbox.event_id, outbox.payload, outbox.attempts, outbox.tries,
+                  outbox.queued_at, due.due_at"""  # noqa: S608 -- a comparison, nothing told
     )
+
+
+_DUE: Final = _claiming("<=")
+_EARLY: Final = _claiming(">")
+
+
+def put_back(session: WriteSession, claimed: Sequence[Claimed]) -> None:
+    """Give back what was claimed and not sent, as if it had not been claimed."""
+    session.execute(_PUT_BACK, _told(claimed))
+
+
+_PUT_BACK: Final = sa.text(
+    """
+    UPDATE outbox
+       SET attempts = outbox.attempts - 1, next_at = mine.due_at
+      FROM json_to_recordset(CAST(:rows AS json)) AS mine(
+           unit_id int, event_id uuid, webhook_id uuid, attempt int, due_at timestamptz)
+     WHERE outbox.unit_id = mine.unit_id AND outbox.event_id = mine.event_id
+       AND outbox.webhook_id = mine.webhook_id AND outbox.state = 'pending'
+       AND outbox.attempts = mine.attempt"""
+)
+
+
+def log(
+    session: WriteSession, attempts: Sequence[tuple[Claimed, Answer]], *, now: datetime
+) -> None:
+    """Append attempts and their answers to the delivery log."""
+    rows = [
+        {
+            "unit_id": claimed.event.unit_id,
+            "event_id": claimed.event.event_id,
+            "webhook_id": claimed.event.webhook_id,
+            "attempt": claimed.attempt,
+            "at": now,
+            "status": answer.status,
+            "error": None if answer.failure is None else answer.failure.value,
+            "milliseconds": answer.milliseconds,
+        }
+        for claimed, answer in attempts
+    ]
+    session.execute(_LOG, {"rows": orjson.dumps(rows).decode()})
+
+
+_LOG: Final = sa.text(
+    """
+    INSERT INTO delivery (unit_id, event_id, webhook_id, attempt, at, status, error, milliseconds)
+    SELECT unit_id, event_id, webhook_id, attempt, at, status, error, milliseconds
+      FROM json_to_recordset(CAST(:rows AS json)) AS t(
+           unit_id int, event_id uuid, webhook_id uuid, attempt smallint, at timestamptz,
+           status smallint, error text, milliseconds int)"""
+)
 
 
 def settle_delivered(
-    session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime
+    session: WriteSession, delivered: Sequence[tuple[Claimed, Answer]], *, now: datetime
 ) -> None:
-    """Note that the receiver has the event, whoever else is trying to send it."""
-    session.execute(
-        sa.update(outbox)
-        .where(*_is(claimed.event), outbox.c.state == "pending")
-        .values(state="delivered", settled_at=now, last_status=answer.status, last_error=None)
-    )
+    """Note that the receiver has the events, whoever else is trying to send them."""
+    rows = [
+        {
+            "unit_id": claimed.event.unit_id,
+            "event_id": claimed.event.event_id,
+            "webhook_id": claimed.event.webhook_id,
+            "status": answer.status,
+        }
+        for claimed, answer in delivered
+    ]
+    session.execute(_DELIVERED, {"rows": orjson.dumps(rows).decode(), "now": now})
+
+
+_DELIVERED: Final = sa.text(
+    """
+    UPDATE outbox
+       SET state = 'delivered', settled_at = :now, last_status = told.status, last_error = NULL
+      FROM json_to_recordset(CAST(:rows AS json)) AS told(
+           unit_id int, event_id uuid, webhook_id uuid, status smallint)
+     WHERE outbox.unit_id = told.unit_id AND outbox.event_id = told.event_id
+       AND outbox.webhook_id = told.webhook_id AND outbox.state = 'pending'"""
+)
 
 
 def settle_failed(
@@ -221,6 +270,8 @@ def settle_failed(
     """
     failure = None if answer.failure is None else answer.failure.value
     told: dict[str, object] = {"last_status": answer.status, "last_error": failure}
+    if not claimed.is_early:
+        told |= {"tries": claimed.tries + 1}
     if next_at is None:
         told |= {"state": "dead", "settled_at": now}
     else:
@@ -357,6 +408,20 @@ def backlog(session: ReadSession, *, now: datetime, dead_for: timedelta) -> Back
     ).one()
     dead = session.execute(sa.select(sa.func.count()).select_from(outbox).where(died)).scalar_one()
     return Backlog(waiting, dead, oldest)
+
+
+def _told(claimed: Sequence[Claimed]) -> dict[str, str]:
+    rows = [
+        {
+            "unit_id": each.event.unit_id,
+            "event_id": each.event.event_id,
+            "webhook_id": each.event.webhook_id,
+            "attempt": each.attempt,
+            "due_at": each.due_at,
+        }
+        for each in claimed
+    ]
+    return {"rows": orjson.dumps(rows).decode()}
 
 
 def _is(event: Event) -> tuple[sa.ColumnElement[bool], ...]:

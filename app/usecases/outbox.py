@@ -1,16 +1,18 @@
 """Telling receivers: queue in the transaction of the change, deliver outside of any.
 
-Delivery is claim (a short transaction), send (none), settle (a short transaction). A crash between
-claim and settlement means another attempt of the same event under the same id; the receiver tells
-repeats apart by ``webhook-id``.
+Delivery is claim (a short transaction), send (none), settle (a short transaction), some events at
+a time. A crash between claim and settlement means another attempt of the same events under the same
+ids; the receiver tells repeats apart by ``webhook-id``.
 """
 
+import contextlib
 import json
-from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from uuid import UUID, uuid5
 
 from app.domain.alert import NAMESPACE, Alert
 from app.domain.delivery import (
+    CLAIM_OF_EVENT,
     Answer,
     Failure,
     Letter,
@@ -43,16 +46,36 @@ EVENTS: Final = (OVERDUE, DUE_SOON, SUMMARY, SOURCE_SILENT, INDEX_FEED)
 """Kinds of events that a receiver may ask for; ``webhook.test`` comes only when asked."""
 
 RECEIVERS_AT_ONCE: Final = 16
-MOST_IN_A_ROW: Final = 200
+MOST_IN_A_ROW: Final = 500
+"""Events that a courier brings to one receiver before the next receiver has its turn, at most."""
+ROUND: Final = timedelta(seconds=3)
+"""The same in time: after it a courier claims no more for this receiver."""
+FIRST_CLAIM: Final = 8
+MOST_CLAIMED: Final = 64
+BRISK: Final = timedelta(seconds=1)
+"""What was claimed shall be sent within this time; else less is claimed the next time."""
+SEND_WITHIN: Final = CLAIM_OF_EVENT / 3
+"""Later than this after the claim nothing is begun, so that every attempt ends within it."""
+SLOW_MS: Final = 20
+"""A receiver that takes longer for a letter is called on several lines at once."""
+MOST_LINES: Final = 4
 MOST_UNITS: Final = 50
 """So many units are named in a summary."""
 
 
-class Sender(Protocol):
-    """What makes one attempt; it never raises for the receiver's doing."""
+class Line(Protocol):
+    """What makes one attempt after another; it never raises for the receiver's doing."""
 
     def send(self, letter: Letter) -> Answer:
         """Send a letter and say what came of it."""
+        ...
+
+
+class Sender(Protocol):
+    """What opens lines to receivers."""
+
+    def line(self) -> contextlib.AbstractContextManager[Line]:
+        """Open a line for letters to one receiver."""
         ...
 
 
@@ -82,8 +105,6 @@ class Courier:
     sender: Sender
     sealer: Sealer
     clock: Callable[[], datetime]
-    start: int = 0
-    """Where among the first few due events this worker begins."""
 
 
 # ---------------------------------------------------------------- queueing
@@ -247,42 +268,111 @@ def deliver_due(
                 return done  # others are at it
 
 
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What was claimed for one receiver; ``secrets`` is None when they cannot be read."""
+
+    claimed: list[Claimed]
+    url: str
+    secrets: tuple[str, ...] | None
+    at: datetime
+
+
+class _Lines:
+    """The lines to one receiver: one, and up to ``MOST_LINES`` while it is well and slow."""
+
+    def __init__(self, sender: Sender, stack: contextlib.ExitStack) -> None:
+        self._sender = sender
+        self._stack = stack
+        self._lines = [stack.enter_context(sender.line())]
+
+    def send(
+        self,
+        batch: _Batch,
+        letter: Callable[[Claimed], Letter],
+        *,
+        is_time_over: Callable[[], bool],
+    ) -> list[tuple[Claimed, Answer]]:
+        """Send what was claimed until one fails or the time is over, and return the answers."""
+        waiting = deque(batch.claimed)
+        answers: list[tuple[Claimed, Answer]] = []
+        failed = threading.Event()
+
+        def work(line: Line) -> None:
+            while not (failed.is_set() or is_time_over()):
+                try:
+                    each = waiting.popleft()
+                except IndexError:
+                    return
+                answer = line.send(letter(each))
+                answers.append((each, answer))
+                if not answer.is_acknowledged:
+                    failed.set()
+
+        if len(self._lines) == 1:
+            work(self._lines[0])
+        else:
+            with ThreadPoolExecutor(len(self._lines), thread_name_prefix="line") as threads:
+                list(threads.map(work, self._lines))
+        self._adapt(answers)
+        return answers
+
+    def _adapt(self, answers: Sequence[tuple[Claimed, Answer]]) -> None:
+        took = sum(answer.milliseconds for _, answer in answers)
+        if len(answers) >= FIRST_CLAIM and took > SLOW_MS * len(answers):
+            more = min(len(self._lines), MOST_LINES - len(self._lines))
+            for _ in range(more):
+                self._lines.append(self._stack.enter_context(self._sender.line()))
+
+
+@contextlib.contextmanager
+def _lines_of(sender: Sender) -> Iterator[_Lines]:
+    with contextlib.ExitStack() as stack:
+        yield _Lines(sender, stack)
+
+
 def deliver_to(
     database: Database, webhook_id: UUID, courier: Courier, *, most: int = MOST_IN_A_ROW
 ) -> Delivered:
-    """Deliver to one receiver, one event after another, until one fails or nothing is due."""
+    """Deliver to one receiver, some events at a time, until one fails or nothing is due.
+
+    So much is claimed as the receiver takes in about a second. A round is bounded in number and
+    time, for others wait for the courier.
+    """
     done = Delivered()
-    sent: tuple[Claimed, Answer] | None = None
-    while True:
-        with database.begin() as session:
-            if sent is not None:
-                settled = settle(session, *sent, now=courier.clock())
-                done += settled
-                sent = None
-                if settled.failed:
-                    return done
-            found = None if done.attempts >= most else _claim(session, webhook_id, courier)
-        if found is None:
-            return done
-        claimed, letter = found
-        sent = claimed, _send(courier, letter)
+    began = courier.clock()
+    size = FIRST_CLAIM
+    with _lines_of(courier.sender) as lines:
+        while done.attempts < most and courier.clock() - began < ROUND:
+            with database.begin() as session:
+                batch = _claim(session, webhook_id, courier, limit=min(size, most - done.attempts))
+            if batch is None:
+                return done
+            answers = _send(lines, batch, courier)
+            now = courier.clock()
+            with database.begin() as session:
+                settled = settle(session, batch.claimed, answers, now=now)
+            done += settled
+            if settled.failed:
+                return done
+            is_brisk = now - batch.at <= BRISK
+            size = min(2 * size, MOST_CLAIMED) if is_brisk else max(size // 2, 1)
+    return done
 
 
 def _claim(
-    session: WriteSession, webhook_id: UUID, courier: Courier
-) -> tuple[Claimed, Letter | None] | None:
-    """Take the next event of a receiver and write its letter.
-
-    The letter is None when the secret cannot be read.
-    """
+    session: WriteSession, webhook_id: UUID, courier: Courier, *, limit: int
+) -> _Batch | None:
+    """Take the next events of a receiver, one of a receiver that failed last."""
     now = courier.clock()
     receiver = webhooks.find_any(session, webhook_id)
     if receiver is None or not _may_be_called(receiver, now):
         return None
-    claimed = outbox.claim(session, webhook_id, now=now, start=courier.start)
-    if claimed is None and receiver.failures:
+    limit = 1 if receiver.failures else limit
+    claimed = outbox.claim(session, webhook_id, now=now, limit=limit)
+    if not claimed and receiver.failures:
         claimed = outbox.claim_early(session, webhook_id, now=now)
-    if claimed is None:
+    if not claimed:
         return None
     try:
         secrets = tuple(
@@ -290,9 +380,8 @@ def _claim(
             for sealed in receiver.live_secrets(now)
         )
     except SealBroken:
-        return claimed, None
-    body = body_of(claimed.payload)
-    return claimed, Letter(claimed.event.event_id, receiver.url, body, secrets, now)
+        return _Batch(claimed, receiver.url, None, now)
+    return _Batch(claimed, receiver.url, secrets, now)
 
 
 def _may_be_called(receiver: WebhookRow, now: datetime) -> bool:
@@ -300,29 +389,60 @@ def _may_be_called(receiver: WebhookRow, now: datetime) -> bool:
     return receiver.disabled_at is None and rested
 
 
-def _send(courier: Courier, letter: Letter | None) -> Answer:
-    if letter is None:
-        return Answer(None, Failure.SECRET_UNREADABLE, 0)
-    return courier.sender.send(letter)
+def _send(lines: _Lines, batch: _Batch, courier: Courier) -> list[tuple[Claimed, Answer]]:
+    secrets = batch.secrets
+    if secrets is None:
+        return [(batch.claimed[0], Answer(None, Failure.SECRET_UNREADABLE, 0))]
+
+    def letter(claimed: Claimed) -> Letter:
+        body = body_of(claimed.payload)
+        return Letter(claimed.event.event_id, batch.url, body, secrets, courier.clock())
+
+    def is_time_over() -> bool:
+        return courier.clock() - batch.at > SEND_WITHIN
+
+    return lines.send(batch, letter, is_time_over=is_time_over)
 
 
-def settle(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> Delivered:
-    """Write down what came of an attempt, for the event and for its receiver."""
-    outbox.log(session, claimed, answer, now=now)
-    webhook_id = claimed.event.webhook_id
-    if answer.is_acknowledged:
-        outbox.settle_delivered(session, claimed, answer, now=now)
+def settle(
+    session: WriteSession,
+    claimed: Sequence[Claimed],
+    answers: Sequence[tuple[Claimed, Answer]],
+    *,
+    now: datetime,
+) -> Delivered:
+    """Write down what came of attempts for each event and for the receiver of all of them.
+
+    What was claimed and not sent is given back.
+    """
+    outbox.log(session, answers, now=now)
+    sent = {each.event for each, _ in answers}
+    unsent = [each for each in claimed if each.event not in sent]
+    if unsent:
+        outbox.put_back(session, unsent)
+    good = [told for told in answers if told[1].is_acknowledged]
+    done = Delivered(attempts=len(answers), acknowledged=len(good))
+    if good:
+        outbox.settle_delivered(session, good, now=now)
+        webhook_id = good[0][0].event.webhook_id
         if webhooks.note_success(session, webhook_id):
             outbox.hurry(session, webhook_id, now=now)  # it is well again: do not make it wait
-        return Delivered(attempts=1, acknowledged=1)
-    next_at = next_try_at(
-        tries=claimed.tries, event_id=claimed.event.event_id, answer=answer, now=now
-    )
-    if claimed.waits_until is not None and not answer.is_gone:
-        next_at = claimed.waits_until  # it only asked how the receiver is
+    for each, answer in answers:
+        if not answer.is_acknowledged:
+            done += _settle_failed(session, each, answer, now=now)
+    return done
+
+
+def _settle_failed(
+    session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime
+) -> Delivered:
+    event_id = claimed.event.event_id
+    next_at = next_try_at(tries=claimed.tries + 1, event_id=event_id, answer=answer, now=now)
+    if claimed.is_early and not answer.is_gone:
+        next_at = claimed.due_at  # it only asked how the receiver is
     dead = outbox.settle_failed(session, claimed, answer, next_at=next_at, now=now)
     buried = _after_failure(session, claimed, answer, dead=dead, now=now)
-    return Delivered(attempts=1, failed=1, dead=int(dead) + buried)
+    return Delivered(failed=1, dead=int(dead) + buried)
 
 
 def _after_failure(

@@ -96,9 +96,8 @@ def test_an_edition_is_as_described_with_the_feed_that_it_carries(database: Data
     assert test_editions.issue(world) is not None
 
     with world.database.begin() as session:
-        claimed = claim(session, webhook_id, now=feed_world.NOW)
+        (claimed,) = claim(session, webhook_id, now=feed_world.NOW, limit=10)
 
-    assert claimed is not None
     payload: dict[str, Any] = orjson.loads(outbox.body_of(dict(claimed.payload)))
     assert payload["data"]["feed"]["units"]
     check(payload)

@@ -77,8 +77,9 @@ class Town:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """One letter."""
+    """One letter after another, on a connection that is kept until a fault cuts it."""
 
+    protocol_version = "HTTP/1.1"
     town: ClassVar[Town]
 
     def do_POST(self) -> None:
@@ -86,8 +87,8 @@ class Handler(BaseHTTPRequestHandler):
         kind = self.path.strip("/")
         body = self.rfile.read(int(self.headers["content-length"]))
         fault = self.town.fault_of(kind)
+        self.close_connection = fault not in {"none", "503"}
         if fault == "reset":
-            self.connection.close()
             return
         if fault == "503":
             self.send_response(503)
@@ -96,7 +97,6 @@ class Handler(BaseHTTPRequestHandler):
             return
         self.town.take(kind, {name.lower(): told for name, told in self.headers.items()}, body)
         if fault == "lost ack":
-            self.connection.close()
             return
         if fault == "drip":
             self.wfile.write(b"HTTP/1.1 200 OK\r\n")

@@ -18,7 +18,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from werkzeug import Request, Response
 
 from app.clock import system_clock
-from app.domain.delivery import Failure, Letter
+from app.domain.delivery import Answer, Failure, Letter
 from app.senders.guard import networks
 from app.senders.webhook import (
     Deadline,
@@ -41,6 +41,12 @@ def letter(url: str, *, secrets: tuple[str, ...] = (SECRET,), at: datetime | Non
 
 def sender(seconds: float = 5.0) -> WebhookSender:
     return WebhookSender(allowed=HERE, total_seconds=seconds)
+
+
+def send(sender: WebhookSender, letter: Letter) -> Answer:
+    """Send one letter on a line of its own."""
+    with sender.line() as line:
+        return line.send(letter)
 
 
 @contextmanager
@@ -92,7 +98,7 @@ def test_the_ready_made_library_verifies_what_arrives(httpserver: HTTPServer) ->
 
     httpserver.expect_request("/hook", method="POST").respond_with_handler(take)
 
-    answer = sender().send(letter(httpserver.url_for("/hook")))
+    answer = send(sender(), letter(httpserver.url_for("/hook")))
 
     assert (answer.status, answer.failure) == (204, None)
     (request,) = seen
@@ -131,7 +137,7 @@ def test_every_other_status_is_a_failure_and_redirects_are_not_followed(
     headers = {"Location": target, "Retry-After": "120"}
     httpserver.expect_request("/hook").respond_with_data("", status=status, headers=headers)
 
-    answer = sender().send(letter(httpserver.url_for("/hook")))
+    answer = send(sender(), letter(httpserver.url_for("/hook")))
 
     assert (answer.status, answer.failure) == (status, Failure.STATUS)
     assert answer.retry_after == timedelta(seconds=120)
@@ -153,8 +159,8 @@ def test_retry_after_is_read_as_a_date_too(
 ) -> None:
     httpserver.expect_request("/").respond_with_data("", status=503, headers={"Retry-After": told})
 
-    answer = sender().send(
-        letter(httpserver.url_for("/"), at=datetime(2026, 8, 10, 1, 0, tzinfo=UTC))
+    answer = send(
+        sender(), letter(httpserver.url_for("/"), at=datetime(2026, 8, 10, 1, 0, tzinfo=UTC))
     )
 
     assert answer.retry_after == expected
@@ -171,7 +177,7 @@ def test_an_answer_that_drips_is_cut_at_the_total_deadline() -> None:
     ended = threading.Event()
     with raw_server(drip) as url:
         began = time.monotonic()
-        answer = sender(0.6).send(letter(url))
+        answer = send(sender(0.6), letter(url))
         took = time.monotonic() - began
         ended.set()
 
@@ -187,7 +193,7 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
             connection.sendall(b"x" * 65_536)
 
     with raw_server(flood) as url:
-        answer = sender(60).send(letter(url))
+        answer = send(sender(60), letter(url))
 
     assert (answer.status, answer.failure) == (200, None)
     assert answer.milliseconds < 30_000, "it was read until the deadline"
@@ -201,7 +207,7 @@ def test_a_status_counts_although_its_body_never_comes() -> None:
 
     ended = threading.Event()
     with raw_server(stall) as url:
-        answer = sender(2).send(letter(url))
+        answer = send(sender(2), letter(url))
         ended.set()
 
     assert answer.is_acknowledged
@@ -212,7 +218,7 @@ def test_a_lost_acknowledgement_is_a_failure() -> None:
         read_request(connection)
 
     with raw_server(vanish) as url:
-        answer = sender().send(letter(url))
+        answer = send(sender(), letter(url))
 
     assert answer.failure is Failure.CONNECTION
 
@@ -224,7 +230,7 @@ def test_a_reset_is_a_failure() -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
 
     with raw_server(reset) as url:
-        answer = sender().send(letter(url))
+        answer = send(sender(), letter(url))
 
     assert answer.failure is Failure.CONNECTION
 
@@ -235,7 +241,7 @@ def test_an_answer_that_is_no_http_is_a_failure() -> None:
         connection.sendall(b"220 mail.example ESMTP\r\n\r\n")
 
     with raw_server(babble) as url:
-        answer = sender().send(letter(url))
+        answer = send(sender(), letter(url))
 
     assert answer.failure is Failure.ANSWER_INVALID
 
@@ -244,7 +250,7 @@ def test_nobody_listening_is_a_failure() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
 
-    assert sender().send(letter(f"http://127.0.0.1:{port}/")).failure is Failure.CONNECTION
+    assert send(sender(), letter(f"http://127.0.0.1:{port}/")).failure is Failure.CONNECTION
 
 
 def test_a_receiver_without_a_good_certificate_is_refused() -> None:
@@ -253,7 +259,7 @@ def test_a_receiver_without_a_good_certificate_is_refused() -> None:
         connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n")
 
     with raw_server(speak_plainly) as url:
-        answer = sender().send(letter(url.replace("http:", "https:")))
+        answer = send(sender(), letter(url.replace("http:", "https:")))
 
     assert answer.failure is Failure.TLS
 
@@ -261,7 +267,7 @@ def test_a_receiver_without_a_good_certificate_is_refused() -> None:
 def test_without_permission_this_machine_is_not_called(httpserver: HTTPServer) -> None:
     port = httpserver.port
     for url in (f"http://127.0.0.1:{port}/", f"http://localhost:{port}/", "https://localhost/"):
-        answer = WebhookSender(total_seconds=5).send(letter(url))
+        answer = send(WebhookSender(total_seconds=5), letter(url))
 
         assert answer.failure is Failure.ADDRESS_REFUSED
     assert httpserver.log == []
@@ -280,7 +286,7 @@ def test_a_name_that_changes_its_address_is_judged_by_the_one_that_is_dialled(
 
     moving = WebhookSender(allowed=HERE, resolver=rebinding, total_seconds=5)
     url = f"http://moving.example:{httpserver.port}/"
-    found = [moving.send(letter(url)) for _ in range(3)]
+    found = [send(moving, letter(url)) for _ in range(3)]
 
     assert [answer.failure for answer in found] == [
         None,
@@ -292,11 +298,86 @@ def test_a_name_that_changes_its_address_is_judged_by_the_one_that_is_dialled(
     assert request.headers["Host"] == f"moving.example:{httpserver.port}"
 
 
+def keep_answering(connection: socket.socket, times: int) -> None:
+    """Answer some letters on one connection, then hang up without a word."""
+    for _ in range(times):
+        read_request(connection)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+
+def test_letters_of_one_line_share_a_connection_that_was_checked_once() -> None:
+    connections: list[socket.socket] = []
+    asked: list[str] = []
+
+    def serve(connection: socket.socket) -> None:
+        connections.append(connection)
+        keep_answering(connection, 5)
+
+    def here(host: str, port: int) -> Sequence[str]:
+        del port
+        asked.append(host)
+        return ["127.0.0.1"]
+
+    one = WebhookSender(allowed=HERE, resolver=here, total_seconds=5)
+    with raw_server(serve) as url, one.line() as line:
+        named = url.replace("127.0.0.1", "receiver.example")
+        answers = [line.send(letter(named)) for _ in range(5)]
+
+    assert all(answer.is_acknowledged for answer in answers)
+    assert len(connections) == len(asked) == 1
+
+
+def test_a_kept_connection_that_died_is_made_anew_and_its_name_judged_again() -> None:
+    hung_up = threading.Event()
+
+    def serve(connection: socket.socket) -> None:
+        keep_answering(connection, 1)
+        read_request(connection)  # the second letter arrives, and no answer comes
+        hung_up.set()
+
+    answers = iter([["127.0.0.1"], ["127.0.0.1"], ["10.9.9.9"]])
+    moving = WebhookSender(allowed=HERE, resolver=lambda *_: next(answers), total_seconds=5)
+    with raw_server(serve) as url, moving.line() as line:
+        named = url.replace("127.0.0.1", "receiver.example")
+        found = [line.send(letter(named)) for _ in range(3)]
+
+    assert hung_up.is_set()
+    assert [answer.failure for answer in found] == [None, None, Failure.ADDRESS_REFUSED]
+
+
+def test_every_letter_of_a_line_has_the_whole_time() -> None:
+    def serve(connection: socket.socket) -> None:
+        for _ in range(3):
+            read_request(connection)
+            ended.wait(0.3)
+            connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    ended = threading.Event()
+    with raw_server(serve) as url, sender(0.6).line() as line:
+        answers = [line.send(letter(url)) for _ in range(3)]
+
+    assert all(answer.is_acknowledged for answer in answers)
+
+
+def test_a_line_follows_a_receiver_that_moves_to_another_scheme() -> None:
+    def serve(connection: socket.socket) -> None:
+        if connection.recv(4, socket.MSG_PEEK) == b"POST":
+            read_request(connection)
+        connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
+
+    with raw_server(serve) as url, sender().line() as line:
+        first = line.send(letter(url))
+        second = line.send(letter(url.replace("http:", "https:")))
+
+    assert first.is_acknowledged
+    assert second.failure is Failure.TLS
+
+
 def test_the_first_address_that_answers_is_used(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("", status=200)
     several = WebhookSender(allowed=HERE, resolver=lambda *_: ["::1", "127.0.0.1"], total_seconds=5)
 
-    answer = several.send(letter(f"http://several.example:{httpserver.port}/"))
+    answer = send(several, letter(f"http://several.example:{httpserver.port}/"))
 
     assert answer.is_acknowledged
 
@@ -307,7 +388,7 @@ def test_a_name_that_does_not_resolve_is_a_failure_of_its_own() -> None:
 
     nowhere = WebhookSender(resolver=unknown, total_seconds=5)
 
-    assert nowhere.send(letter("https://x.example/")).failure is Failure.NAME_UNKNOWN
+    assert send(nowhere, letter("https://x.example/")).failure is Failure.NAME_UNKNOWN
 
 
 def test_the_environment_s_proxy_is_not_used(
@@ -317,7 +398,7 @@ def test_the_environment_s_proxy_is_not_used(
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     httpserver.expect_request("/").respond_with_data("", status=200)
 
-    assert sender().send(letter(httpserver.url_for("/"))).is_acknowledged
+    assert send(sender(), letter(httpserver.url_for("/"))).is_acknowledged
 
 
 def test_the_guard_really_sits_under_httpx() -> None:

@@ -3,8 +3,9 @@
 import sys
 import threading
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -15,7 +16,7 @@ from standardwebhooks import Webhook
 from werkzeug import Request, Response
 
 from app.clock import system_clock
-from app.domain.delivery import WAITS, Answer, Failure, Letter, answered
+from app.domain.delivery import CLAIM_OF_EVENT, WAITS, Answer, Failure, Letter, answered
 from app.senders.guard import networks
 from app.senders.seal import Sealer
 from app.senders.webhook import WebhookSender
@@ -25,7 +26,17 @@ from app.store.outbox import Event, Post
 from app.store.session import Database
 from app.store.tables import delivery, outbox, webhook
 from app.store.units import UnitRow
-from app.usecases.outbox import Courier, Delivered, body_of, deliver_due, deliver_to
+from app.usecases.outbox import (
+    FIRST_CLAIM,
+    MOST_LINES,
+    SLOW_MS,
+    Courier,
+    Delivered,
+    Line,
+    body_of,
+    deliver_due,
+    deliver_to,
+)
 from app.usecases.webhooks import new_secret
 from tests.factories import make_unit
 from tests.fakes import RecordingSender
@@ -105,6 +116,34 @@ def post(database: Database) -> Office:
 
 def always(answer: Answer) -> Callable[[Letter], Answer]:
     return lambda _: answer
+
+
+def third_fails(post: Office) -> Callable[[Letter], Answer]:
+    return lambda _: answered(500 if len(post.sender.letters) == 3 else 200, milliseconds=1)
+
+
+@dataclass
+class Busy:
+    """A receiver that says it is slow, and counts the letters that it has in hand at once."""
+
+    fails_at: int = 0
+    count: int = 0
+    now: int = 0
+    most: int = 0
+    together: threading.Condition = field(default_factory=threading.Condition)
+
+    def __call__(self, _: Letter) -> Answer:
+        with self.together:
+            self.count += 1
+            number = self.count
+            self.now += 1
+            self.most = max(self.most, self.now)
+            self.together.notify_all()
+            if number > 3 * FIRST_CLAIM:  # by then there are several lines: wait for company
+                self.together.wait_for(lambda: self.now > 1 or self.most == MOST_LINES, 0.2)
+                self.together.wait(0.005)
+            self.now -= 1
+        return answered(500 if number == self.fails_at else 200, milliseconds=2 * SLOW_MS)
 
 
 class TestDelivery:
@@ -236,9 +275,9 @@ class TestDelivery:
         receiver = post.receiver()
         (event,) = post.queue(receiver)
         with post.database.begin() as session:
-            crashed = store.claim(session, receiver, now=NOW)
+            crashed = store.claim(session, receiver, now=NOW, limit=5)
 
-        assert crashed is not None
+        assert len(crashed) == 1
         assert post.deliver() == Delivered()
         post.clock.now += timedelta(seconds=61)
         assert post.deliver() == Delivered(attempts=1, acknowledged=1)
@@ -308,6 +347,74 @@ class TestDelivery:
         assert post.states(well) == {"delivered": 50}
         assert post.states(dead) == {"pending": 300}
 
+    def test_what_was_claimed_and_not_sent_is_given_back_as_it_was(self, post: Office) -> None:
+        receiver = post.receiver()
+        post.queue(receiver, 5)
+        post.sender.reply = third_fails(post)
+
+        done = post.deliver()
+
+        assert done == Delivered(attempts=3, acknowledged=2, failed=1)
+        with post.database.read() as session:
+            wanted = sa.select(outbox.c.state, outbox.c.attempts, outbox.c.tries, outbox.c.next_at)
+            rows = Counter(tuple(row) for row in session.execute(wanted))
+        assert rows[("delivered", 1, 0, NOW + CLAIM_OF_EVENT)] == 2
+        assert rows[("pending", 0, 0, NOW)] == 2
+        (failed,) = (row for row in rows if row[2])
+        assert failed[:3] == ("pending", 1, 1)
+
+    def test_a_crash_is_no_try_of_an_event(self, post: Office) -> None:
+        receiver = post.receiver()
+        post.queue(receiver, 20)
+        for _ in range(15):
+            with post.database.begin() as session:
+                assert len(store.claim(session, receiver, now=post.clock(), limit=64)) == 20
+            post.clock.now += CLAIM_OF_EVENT
+
+        assert post.deliver() == Delivered(attempts=20, acknowledged=20)
+
+    def test_of_a_receiver_that_takes_long_nothing_is_begun_that_might_outlast_its_claim(
+        self, post: Office
+    ) -> None:
+        receiver = post.receiver()
+        post.queue(receiver, 5)
+
+        def slowly(_: Letter) -> Answer:
+            post.clock.now += timedelta(seconds=6)
+            return answered(200, milliseconds=6_000)
+
+        post.sender.reply = slowly
+        done = deliver_to(post.database, receiver, post.courier)
+
+        assert done == Delivered(attempts=2, acknowledged=2)
+        assert post.states(receiver) == {"delivered": 2, "pending": 3}
+        assert max(post.due_in(receiver)) <= CLAIM_OF_EVENT
+        assert post.deliver().acknowledged == 3
+
+    def test_a_slow_receiver_that_is_well_is_called_on_several_lines(self, post: Office) -> None:
+        receiver = post.receiver()
+        ids = post.queue(receiver, 100)
+        busy = Busy()
+        post.sender.reply = busy
+
+        done = post.deliver()
+
+        assert done == Delivered(attempts=100, acknowledged=100)
+        assert Counter(post.sender.ids) == Counter(ids)
+        assert busy.most == MOST_LINES
+
+    def test_when_one_of_several_lines_fails_the_others_end_too(self, post: Office) -> None:
+        receiver = post.receiver()
+        post.queue(receiver, 200)
+        busy = Busy(fails_at=6 * FIRST_CLAIM)
+        post.sender.reply = busy
+
+        done = post.deliver()
+
+        assert done.failed == 1
+        assert done.attempts < 6 * FIRST_CLAIM + MOST_LINES
+        assert post.states(receiver)["pending"] == 200 - done.acknowledged
+
     def test_one_round_with_a_receiver_is_bounded(self, post: Office) -> None:
         receiver = post.receiver()
         post.queue(receiver, 5)
@@ -350,7 +457,7 @@ class TestSeveralWorkers:
         by_worker = [RecordingSender(answer), RecordingSender(answer)]
 
         def work(number: int) -> None:
-            courier = Courier(by_worker[number], SEALER, post.clock, start=number)
+            courier = Courier(by_worker[number], SEALER, post.clock)
             while post.states(receiver)["pending"]:
                 deliver_to(fresh_database, receiver, courier)
 
@@ -425,6 +532,17 @@ class SignedNow:
 
     sender: WebhookSender
 
+    @contextmanager
+    def line(self) -> Iterator[Line]:
+        with self.sender.line() as line:
+            yield SignedNowLine(line)
+
+
+@dataclass
+class SignedNowLine:
+    """A line of one who dates letters by the wall clock."""
+
+    inner: Line
+
     def send(self, letter: Letter) -> Answer:
-        dated = Letter(letter.event_id, letter.url, letter.body, letter.secrets, system_clock())
-        return self.sender.send(dated)
+        return self.inner.send(replace(letter, at=system_clock()))
