@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from random import Random
 
@@ -21,6 +21,20 @@ from tests.usecases.test_imports import settle
 pytestmark = [pytest.mark.fault, pytest.mark.must_run_in_ci]
 
 ROWS = 8_000
+AT_MOST = 1_500
+"""Once so many more rows are stored, an import that is to be killed waits for that."""
+GATE = """
+    CREATE TABLE gate (opens_at bigint);
+    CREATE FUNCTION wait_at_the_gate() RETURNS trigger LANGUAGE plpgsql AS $$
+    BEGIN
+        IF (SELECT count(*) FROM dossier_record) >= (SELECT max(opens_at) FROM gate) THEN
+            PERFORM pg_advisory_xact_lock_shared(20261122);
+        END IF;
+        RETURN NULL;
+    END $$;
+    CREATE TRIGGER gate BEFORE INSERT ON dossier_record
+        FOR EACH STATEMENT EXECUTE FUNCTION wait_at_the_gate()
+"""
 
 
 def begin(url: str, file: Path) -> subprocess.Popen[bytes]:
@@ -66,6 +80,16 @@ def is_there(pid: int) -> bool:
     return state != "Z"
 
 
+@contextlib.contextmanager
+def held_up(database: Database, *, after: int) -> Iterator[None]:
+    """Let no import end for the time of a block, however fast it is: it waits after some rows."""
+    with database.engine.connect() as holder, holder.begin():
+        holder.execute(text("SELECT pg_advisory_xact_lock(20261122)"))
+        with database.begin() as session:
+            session.execute(text("INSERT INTO gate VALUES (:after)"), {"after": after})
+        yield
+
+
 def taken(database: Database) -> int:
     """Return how many rows were stored."""
     with database.read() as session:
@@ -81,22 +105,25 @@ def test_an_import_that_is_killed_goes_on_without_loss(
     tell: Callable[..., None],
 ) -> None:
     settle(fresh_database)
+    with fresh_database.begin() as session:
+        session.execute(text(GATE))
     file = folder / "rows.csv"
     file.write_bytes(as_csv(row(n) for n in range(ROWS)))
     random = Random(seed)
     before, places = 0, []
 
     for victim in ("command", "one of its processes"):
-        running = begin(migrated_url, file)
         mark = before + random.randrange(1, 1_000)
-        wait_for("some rows", lambda mark=mark: taken(fresh_database) >= mark)  # type: ignore[misc]
-        family = family_of(running.pid)
-        if victim == "command":
-            running.kill()
-        else:
-            # the crew are the grandchildren, made by the one that loads everything
-            of_ours = [pid for child in family for pid in family_of(child)]
-            os.kill(random.choice(of_ours), signal.SIGKILL)
+        with held_up(fresh_database, after=before + AT_MOST):
+            running = begin(migrated_url, file)
+            wait_for("some rows", lambda mark=mark: taken(fresh_database) >= mark)  # type: ignore[misc]
+            family = family_of(running.pid)
+            if victim == "command":
+                running.kill()
+            else:
+                # the crew are the grandchildren, made by the one that loads everything
+                of_ours = [pid for child in family for pid in family_of(child)]
+                os.kill(random.choice(of_ours), signal.SIGKILL)
         _, told = running.communicate(timeout=180)
         assert running.returncode == (-9 if victim == "command" else 75), told
         wait_for("their end", lambda family=family: not any(map(is_there, family)))  # type: ignore[misc]
