@@ -31,6 +31,7 @@ from app.usecases.outbox import Courier
 from app.usecases.runs import Duty
 from app.usecases.subscriptions import Purpose
 from app.usecases.webhooks import new_secret
+from tests.api.conftest import HandClock
 from tests.fakes import RecordingPost, RecordingSender
 from tests.faults.harness import SECRET, Service, database_of, furnish
 from tests.faults.payloads import (
@@ -48,6 +49,8 @@ NUMBERS: Final = ("001987654321", "0912876543", "+84912876543", "198765432", "00
 ADDRESS: Final = "canary.chim@vidu-canary.vn"
 SUBSCRIBER: Final = "nguoi-nhan-ban-tin@vidu.gov.vn"
 """The one address that is kept, sealed: it too must be found nowhere."""
+NIGHTS: Final = 16
+"""So many nights after a day a due date two days from it is past, though it be before Tết."""
 URL: Final = "https://dung-han.vidu.gov.vn"
 NAME: Final = "Trần Thị Hoàng Yến Canary"
 CODES: Final = frozenset({"code", "MaHoSo", "parent", "leg", "other_codes", "MaHoSoKhac"})
@@ -88,7 +91,7 @@ def test_nothing_of_a_person_is_found_anywhere(
         with service:
             sent = _send_everything(service, key)
             sent.answers += [_get(service, path, key) for path in ("/metrics", *_READ)]
-        _run_the_night(database)
+        _run_the_nights(database)
         sent_mails = _send_mails(database)
         places = dict(_places(database))
     places |= {f"mail[{n}]": told for n, told in enumerate(sent_mails)}
@@ -231,19 +234,23 @@ def _subscribe(database: Database) -> None:
         )
 
 
-def _run_the_night(database: Database) -> None:
-    """Let the dossiers become overdue, which queues what receivers are told."""
-    later = system_clock() + timedelta(days=5)
-    Worker(
+def _run_the_nights(database: Database) -> None:
+    """Let the dossiers become overdue night by night, which queues what receivers are told."""
+    clock = HandClock()
+    clock.now = system_clock()
+    worker = Worker(
         database,
-        duty=Duty(clock=lambda: later, owner="test"),
-        courier=Courier(RecordingSender(), Sealer(SECRET.encode()), lambda: later),
-    ).do_nights()
+        duty=Duty(clock=clock, owner="test"),
+        courier=Courier(RecordingSender(), Sealer(SECRET.encode()), clock),
+    )
+    for _ in range(NIGHTS):
+        clock.advance(timedelta(days=1))
+        worker.do_nights()
 
 
 def _send_mails(database: Database) -> list[str]:
     """Return the mails that a unit gets of it all, and the addresses of none."""
-    post, later = RecordingPost(), system_clock() + timedelta(days=5)
+    post, later = RecordingPost(), system_clock() + timedelta(days=NIGHTS)
     postman = Postman(post, subscriptions.mailing(SECRET.encode(), public_url=URL), lambda: later)
     with database.begin() as session:
         unit = units.get(session, "H44")
