@@ -105,7 +105,11 @@ class Proxy:
     def _connect(self) -> socket.socket:
         if isinstance(self._target, Path):
             far = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            far.connect(str(self._target))
+            try:
+                far.connect(str(self._target))
+            except OSError:  # nobody is there now
+                far.close()
+                raise
             return far
         return socket.create_connection(self._target, timeout=10)
 

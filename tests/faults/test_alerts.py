@@ -131,7 +131,8 @@ def test_each_stage_of_each_episode_is_told_once_whatever_is_killed(
 ) -> None:
     """P6: workers with clocks minutes apart, killed at work; nights done again by hand."""
     chance = random.Random(seed)
-    workers, kills, dossiers = scale(4, 16), scale(60, 2_000), scale(4_000, 100_000)
+    workers = 16 if scale.is_soak else 4
+    kills, dossiers = scale(60, 2_000), scale(4_000, 100_000)
     with fresh_database.begin() as session:
         province = make_unit(session)
         communes = [make_unit(session, f"H44.{n}", parent=province) for n in range(4)]

@@ -42,7 +42,7 @@ def test_settings_that_may_lose_records_are_never_ready_in_production(
                 service.get("/readyz")  # may meet a connection of before, which is then let go
                 ready[setting] = service.get("/readyz")
             cluster.restart_with()
-            service.get("/readyz")
+            wait_for("readiness", lambda: service.get("/readyz") == 200)
             ready["all on"] = service.get("/readyz")
             assert service.starts == 1
     tell(faults=3, **{name.replace(" ", "_"): str(status) for name, status in ready.items()})
