@@ -7,8 +7,8 @@ of ``domain.timeliness``, computed by ``domain.edges`` and stored with the dossi
 decides, it only finds the last edge before an instant.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -535,6 +535,8 @@ def listed(
 
     Rows are ordered by ``Listed.place``; ``after`` continues behind one. A dossier that was
     finished twice in the period is listed twice, as it was counted.
+
+    A page looks at as many units as it takes to fill it, not at all of a province.
     """
     held = _stock("TRUE" if scope.flag is None else flags.WITHIN)
     condition = CONDITIONS[count] if count is not None else held
@@ -543,52 +545,89 @@ def listed(
         where.append("state = :state")
     if late is not None:
         day = GROUPABLE["day"] if condition.relation == "passed" else "CAST(NULL AS date)"
-        where.append(
-            f"EXISTS (SELECT FROM unnest(CAST(:late_units AS int[]), CAST(:late_due AS date[]),"
-            " CAST(:late_days AS date[])) AS l(unit_id, due_on, day) WHERE l.unit_id = x.unit_id"
-            f" AND l.due_on = x.due_on AND l.day IS NOT DISTINCT FROM {day})"
-        )
+        where.append(_OF_LATE_GROUPS.format(day=day))
     if after is not None:
-        where.append(
-            "(unit_id, source_id, x.code, edge_index)"
-            " > (:after_unit, :after_source, :after_code, :after_edge)"
-        )
+        where.append(_BEHIND)
     if count is None and scope.units is Units.AS_NOW:
         where.append(f"edge_flow[upto] <> {Flow.SUCCEEDED_OUT:d}")  # listed at the successor
     tree = tree_of(session, scope)
+    within = f"SELECT * FROM ({tree.relation}) AS every WHERE unit_id = ANY(:looked_at)"
     statement = f"""
-    {_with(scope, tree, condition.relation)}
+    {_with(scope, replace(tree, relation=within), condition.relation)}
     SELECT x.unit, s.code AS source, x.code, x.procedure, x.state, x.at, x.due_on,
            x.unit_id, x.source_id, x.edge_index
       FROM {condition.relation} x JOIN source s ON s.id = x.source_id
      WHERE {" AND ".join(where)}
      ORDER BY x.unit_id, x.source_id, x.code, x.edge_index
      LIMIT :limit"""
-    parameters = _parameters(scope, span, tree) | {
-        "state": None if state is None else int(state),
-        "limit": limit,
-    }
+    parameters = _parameters(scope, span, tree) | _narrowed(state, late, after)
+    found: list[Listed] = []
+    for units in _units_in_turn(session, tree, since=None if after is None else after[0]):
+        parameters |= {"looked_at": units, "limit": limit - len(found)}
+        found += map(_listed, session.execute(text(statement), parameters))
+        if len(found) == limit:
+            break
+    return found
+
+
+_OF_LATE_GROUPS: Final = (
+    "EXISTS (SELECT FROM unnest(CAST(:late_units AS int[]), CAST(:late_due AS date[]),"
+    " CAST(:late_days AS date[])) AS l(unit_id, due_on, day) WHERE l.unit_id = x.unit_id"
+    " AND l.due_on = x.due_on AND l.day IS NOT DISTINCT FROM {day})"
+)
+_BEHIND: Final = (
+    "(unit_id, source_id, x.code, edge_index)"
+    " > (:after_unit, :after_source, :after_code, :after_edge)"
+)
+
+
+def _narrowed(
+    state: State | None,
+    late: Sequence[LateGroup] | None,
+    after: tuple[int, int, str, int] | None,
+) -> dict[str, object]:
+    """Return what a list is narrowed to, by the names that its statement uses."""
+    found: dict[str, object] = {"state": None if state is None else int(state)}
     if late is not None:
         columns = list(zip(*late, strict=True)) or [(), (), ()]
-        parameters |= dict(
-            zip(("late_units", "late_due", "late_days"), map(list, columns), strict=True)
-        )
+        names = ("late_units", "late_due", "late_days")
+        found |= dict(zip(names, map(list, columns), strict=True))
     if after is not None:
-        names = ("after_unit", "after_source", "after_code", "after_edge")
-        parameters |= dict(zip(names, after, strict=True))
-    return [
-        Listed(
-            unit=row.unit,
-            source=row.source,
-            code=row.code,
-            procedure=row.procedure,
-            state=State(row.state),
-            at=row.at,
-            due_on=row.due_on,
-            place=(row.unit_id, row.source_id, row.code, row.edge_index),
-        )
-        for row in session.execute(text(statement), parameters)
-    ]
+        names_after = ("after_unit", "after_source", "after_code", "after_edge")
+        found |= dict(zip(names_after, after, strict=True))
+    return found
+
+
+LOOKED_AT_FIRST: Final = 4
+"""Units that a page looks at first; each further look takes four times as many."""
+
+
+def _units_in_turn(session: ReadSession, tree: Tree, *, since: int | None) -> Iterator[list[int]]:
+    """Give the units whose rows are listed in the order of a list, a few first, then more."""
+    units = session.scalars(
+        text(
+            f"SELECT unit_id FROM ({tree.relation}) AS every"
+            " WHERE unit_id >= coalesce(:since, unit_id) ORDER BY unit_id"
+        ),
+        {**tree.parameters, "since": since},
+    ).all()
+    first, size = 0, LOOKED_AT_FIRST
+    while first < len(units):
+        yield list(units[first : first + size])
+        first, size = first + size, size * 4
+
+
+def _listed(row: Any) -> Listed:
+    return Listed(
+        unit=row.unit,
+        source=row.source,
+        code=row.code,
+        procedure=row.procedure,
+        state=State(row.state),
+        at=row.at,
+        due_on=row.due_on,
+        place=(row.unit_id, row.source_id, row.code, row.edge_index),
+    )
 
 
 LATE: Mapping[str, Count] = {"passed": Count.FINISHED_LATE, "held": Count.OPEN_OVERDUE}

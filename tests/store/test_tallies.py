@@ -7,13 +7,14 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
+from sqlalchemy import text
 
 from app.domain.period import Period
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, Count
 from app.domain.timeliness import Reading, State
 from app.store import procedures, tallies
 from app.store.session import WriteSession
-from app.store.tallies import CONDITIONS, Dimension, Scope, Span
+from app.store.tallies import CONDITIONS, Dimension, Listed, Scope, Span
 from app.usecases import catalogue
 from app.usecases.catalogue import ProcedureSpec
 from tests.factories import (
@@ -53,6 +54,28 @@ def test_every_figure_is_as_long_as_its_list(
         found = tallies.listed(session, scope, span(), count=count, limit=100)
 
         assert len(found) == sum(row.tally[count] for row in rows), count
+
+
+def test_pages_of_many_units_are_the_list_in_its_order(session: WriteSession) -> None:
+    province = make_unit(session)
+    units = [make_unit(session, f"H44.{number}", parent=province) for number in range(100, 125)]
+    for number in (0, 1, 7, 7, 7, 8, 21, 24, 24):
+        made = number + session.scalar(text("SELECT count(*) FROM dossier"))
+        add_dossier(session, units[number], make_source(session), f"HS-{made}", course=_course(0))
+    scope = Scope(province.lft, province.rgt)
+    whole = tallies.listed(session, scope, span(), limit=100)
+
+    for size in (1, 2, 4, 9):
+        paged: list[Listed] = []
+        while found := tallies.listed(
+            session, scope, span(), after=paged[-1].place if paged else None, limit=size
+        ):
+            assert len(found) == min(size, len(whole) - len(paged))
+            paged += found
+
+        assert paged == whole
+    assert [one.place for one in whole] == sorted(one.place for one in whole)
+    assert len(whole) == 9
 
 
 def test_an_edge_counts_from_the_instant_after_it(session: WriteSession) -> None:
