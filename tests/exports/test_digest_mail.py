@@ -61,6 +61,22 @@ def test_every_level_has_words_in_both_languages(language: Language, level: Leve
     assert words.text.count("3") >= len(Dropped)
 
 
+def test_one_day_is_said_as_rightly_as_several() -> None:
+    one_day = tuple(replace(line, late_working_days=1) for line in LINES)
+    told = replace(digest_of({("H44", "overdue+1"): 3, ("H44", "due-1"): 1}, ()), lines=one_day)
+    words = digest_mail.digest(
+        told, language=Language.EN, public_url="https://dung-han.vn", leave_url="https://x.vn"
+    )
+
+    for text in (
+        "overdue for 1 or more working days: 3",
+        "due in 1 working day(s): 1",
+        "working days late: 1",
+    ):
+        assert text in words.text
+    assert "1 working days" not in words.text
+
+
 def test_the_units_of_a_large_digest_are_bounded() -> None:
     numbers = {(f"H44.{n}", "overdue+1"): n + 1 for n in range(100)}
     words = written(numbers=numbers)
