@@ -47,15 +47,18 @@ class Receiver:
     rgt: int
 
 
-def receivers(session: ReadSession, event_type: str) -> list[Receiver]:
-    """Return the receivers that want a kind of event and are not disabled."""
+def receivers(session: ReadSession, *event_types: str) -> dict[str, list[Receiver]]:
+    """Return the receivers that want each kind of event and are not disabled."""
     found = session.execute(
-        sa.select(webhook.c.id, webhook.c.unit_id, unit.c.lft, unit.c.rgt)
+        sa.select(webhook.c.id, webhook.c.unit_id, unit.c.lft, unit.c.rgt, webhook.c.events)
         .join_from(webhook, unit, unit.c.id == webhook.c.unit_id)
-        .where(webhook.c.disabled_at.is_(None), webhook.c.events.contains([event_type]))
+        .where(webhook.c.disabled_at.is_(None), webhook.c.events.overlap(event_types))
         .order_by(webhook.c.id)
-    )
-    return [Receiver(*row) for row in found]
+    ).all()
+    return {
+        kind: [Receiver(*place) for *place, events in found if kind in events]
+        for kind in event_types
+    }
 
 
 def with_post(session: ReadSession, *, now: datetime, limit: int) -> list[UUID]:

@@ -174,7 +174,7 @@ def _tell(
     event_id = uuid5(NAMESPACE, name)
     posts = [
         Post(Event(to.unit_id, event_id, to.id), INDEX_FEED, payload)
-        for to in above(webhooks.receivers(session, INDEX_FEED), root.lft)
+        for to in above(webhooks.receivers(session, INDEX_FEED)[INDEX_FEED], root.lft)
     ]
     return outbox.append(session, posts, now=now)
 

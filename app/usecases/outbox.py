@@ -118,7 +118,7 @@ def queue_alerts(session: WriteSession, alerts: Sequence[Addressed], *, now: dat
     if not alerts:
         return 0
     muted = mutes.muted_until(session, [_told(each.alert) for each in alerts], now=now)
-    wanted = {each: webhooks.receivers(session, each) for each in (OVERDUE, DUE_SOON)}
+    wanted = webhooks.receivers(session, OVERDUE, DUE_SOON)
     to_whom = units.by_id(session, {each.recipient_unit_id for each in alerts})
     posts = []
     for number, each in enumerate(alerts):
@@ -148,7 +148,7 @@ def queue_summaries(
     A run that is done again and found no more queues nothing again.
     """
     posts = []
-    for to in webhooks.receivers(session, SUMMARY):
+    for to in webhooks.receivers(session, SUMMARY)[SUMMARY]:
         own = [each for each in kept if to.lft <= each.unit_lft <= to.rgt]
         if own:
             total = sum(each.number for each in own)

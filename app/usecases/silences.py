@@ -49,7 +49,7 @@ def _queue(session: WriteSession, raised: list[Fallen], *, now: datetime) -> Non
     places = silences.places(session, [one.source for one in raised])
     queued = [
         Post(Event(to.unit_id, one.id, to.id), SOURCE_SILENT, payload_of(one, now=now))
-        for to in webhooks.receivers(session, SOURCE_SILENT)
+        for to in webhooks.receivers(session, SOURCE_SILENT)[SOURCE_SILENT]
         for one in raised
         if any(to.lft <= lft <= to.rgt for lft in places[one.source])
     ]

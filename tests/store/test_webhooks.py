@@ -106,10 +106,11 @@ def test_a_disabled_receiver_wants_nothing_until_it_is_called_again(
 
     assert webhooks.disable(session, webhook_id, reason="gone", now=NOW)
     assert not webhooks.disable(session, webhook_id, reason="gone", now=NOW)
-    assert webhooks.receivers(session, "dossier.overdue") == []
+    assert webhooks.receivers(session, "dossier.overdue")["dossier.overdue"] == []
     webhooks.enable(session, webhook_id)
-    assert [to.id for to in webhooks.receivers(session, "dossier.overdue")] == [webhook_id]
-    assert webhooks.receivers(session, "other") == []
+    found = webhooks.receivers(session, "dossier.overdue", "other")
+    assert [to.id for to in found["dossier.overdue"]] == [webhook_id]
+    assert found["other"] == []
 
 
 def test_pages_are_in_the_order_of_registration(session: WriteSession, unit: UnitRow) -> None:
