@@ -4,14 +4,14 @@ A claim sets the next attempt first: a crash between claim and settlement means 
 of the same mail under the same ``Message-ID``, and never a loss.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import insert
 
 from app.domain.delivery import CLAIM, Answer, Failure
 from app.domain.mail import AWAY, MailKind, MailState
@@ -91,73 +91,73 @@ class Backlog:
     oldest_due_at: datetime | None
 
 
-def plan(session: WriteSession, planned: Planned, *, now: datetime) -> bool:
-    """Write a mail down, once for its slot; tell whether it was not there yet."""
-    written = session.execute(
-        insert(mail)
-        .values(
-            unit_id=planned.unit_id,
-            id=planned.id,
-            subscription_id=planned.subscription_id,
-            kind=planned.kind.value,
-            slot=planned.slot,
-            since=planned.since,
-            until=planned.until,
-            next_at=now,
-            created_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(mail.c.id)
-    )
-    return written.one_or_none() is not None
+def plan(session: WriteSession, planned: Sequence[Planned], *, now: datetime) -> int:
+    """Write mails down, each once for its slot; count those that were not there yet."""
+    if not planned:
+        return 0
+    rows = orjson.dumps([asdict(each) for each in planned]).decode()
+    return int(session.execute(_PLAN, {"rows": rows, "now": now}).scalar_one())
+
+
+_PLAN: Final = sa.text(
+    """
+    WITH written AS (
+        INSERT INTO mail (unit_id, id, subscription_id, kind, slot, since, until, next_at,
+                          created_at)
+        SELECT unit_id, id, subscription_id, kind, slot, since, until, :now, :now
+          FROM json_to_recordset(CAST(:rows AS json)) AS t(
+               unit_id int, id uuid, subscription_id uuid, kind text, slot text,
+               since timestamptz, until timestamptz)
+            ON CONFLICT DO NOTHING
+        RETURNING 1)
+    SELECT count(*) FROM written"""
+)
 
 
 def supersede(
-    session: WriteSession, unit_id: int, subscription_id: UUID, *, now: datetime
-) -> datetime | bool | None:
-    """Withdraw the digest that still waits, for the next one to take over what it would tell.
+    session: WriteSession, owners: Sequence[tuple[int, UUID]], *, now: datetime
+) -> dict[UUID, datetime | None]:
+    """Withdraw the digests that still wait, for the next ones to take over what they would tell.
 
-    Returns from when on that was, None when none waits, and False when one is being sent.
+    ``owners`` are subscriptions with their units. Returns from when on what was withdrawn would
+    tell, by subscription, and None for those of which one is being sent.
     """
-    waiting = session.execute(
-        sa.select(mail.c.id, mail.c.since, mail.c.claimed_until)
-        .where(
-            mail.c.unit_id == unit_id,
-            mail.c.subscription_id == subscription_id,
-            mail.c.kind == MailKind.DIGEST.value,
-            mail.c.state == MailState.PENDING.value,
-        )
-        .with_for_update()
-    ).all()
-    if any(row.claimed_until is not None and row.claimed_until > now for row in waiting):
-        return False
-    if not waiting:
-        return None
-    session.execute(
-        sa.update(mail)
-        .where(mail.c.unit_id == unit_id, mail.c.id.in_([row.id for row in waiting]))
-        .values(state=MailState.SUPERSEDED.value, settled_at=now, claimed_until=None)
-    )
-    earliest: datetime = min(row.since for row in waiting)
-    return earliest
+    told = {
+        "units": [unit_id for unit_id, _ in owners],
+        "ids": [subscription_id for _, subscription_id in owners],
+        "now": now,
+    }
+    return {row.subscription_id: row.since for row in session.execute(_SUPERSEDE, told)}
+
+
+_SUPERSEDE: Final = sa.text(
+    """
+    WITH waiting AS (
+        SELECT mail.unit_id, mail.id, mail.subscription_id, mail.claimed_until > :now AS is_busy
+          FROM mail
+          JOIN unnest(CAST(:units AS int[]), CAST(:ids AS uuid[])) AS owner (unit_id, id)
+            ON mail.unit_id = owner.unit_id AND mail.subscription_id = owner.id
+         WHERE mail.kind = 'digest' AND mail.state = 'pending'
+    ), busy AS (
+        SELECT DISTINCT subscription_id FROM waiting WHERE is_busy
+    ), withdrawn AS (
+        UPDATE mail SET state = 'superseded', settled_at = :now, claimed_until = NULL
+          FROM waiting
+         WHERE mail.unit_id = waiting.unit_id AND mail.id = waiting.id AND mail.state = 'pending'
+           AND coalesce(mail.claimed_until <= :now, TRUE)
+           AND waiting.subscription_id NOT IN (SELECT subscription_id FROM busy)
+        RETURNING mail.subscription_id, mail.since)
+    SELECT subscription_id, min(since) AS since FROM withdrawn GROUP BY subscription_id
+     UNION ALL
+    SELECT subscription_id, NULL FROM busy"""
+)
 
 
 def claim(session: WriteSession, *, now: datetime) -> Claimed | None:
     """Take the mail that has been due the longest, None when there is none left."""
-    row = session.execute(
-        sa.select(mail)
-        .where(mail.c.state == MailState.PENDING.value, mail.c.next_at <= now)
-        .order_by(mail.c.next_at, mail.c.id)
-        .limit(1)
-        .with_for_update(skip_locked=True)
-    ).one_or_none()
+    row = session.execute(_CLAIM, {"now": now, "until": now + CLAIM}).one_or_none()
     if row is None:
         return None
-    session.execute(
-        sa.update(mail)
-        .where(mail.c.unit_id == row.unit_id, mail.c.id == row.id)
-        .values(attempts=row.attempts + 1, next_at=now + CLAIM, claimed_until=now + CLAIM)
-    )
     return Claimed(
         row.unit_id,
         row.id,
@@ -166,9 +166,20 @@ def claim(session: WriteSession, *, now: datetime) -> Claimed | None:
         row.slot,
         row.since,
         row.until,
-        row.attempts + 1,
+        row.attempts,
         row.tries,
     )
+
+
+_CLAIM: Final = sa.text(
+    """
+    UPDATE mail
+       SET attempts = mail.attempts + 1, next_at = :until, claimed_until = :until
+      FROM (SELECT unit_id, id FROM mail WHERE state = 'pending' AND next_at <= :now
+             ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AS due
+     WHERE mail.unit_id = due.unit_id AND mail.id = due.id
+    RETURNING mail.*"""
+)
 
 
 def log(session: WriteSession, claimed: Claimed, answer: Answer, *, now: datetime) -> None:

@@ -1,10 +1,12 @@
 """Who gets digests by mail; the address is sealed and only its mask is shown."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+import orjson
 import sqlalchemy as sa
 
 from app.store.session import ReadSession, WriteSession
@@ -124,6 +126,34 @@ def change(session: WriteSession, subscription_id: UUID, values: Mapping[str, ob
         .returning(subscription.c.id)
     )
     return changed.one_or_none() is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """When a subscription is looked at again and what it was told of; None changes nothing."""
+
+    id: UUID
+    look_at: datetime
+    last_slot: str | None = None
+    told_until: datetime | None = None
+
+
+def look_again(session: WriteSession, looked: Sequence[Looked]) -> None:
+    """Set when each subscription is looked at again."""
+    rows = orjson.dumps([asdict(each) for each in looked]).decode()
+    session.execute(_LOOKED, {"rows": rows})
+
+
+_LOOKED: Final = sa.text(
+    """
+    UPDATE subscription
+       SET look_at = told.look_at,
+           last_slot = coalesce(told.last_slot, subscription.last_slot),
+           told_until = coalesce(told.told_until, subscription.told_until)
+      FROM json_to_recordset(CAST(:rows AS json)) AS told(
+           id uuid, look_at timestamptz, last_slot text, told_until timestamptz)
+     WHERE subscription.id = told.id"""
+)
 
 
 def remove(session: WriteSession, subscription_id: UUID) -> bool:

@@ -6,7 +6,7 @@ same mail under the same ``Message-ID``; the reader's program folds repeats.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 from urllib.parse import urlsplit
@@ -37,7 +37,7 @@ from app.store import digests, mails, silences, subscriptions
 from app.store.digests import Asked
 from app.store.mails import Claimed, Planned
 from app.store.session import Database, ReadSession, WriteSession
-from app.store.subscriptions import SubscriptionRow
+from app.store.subscriptions import Looked, SubscriptionRow
 from app.usecases.alert_settings import settings_of
 from app.usecases.calendars import calendars_of
 from app.usecases.subscriptions import CONFIRM_WITHIN, Mailing, Purpose
@@ -100,15 +100,28 @@ def plan_digests(session: WriteSession, *, now: datetime, limit: int = AT_ONCE) 
     unit_ids = {one.unit_id for one in due}
     calendars = calendars_of(session, unit_ids)
     settings = settings_of(session, unit_ids)
+    looks = {}
+    slots = {}
     for one in due:
         calendar, times = calendars[one.unit_id], settings[one.unit_id].digest_at
         slot = opened(calendar, now=now, digest_at=times)
-        next_look = look_again_at(calendar, now=now, digest_at=times)
-        changes: dict[str, object] = {"look_at": next_look}
+        looks[one.id] = Looked(one.id, look_again_at(calendar, now=now, digest_at=times))
         is_open = is_open_for_mail(calendar, now=now, digest_at=times)
         if is_open and slot is not None and _is_due(one, slot):
-            changes |= _plan(session, one, slot.key, now=now)
-        subscriptions.change(session, one.id, changes)
+            slots[one.id] = slot.key
+    owners = [one for one in due if one.id in slots]
+    waiting = mails.supersede(session, [(one.unit_id, one.id) for one in owners], now=now)
+    planned = []
+    for one in owners:
+        since = waiting.get(one.id, one.told_until or now)
+        if since is None:  # the one before is being sent
+            looks[one.id] = Looked(one.id, now + BUSY)
+            continue
+        until = max(now - SETTLING, one.told_until or now)
+        planned.append(_planned(one, slots[one.id], since, until))
+        looks[one.id] = replace(looks[one.id], last_slot=slots[one.id], told_until=until)
+    mails.plan(session, planned, now=now)
+    subscriptions.look_again(session, list(looks.values()))
     return len(due)
 
 
@@ -117,28 +130,10 @@ def _is_due(one: SubscriptionRow, slot: Slot) -> bool:
     return is_new and slot.key > (one.last_slot or "")
 
 
-def _plan(
-    session: WriteSession, one: SubscriptionRow, slot: str, *, now: datetime
-) -> dict[str, object]:
-    """Write a digest down and return what changes of its subscription."""
-    waiting = mails.supersede(session, one.unit_id, one.id, now=now)
-    if waiting is False:
-        return {"look_at": now + BUSY}
-    told_until = one.told_until or now
-    since = waiting if isinstance(waiting, datetime) else told_until
-    until = max(now - SETTLING, told_until)
+def _planned(one: SubscriptionRow, slot: str, since: datetime, until: datetime) -> Planned:
     kind = MailKind.DIGEST
-    planned = Planned(
-        one.unit_id,
-        mail_id(subscription=one.id, kind=kind, slot=slot),
-        one.id,
-        kind,
-        slot,
-        since,
-        until,
-    )
-    mails.plan(session, planned, now=now)
-    return {"last_slot": slot, "told_until": until}
+    number = mail_id(subscription=one.id, kind=kind, slot=slot)
+    return Planned(one.unit_id, number, one.id, kind, slot, since, until)
 
 
 # ---------------------------------------------------------------- sending

@@ -204,7 +204,7 @@ def _ask(session: WriteSession, unit_id: int, subscription_id: UUID, *, now: dat
         kind,
         slot,
     )
-    mails.plan(session, planned, now=now)
+    mails.plan(session, [planned], now=now)
 
 
 def get(session: ReadSession, subscription_id: UUID, *, who: Principal) -> SubscriptionRow:

@@ -24,7 +24,7 @@ WHO = uuid4()
 def plan(session: WriteSession, unit: UnitRow, slot: str = "2026-08-10") -> UUID:
     made = uuid4()
     planned = Planned(unit.id, made, WHO, MailKind.DIGEST, slot, NOW - DAY, NOW)
-    assert mails.plan(session, planned, now=NOW)
+    assert mails.plan(session, [planned], now=NOW) == 1
     return made
 
 
@@ -33,7 +33,7 @@ def test_a_slot_has_one_mail(session: WriteSession) -> None:
     plan(session, unit)
     again = Planned(unit.id, uuid4(), WHO, MailKind.DIGEST, "2026-08-10", NOW, NOW)
 
-    assert not mails.plan(session, again, now=NOW)
+    assert mails.plan(session, [again], now=NOW) == 0
 
 
 def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
@@ -99,12 +99,12 @@ def test_a_digest_that_waits_is_taken_over_and_one_on_its_way_is_not(
     session: WriteSession,
 ) -> None:
     unit = make_unit(session)
-    assert mails.supersede(session, unit.id, WHO, now=NOW) is None
+    assert mails.supersede(session, [(unit.id, WHO)], now=NOW) == {}
     plan(session, unit)
     mails.claim(session, now=NOW)
 
-    assert mails.supersede(session, unit.id, WHO, now=NOW) is False
-    assert mails.supersede(session, unit.id, WHO, now=NOW + CLAIM) == NOW - DAY
+    assert mails.supersede(session, [(unit.id, WHO)], now=NOW) == {WHO: None}
+    assert mails.supersede(session, [(unit.id, WHO)], now=NOW + CLAIM) == {WHO: NOW - DAY}
     assert mails.claim(session, now=NOW + DAY) is None
 
 

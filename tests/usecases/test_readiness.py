@@ -138,7 +138,7 @@ def test_mails_that_wait_too_long_or_died_are_worth_a_look(fresh_database: Datab
         unit = make_unit(session)
         for n in range(2):
             planned = Planned(unit.id, uuid4(), uuid4(), MailKind.DIGEST, f"{n}", NOW, NOW)
-            assert mails.plan(session, planned, now=NOW)
+            assert mails.plan(session, [planned], now=NOW) == 1
 
     def told(minutes: int) -> object:
         later = NOW + timedelta(minutes=minutes)
