@@ -764,7 +764,8 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
             provisional=False,
             by_instant=True,
         )
-    kept = calendar.same_day_almanac.kept.get(ordinal)
+    answers = calendar.same_day_almanac.kept
+    kept = answers.get(ordinal) or answers.get(due_at)
     if type(kept) is Due:
         return kept
     closes_at = _last_close_if_known(calendar, ordinal)
@@ -776,8 +777,7 @@ def promise(calendar: WorkCalendar, due_at: datetime, *, by_instant: bool) -> Du
         provisional=False,
         by_instant=False,
     )
-    if closes_at is not None:
-        calendar.same_day_almanac.keep(ordinal, due)
+    calendar.same_day_almanac.keep(due_at if closes_at is None else ordinal, due)
     return due
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Final
 
@@ -73,9 +73,12 @@ class Pause:
 
     def __post_init__(self) -> None:
         """Refuse naive instants and an end before the beginning."""
-        for name in ("started_at", "ended_at", "new_due_at"):
-            instant: datetime | None = getattr(self, name)
-            if instant is not None and instant.utcoffset() is None:
+        told = (self.started_at, self.ended_at, self.new_due_at)
+        for index, instant in enumerate(told):
+            if instant is None or instant.tzinfo is UTC:
+                continue
+            if instant.utcoffset() is None:
+                name = ("started_at", "ended_at", "new_due_at")[index]
                 raise NaiveInstant(field=f"pauses.{name}")
         if self.ended_at is not None and self.ended_at < self.started_at:
             raise PauseEndsBeforeStart(
@@ -139,6 +142,10 @@ def united(
     Inferred pauses that an explicit one replaces are dropped first. A joined span restarts the
     limit if any of its parts does.
     """
+    pauses = tuple(pauses)
+    if len(pauses) == 1:
+        only = _clipped(pauses[0], start, finish)
+        return tuple([PauseSpan(one.started_at, one.ended_at, one.policy, only) for one in only])
     kept = sorted(
         (part for pause in without_replaced(pauses) for part in _clipped(pause, start, finish)),
         key=_beginning,

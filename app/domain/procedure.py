@@ -33,6 +33,15 @@ class LimitVersion:
     channel: Channel | None = None
     policies: Mapping[PauseKind, PausePolicy] = field(default_factory=lambda: DEFAULT_POLICIES)
 
+    def holds(self, day: date, case: str | None, channel: Channel) -> bool:
+        """Tell whether it was in force on a day, for a case and a channel."""
+        return (
+            self.valid_from <= day
+            and (self.valid_to is None or day <= self.valid_to)
+            and (self.case is None or self.case == case)
+            and (self.channel is None or self.channel == channel)
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Procedure:
@@ -47,16 +56,10 @@ class Procedure:
 
         None when no version was in force: a rule that is not in force is never guessed.
         """
-        found = [
-            one
-            for one in self.limits
-            if one.valid_from <= day
-            and (one.valid_to is None or day <= one.valid_to)
-            and (one.case is None or one.case == case)
-            and (one.channel is None or one.channel == channel)
-        ]
-        if len(found) == 1:
-            return found[0]
+        limits = self.limits
+        if len(limits) == 1:
+            return limits[0] if limits[0].holds(day, case, channel) else None
+        found = [one for one in limits if one.holds(day, case, channel)]
         return max(
             found,
             key=lambda one: (one.case is not None, one.channel is not None, one.valid_from),

@@ -251,7 +251,7 @@ def _put_edges(row: Row, edges: Sequence[Edge], clocked: Clocked) -> None:
     flows = [edge.flow for edge in edges]
     days: list[int | None] = []
     if not _FINISHED.isdisjoint(flows):
-        days = [clocked.days_taken(edge) for edge in edges]
+        days = [clocked.days_taken(edge) if edge.flow in _FINISHED else None for edge in edges]
     row["edge_days"] = days if any(one is not None for one in days) else []
     row["edge_at"] = [edge.at for edge in edges]
     row["edge_state"] = [int(edge.state) for edge in edges]
