@@ -548,8 +548,10 @@ class _Batch:
         if place is None:
             home = lexicon.unit_ids[self.root, _first_unit(messages)]
             place = Located(home, home, 0)
-        if any(one.kind is not _CALENDAR_CHANGE for one in incoming):
-            self.heard.add(place.home_unit_id)
+        for told in incoming:
+            if told.kind is not _CALENDAR_CHANGE:
+                self.heard.add(place.home_unit_id)
+                break
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
 

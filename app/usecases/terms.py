@@ -119,9 +119,15 @@ def words_in(dossiers: Iterable[Sequence[tuple[int, TypedFacts]]]) -> Words:
     units: set[Told] = set()
     procedures: set[Told] = set()
     for told in dossiers:
-        named = {(root, facts["unit"]) for root, facts in told if "unit" in facts}
-        units |= named or {(root, NOWHERE) for root, _ in told[:1]}
-        procedures |= {(root, facts["procedure"]) for root, facts in told if "procedure" in facts}
+        is_placed = False
+        for root, facts in told:
+            if "unit" in facts:
+                units.add((root, facts["unit"]))
+                is_placed = True
+            if "procedure" in facts:
+                procedures.add((root, facts["procedure"]))
+        if not is_placed:
+            units.update([(root, NOWHERE) for root, _ in told[:1]])
     return Words(frozenset(units), frozenset(procedures))
 
 
