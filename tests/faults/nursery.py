@@ -46,7 +46,7 @@ def nights(*, url: str, moment: str, skew: int, batch: int) -> None:
     worker = Worker(Database(url, pool_size=1), duty=duty, courier=courier(clock))
     while True:
         worker.do_nights()
-        threading.Event().wait(0.01)
+        threading.Event().wait(0.03)
 
 
 def post(*, url: str) -> None:
