@@ -46,7 +46,7 @@ def test_what_was_acknowledged_survives_kill_9_of_the_service(
                 while_starting += service.get("/healthz") is None
             else:
                 _work_goes_on(service, journal)
-                pause(random.uniform(0.0, scale(1, 4) / 2))
+                pause(random.uniform(0.0, 2.0 if scale.is_soak else 0.5))
             kills += service.kill()
             service.start()
         service.wait_until_up()
