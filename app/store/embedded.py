@@ -47,9 +47,14 @@ if sys.platform != "win32":
 ACCOUNT: Final = "dunghan"
 SOCKET_PREFIX: Final = "dunghan-"
 SYSTEM_ROOT: Final = Path("/var/lib/dunghan")
-START_SECONDS: Final = 30.0
+START_SECONDS: Final = 300.0
+"""How long a server may take to be ready: after a crash it goes through its log first."""
+CONNECT_SECONDS: Final = 30.0
+REMAINS_SECONDS: Final = 60.0
+"""How long the processes of a dead server may take to notice that they are alone."""
 STOP_SECONDS: Final = 15.0
-WAIT_SECONDS: Final = 60.0
+WAIT_SECONDS: Final = START_SECONDS
+"""How long to wait for another process that starts or stops the server."""
 WATCH_SECONDS: Final = 0.25
 """How often a supervised server is looked at."""
 
@@ -265,13 +270,14 @@ class EmbeddedPostgres:
 
     def _ensure_running(self, *, sole: bool) -> None:
         """Start or join until the server answers: one that is just dying looks alive."""
-        deadline = time.monotonic() + START_SECONDS
+        deadline: float | None = None
         while True:
             launched = self._start_or_join(sole=sole)
             found = self._wait_until_ready(launched=launched)
             if found is None:
                 continue
             self._socket_dir = found.socket_dir
+            deadline = deadline or time.monotonic() + CONNECT_SECONDS
             try:
                 return self._ensure_database()
             except psycopg.OperationalError as error:
@@ -339,7 +345,7 @@ class EmbeddedPostgres:
 
         :raises EmbeddedInUse: remains are still alive after the wait.
         """
-        deadline = time.monotonic() + STOP_SECONDS
+        deadline = time.monotonic() + REMAINS_SECONDS
         while any(_processes_in(self.cluster)):
             if time.monotonic() > deadline:
                 raise EmbeddedInUse(data_dir=str(self.data_dir))
