@@ -88,7 +88,7 @@ class Proxy:
                 near, _ = self._listener.accept()
             except OSError:
                 return
-            if self.fault is Fault.REFUSE:
+            if self._refuses():
                 self.injected += 1
                 _reset(near)
                 continue
@@ -98,9 +98,19 @@ class Proxy:
                 _reset(near)
                 continue
             with self._turn:
-                self._open |= {near, far}
+                # a fault may have come meanwhile, and the cut of it does not know these two
+                is_late = self._refuses()
+                if not is_late:
+                    self._open |= {near, far}
+            if is_late:
+                _reset(near)
+                _reset(far)
+                continue
             self._go(self._carry_requests, near, far)
             self._go(self._carry_answers, far, near)
+
+    def _refuses(self) -> bool:
+        return self.fault is Fault.REFUSE
 
     def _connect(self) -> socket.socket:
         if isinstance(self._target, Path):
