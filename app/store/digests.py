@@ -5,8 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Final
 
-from sqlalchemy import text
-
 from app.domain.digest import Dropped
 from app.domain.mail import Topic
 from app.domain.timeliness import JUST, State
@@ -52,10 +50,11 @@ class Judged:
     lines: tuple[Line, ...]
 
 
-_STATE = "edge_state[width_bucket(CAST(:last AS timestamptz), {table}.edge_at)]"
+_STATE = "edge_state[width_bucket($8::timestamptz, {table}.edge_at)]"
 _MUTED = """
     EXISTS (SELECT 1 FROM mute m JOIN unit mu ON mu.id = m.unit_id
-             WHERE m.lifted_at IS NULL AND m.until > :as_of AND m.created_at <= :as_of
+             WHERE m.lifted_at IS NULL AND m.until > $7::timestamptz
+               AND m.created_at <= $7::timestamptz
                AND (m.stage IS NULL OR m.stage = r.stage)
                AND CASE WHEN m.code IS NULL THEN r.unit_lft BETWEEN mu.lft AND mu.rgt
                         ELSE m.code = r.code AND m.source_id = r.source_id END)"""
@@ -67,10 +66,10 @@ WITH raised AS (
          a.unit_id, a.source_id, a.code, a.stage, a.unit_lft, a.due_on, a.due_at,
          a.acknowledged_at
     FROM {_TABLE} a
-   WHERE a.recipient_unit_id = :unit_id AND a.level = :level
-     AND a.raised_at >= :since AND a.raised_at < :until
-     AND CASE WHEN a.stage LIKE 'overdue%' THEN CAST(:overdue AS boolean)
-              ELSE CAST(:due_soon AS boolean) END
+   WHERE a.recipient_unit_id = $1::int AND a.level = $2::text
+     AND a.raised_at >= $3::timestamptz AND a.raised_at < $4::timestamptz
+     AND CASE WHEN a.stage LIKE 'overdue%' THEN $5::boolean
+              ELSE $6::boolean END
    ORDER BY a.unit_id, a.source_id, a.code, a.occurred_at DESC, a.stage
 ), placed AS (
   SELECT r.*, d.on_time_until, d.is_current, d.is_counted, d.due_at AS due_now,
@@ -106,38 +105,36 @@ WITH raised AS (
     FROM judged j JOIN unit u ON u.id = j.unit_id JOIN source s ON s.id = j.source_id
     LEFT JOIN procedure p ON p.id = j.procedure_id
    WHERE j.verdict = '{TRUE}'
-   ORDER BY j.on_time_until, j.unit_id, j.source_id, j.code LIMIT :most
+   ORDER BY j.on_time_until, j.unit_id, j.source_id, j.code LIMIT $9::int
 )
 SELECT (SELECT coalesce(jsonb_agg(to_jsonb(c)), '[]') FROM counted c) AS counted,
        (SELECT coalesce(jsonb_agg(to_jsonb(l) ORDER BY l.on_time_until, l.unit_id, l.source,
-               l.code), '[]') FROM listed l) AS listed"""  # noqa: S608 -- of constants
+               l.code), '[]') FROM listed l) AS listed""".encode()  # noqa: S608 -- of constants
 
 
 def judged(session: ReadSession, asked: Asked, *, most: int = MOST_LINES) -> Judged:
     """Judge every alert of a level and window at once, in one look."""
-    row = session.execute(
-        text(_STATEMENT),
-        {
-            "unit_id": asked.unit_id,
-            "level": asked.level,
-            "since": asked.since,
-            "until": asked.until,
-            "overdue": Topic.OVERDUE in asked.topics,
-            "due_soon": Topic.DUE_SOON in asked.topics,
-            "as_of": asked.as_of,
-            "last": asked.as_of - JUST,
-            "most": most,
-        },
-    ).one()
+    ((counted, listed),) = session.ask(
+        _STATEMENT,
+        asked.unit_id,
+        asked.level,
+        asked.since.isoformat(),
+        asked.until.isoformat(),
+        str(Topic.OVERDUE in asked.topics),
+        str(Topic.DUE_SOON in asked.topics),
+        asked.as_of.isoformat(),
+        (asked.as_of - JUST).isoformat(),
+        most,
+    )
     numbers: dict[tuple[str, str], int] = {}
     dropped: dict[Dropped, int] = {}
-    for each in row.counted:
+    for each in counted:
         if each["verdict"] == TRUE:
             numbers[each["unit"], each["stage"]] = each["number"]
         else:
             reason = Dropped(each["verdict"])
             dropped[reason] = dropped.get(reason, 0) + each["number"]
-    return Judged(numbers, dropped, tuple(_line(each) for each in row.listed))
+    return Judged(numbers, dropped, tuple(_line(each) for each in listed))
 
 
 def _line(told: Mapping[str, Any]) -> Line:

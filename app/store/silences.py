@@ -89,10 +89,11 @@ _WITHIN = (
     " WHERE EXISTS (SELECT 1 FROM source_heard h JOIN unit u ON u.id = h.unit_id"
     " WHERE h.source_id = s.source_id AND u.lft BETWEEN :lft AND :rgt)"
 )
-_RAISED = text(
-    f"{_WITHIN} AND s.resolved_at IS NULL AND s.raised_at >= :since AND s.raised_at < :until"
-    " ORDER BY x.code"
-)
+_RAISED = (
+    _WITHIN.replace(":lft", "$1::bigint").replace(":rgt", "$2::bigint")
+    + " AND s.resolved_at IS NULL AND s.raised_at >= $3::timestamptz"
+    " AND s.raised_at < $4::timestamptz ORDER BY x.code"
+).encode()
 _ALL = text(f"{_WITHIN} ORDER BY s.raised_at DESC, x.code LIMIT :most")
 
 
@@ -100,8 +101,8 @@ def raised(
     session: ReadSession, *, lft: int, rgt: int, since: datetime, until: datetime
 ) -> list[SilenceRow]:
     """Return the silences of a subtree's sources that were raised in a window and still last."""
-    asked = {"lft": lft, "rgt": rgt, "since": since, "until": until}
-    return [SilenceRow(*row) for row in session.execute(_RAISED, asked)]
+    found = session.ask(_RAISED, lft, rgt, since.isoformat(), until.isoformat())
+    return [SilenceRow(*row) for row in found]
 
 
 def newest(session: ReadSession, *, lft: int, rgt: int, most: int) -> list[SilenceRow]:
