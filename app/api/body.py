@@ -4,6 +4,7 @@ A JSON body passes here before any model sees it. Routes that read records thems
 ``Raw`` and get the bytes under the same limits.
 """
 
+import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
@@ -198,7 +199,7 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
         raise EncodingUnsupported
     pieces = bytearray()
     try:
-        with anyio.fail_after(within):
+        async with asyncio.timeout(within):
             while True:
                 message = await request.receive()
                 if message["type"] != "http.request":
