@@ -97,9 +97,17 @@ _LOCATE = (
 
 def locate(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Located]:
     """Return where each known dossier lives."""
+    return sought(session, keys).get()
+
+
+def sought(session: ReadSession, keys: Iterable[Key]) -> Later[dict[Key, Located]]:
+    """Look up where each known dossier lives."""
+    return session.later(_located, _LOCATE, _json_keys(keys))
+
+
+def _located(rows: Rows) -> dict[Key, Located]:
     return {
-        (source, code): Located(home, unit, version)
-        for source, code, home, unit, version in session.ask(_LOCATE, _json_keys(keys))
+        (source, code): Located(home, unit, version) for source, code, home, unit, version in rows
     }
 
 

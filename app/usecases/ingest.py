@@ -41,8 +41,10 @@ ROUNDS = 8
 """Who lost a race locks what it found, looks again and wins; only a dossier that turned up in
 between, told to be the same as one of the batch, costs another round."""
 
-PART: Final = 64
-"""Dossiers that are sent to the server while the next ones are folded."""
+PART: Final = 32
+"""So many dossiers at least are sent to the server while the next ones are folded."""
+MOST_PARTS: Final = 16
+"""Parts of a batch, or few more; each costs PostgreSQL the beginning of its statements."""
 URGED: Final = 16
 """After so many the wire is offered what it did not take before."""
 
@@ -298,6 +300,8 @@ class _Batch:
         self.root = by.unit_id or 0
         self.now = now
         self.heard: set[int] = set()
+        self.read: dict[int, tuple[bytes, Message]] = {}
+        """What was told as it is kept, by the identity of what came in."""
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
         """Settle all dossiers of the batch, with the legs that found their parent."""
@@ -330,7 +334,14 @@ class _Batch:
     def _seen(self, wanted: Mapping[Key, Sequence[Incoming]]) -> "_Seen":
         """Look up what is known of some dossiers and of those around them."""
         stamp = stamps.of_catalogue(self.session)
-        located = dossiers.locate(self.session, wanted)
+        sought = dossiers.sought(self.session, wanted)
+        if len(wanted) > URGED:
+            self.session.start()
+        for incoming in wanted.values():  # while the server looks
+            for one in incoming:
+                if id(one) not in self.read:
+                    self.read[id(one)] = self._kept(one)
+        located = sought.get()
         looked, kept = None, {}
         places: Mapping[Key, Sequence[int]] = {}
         if located:
@@ -348,8 +359,12 @@ class _Batch:
         )
         new = wanted.keys() - located.keys()
         legs = dossiers.legs_of(self.session, new) if new else None
+        if len(wanted) > URGED:
+            self.session.start()
+        words = self._words(wanted, kept)
         near = entered.near(self.session)
-        words = self._words(wanted, kept | dict(near.kept))
+        if near.kept:
+            words = self._words(wanted, kept | dict(near.kept))
         lexicon = terms.lexicon(self.session, words, now=self.now, stamp=stamp)
         return _Seen(located, kept, near, lexicon, legs.get() if legs else {}, places)
 
@@ -378,7 +393,8 @@ class _Batch:
         quiet = {one.key for one in beside}
         by_key = {one.key: one for one in nexts}
         claimed = []
-        for folded in self._folded(nexts, told, lexicon, most=len(nexts) if beside else PART):
+        most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
+        for folded in self._folded(nexts, told, lexicon, most=most):
             part = [by_key[key] for key in folded]
             claimed.append(self._claimed(part, folded, quiet, seen))
         if not dossiers.are_won(claimed):
@@ -439,7 +455,8 @@ class _Batch:
             if number % most == 0:
                 yield part
                 part = {}
-            if number % URGED == 0:
+                self.session.start()
+            elif number % URGED == 0:
                 self.session.start()
         if part:
             yield part
@@ -533,8 +550,7 @@ class _Batch:
         verdicts = []
         for told in incoming:
             one = rights.entitled(told, place) if told.told.get("approved") else told
-            text = canonical_bytes(one.told)
-            message = self._message(one, text)
+            text, message = self.read[id(one)] if one is told else self._kept(one)
             word = _compared(message, messages) if messages else _ACCEPTED
             faults = () if word is _UNCHANGED else rights.faults(one, place, messages)
             if faults:
@@ -555,9 +571,10 @@ class _Batch:
         last = record.last_seq if record else 0
         return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
 
-    def _message(self, one: Incoming, text: bytes) -> Message:
-        kind = one.kind
-        return Message(
+    def _kept(self, one: Incoming) -> tuple[bytes, Message]:
+        """Return what was told as canonical text, and as the message that is kept."""
+        kind, text = one.kind, canonical_bytes(one.told)
+        return text, Message(
             kind,
             one.at,
             one.source_updated_at,
