@@ -1,7 +1,9 @@
-"""Large batches take turns, for a process computes only one of them at a time anyway.
+"""Large batches take turns, for those that come together often tell of the same dossiers.
 
-Batches that are computed side by side take the interpreter from each other many times, and each
-finds its values pushed out of the caches of the processor, so that all of them cost more.
+Side by side, the one that comes second finds its dossiers changed when it claims them, and does its
+whole round again; and one alone keeps both the interpreter and the database at work, for PostgreSQL
+writes a part of it while the next one is folded. A batch is read before its turn, so that the
+next one is ready.
 A turn is taken before the transaction begins, so whoever waits for one holds no lock, and it is a
 courtesy: a batch that has waited for long goes on beside the others.
 """
@@ -14,7 +16,7 @@ from typing import Final
 LARGE: Final = 100
 """Batches of fewer records than this wait for nobody."""
 PLACES: Final = 1
-"""Large batches under way at once; a second one costs more than it gains from the waits."""
+"""Large batches under way at once; a second one loses more races than it gains from the waits."""
 PATIENCE_SECONDS: Final = 5.0
 """After so long a wait a batch goes on without a turn of its own."""
 
