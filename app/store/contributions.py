@@ -100,18 +100,26 @@ _JOIN_READING = (
 _COUNTED = "d.is_counted"
 
 
-def of_changes(relation: str) -> str:
-    """Return the versions that a relation of (unit_id, source_id, code, version, sign) names."""
+def of_changes(relation: str, *, before: str | None = None) -> str:
+    """Return the versions that a relation of (unit_id, source_id, code, version, sign) names.
+
+    With ``before``, an instant as SQL, those that add nothing before it are left out: nothing that
+    a dossier adds counts from before its first edge on.
+    """
+    now = past = ""
+    if before is not None:
+        now = f" AND least(d.edge_at[1], r.edge_at[1]) < {before}"
+        past = f" AND (d.edge_at[1] < {before} OR d.readings ? 'extended')"
     key = (
         "d.unit_id = c.unit_id AND d.source_id = c.source_id AND d.code = c.code"
         " AND d.version = c.version"
     )
     return f"""
     SELECT c.sign, {_PLAIN}, {_OF_READING}
-      FROM {relation} c JOIN dossier d ON {key} {_JOIN_READING} WHERE {_COUNTED}
+      FROM {relation} c JOIN dossier d ON {key} {_JOIN_READING} WHERE {_COUNTED}{now}
     UNION ALL
     SELECT c.sign, {_PLAIN}, {_OF_PAST}
-      FROM {relation} c JOIN dossier_past d ON {key} WHERE {_COUNTED}"""
+      FROM {relation} c JOIN dossier_past d ON {key} WHERE {_COUNTED}{past}"""
 
 
 def of_units() -> str:

@@ -30,7 +30,7 @@ from app.store.contributions import (
     relations,
     slices,
 )
-from app.store.folding import IS_ROLLED
+from app.store.folding import is_rolled
 from app.store.session import ReadSession
 from app.store.tables import COUNTERS
 from app.store.tallies import UNKNOWN, Dimension, Row, Scope, Span, tree_of
@@ -557,7 +557,7 @@ def _statement(shape: _Shape) -> str:
     nothing = "NULL, " * len(shape.by)
     rest = ", NULL" * max(0, len(told) - 3)
     spare = "".join(f", NULL AS spare_{at}" for at in range(3 - len(told)))
-    rolled = IS_ROLLED if shape.is_above else "TRUE"
+    rolled = is_rolled(":above", "place") if shape.is_above else "TRUE"
     early = (
         f"(SELECT greatest((SELECT latest FROM fact_state),"
         f" (SELECT max(recorded_at) FROM dossier_change)) - {MARGIN} > :ends)"
@@ -572,7 +572,7 @@ def _statement(shape: _Shape) -> str:
           FROM dossier_change c JOIN place p ON p.unit_id = c.unit_id
          GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
-    {relations(of_changes("tail"))},"""
+    {relations(of_changes("tail", before=":ends"))},"""
     return f"""
     WITH place AS MATERIALIZED ({_place(shape)}),{tail}
     summed({keys}part, {", ".join(shape.counters)}) AS ({" UNION ALL ".join(branches)})

@@ -118,17 +118,40 @@ IS_ROLLED: Final = (
 )
 """Tells whether the rows of units with all below them are sums by the tree of today, as SQL."""
 
-_LINEAGE = """
-    lineage AS MATERIALIZED (
+_IS_KEPT: Final = "EXISTS (SELECT FROM fact_state WHERE tree IS NOT NULL)"
+"""Tells whether they are sums by ``fact_lineage``, as SQL."""
+
+
+def is_rolled(above: str, members: str) -> str:
+    """Return whether the rows of one unit with all below it are sums of these units, as SQL.
+
+    They are while the tree is the one that they were made by, and after any change of the tree
+    that left this unit what it was.
+
+    :param above: the number of the unit, as SQL.
+    :param members: the name of a relation of ``unit_id``, no number twice.
+    """
+    held = f"SELECT unit_id FROM fact_lineage WHERE above_id = {above}"
+    return (
+        f"({IS_ROLLED} OR {_IS_KEPT}"
+        f" AND NOT EXISTS (SELECT unit_id FROM {members} EXCEPT {held})"
+        f" AND NOT EXISTS ({held} EXCEPT SELECT unit_id FROM {members}))"
+    )
+
+
+_TODAY: Final = """
         SELECT a.id AS above, h.unit_id
           FROM unit a JOIN (
             SELECT id AS unit_id, lft FROM unit WHERE heir_id IS NULL
              UNION ALL
             SELECT u.id, heir.lft FROM unit u JOIN unit heir ON heir.id = u.heir_id
           ) AS h ON h.lft BETWEEN a.lft AND a.rgt
-         WHERE EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id){where}
-    )"""
+         WHERE EXISTS (SELECT FROM unit c WHERE c.parent_id = a.id)"""
 """Each unit that has others below it, with those whose dossiers it shows (as in ``trees``)."""
+
+_HELD: Final = "SELECT above_id AS above, unit_id FROM fact_lineage"
+_KEPT: Final = f"lineage AS MATERIALIZED ({_HELD} WHERE {_IS_KEPT})"
+"""The same as the sums were made: whatever the tree is by now, that is what they are kept by."""
 
 
 def _lifted(table: str, rows: str) -> str:
@@ -206,7 +229,7 @@ _FOLD = text(
         SELECT unit_id, source_id, code, version, CAST(sum(sign) AS integer) AS sign
           FROM taken GROUP BY 1, 2, 3, 4 HAVING sum(sign) <> 0
     ),
-    {relations(of_changes("change"))},{_ROWS},{_LINEAGE.format(where=f" AND {IS_ROLLED}")},
+    {relations(of_changes("change"))},{_ROWS},{_KEPT},
     {", ".join(_adding(table) for table in TABLES)},
     told AS (
         INSERT INTO fact_state (latest) SELECT max(recorded_at) FROM taken
@@ -361,7 +384,7 @@ def _differing(table: str, stored: str, expected: str) -> str:
 
 
 def _compared_above(table: str) -> str:
-    stored = f"SELECT * FROM {table} WHERE slice >= {BELOW} AND {IS_ROLLED}"
+    stored = f"SELECT * FROM {table} WHERE slice >= {BELOW} AND {_IS_KEPT}"
     columns = _columns_of(table)
     return _differing(
         table, stored, _lifted(table, f"SELECT {columns} FROM {table} WHERE slice < {BELOW}")
@@ -373,21 +396,21 @@ _COMPARE = text(
     " ORDER BY 1, 2, 4, 3"
 )
 _COMPARE_ABOVE = text(
-    f"WITH {_LINEAGE.format(where=f' AND {IS_ROLLED}')}"
+    f"WITH lineage AS MATERIALIZED (({_HELD} WHERE {_IS_KEPT} AND NOT {IS_ROLLED})"
+    f" UNION ALL ({_TODAY} AND {IS_ROLLED}))"
     f" {' UNION ALL '.join(f'({_compared_above(table)})' for table in TABLES)} ORDER BY 1, 2, 4, 3"
 )
 _CLEAR = tuple(text(f"DELETE FROM {table} WHERE {_OF_UNITS}") for table in TABLES)
 
 
-def _moved(table: str, sign: str, *, where: str, only_rolled: bool = True) -> str:
+def _moved(table: str, sign: str, *, where: str, lineage: str = _KEPT) -> str:
     """Return the statement that adds rows of units to those above, or takes them away."""
-    rolled = f" AND {IS_ROLLED}" if only_rolled else ""
     names = COUNTERS if table in _WIDE else ("n",)
     signed = ", ".join(f"{sign}{name} AS {name}" for name in names)
     rows = f"SELECT {_keys_of(table)}, {signed} FROM {table} WHERE {where}"
     order = ", ".join(str(place + 1) for place in range(len(_keys_of(table).split(","))))
     return (
-        f"WITH {_LINEAGE.format(where=rolled)} INSERT INTO {table} AS f ({_columns_of(table)})"
+        f"WITH {lineage} INSERT INTO {table} AS f ({_columns_of(table)})"
         f" SELECT * FROM ({_lifted(table, rows)}) AS b ORDER BY {order}{_on_conflict(table)}"
     )
 
@@ -396,8 +419,29 @@ _TAKE_UP = tuple(text(_moved(table, "-", where=_OF_UNITS)) for table in TABLES)
 _PUT_UP = tuple(text(_moved(table, "", where=_OF_UNITS)) for table in TABLES)
 _FORGET_UP = tuple(text(f"DELETE FROM {table} WHERE slice >= {BELOW}") for table in TABLES)
 _ALL_UP = tuple(
-    text(_moved(table, "", where=f"slice < {BELOW}", only_rolled=False)) for table in TABLES
+    text(_moved(table, "", where=f"slice < {BELOW}", lineage=f"lineage AS MATERIALIZED ({_HELD})"))
+    for table in TABLES
 )
+_TOLD = "SELECT * FROM unnest(CAST(:above AS int[]), CAST(:units AS int[])) AS p(above, unit_id)"
+_PAIRS = f"lineage AS MATERIALIZED ({_TOLD})"
+_APART = tuple(text(_moved(table, "-", where=_OF_UNITS, lineage=_PAIRS)) for table in TABLES)
+_TOGETHER = tuple(text(_moved(table, "", where=_OF_UNITS, lineage=_PAIRS)) for table in TABLES)
+_FORGET_SOME = tuple(
+    text(f"DELETE FROM {table} WHERE unit_id = ANY(:above) AND slice >= {BELOW}")
+    for table in TABLES
+)
+_DIFFERENCE = text(
+    f"""
+    WITH today AS MATERIALIZED ({_TODAY}), held AS MATERIALIZED ({_HELD})
+    SELECT above, unit_id, 1 AS sign, TRUE AS stays FROM
+           (SELECT * FROM today EXCEPT SELECT * FROM held) AS new
+    UNION ALL
+    SELECT above, unit_id, -1, EXISTS (SELECT FROM today t WHERE t.above = gone.above)
+      FROM (SELECT * FROM held EXCEPT SELECT * FROM today) AS gone
+    """
+)
+_LINK = text(f"INSERT INTO fact_lineage (above_id, unit_id) {_TOLD}")
+_UNLINK = text(f"DELETE FROM fact_lineage WHERE (above_id, unit_id) IN ({_TOLD})")
 _NOW: Final = "(SELECT stamp FROM catalogue_stamp WHERE name = 'unit')"
 _BUILD = text(
     f"""
@@ -446,11 +490,11 @@ def build(session: WriteSession, units: Iterable[int]) -> None:
     """
     _take_time(session)
     wanted = {"units": list(units)}
-    is_rolled = session.scalar(text(f"SELECT {IS_ROLLED}"))
-    for statement in (*(_TAKE_UP if is_rolled else ()), *_CLEAR):
+    is_kept = session.scalar(text(f"SELECT {_IS_KEPT}"))
+    for statement in (*(_TAKE_UP if is_kept else ()), *_CLEAR):
         session.execute(statement, wanted)
     latest = session.scalar(_BUILD, wanted | {"forgotten": _forgotten(session) or _LONG_AGO})
-    for statement in _PUT_UP if is_rolled else ():
+    for statement in _PUT_UP if is_kept else ():
         session.execute(statement, wanted)
     if latest is not None:
         session.execute(_LATEST, {"latest": latest})
@@ -476,9 +520,47 @@ def roll_up(session: WriteSession) -> None:
     """Sum units to those above them anew, by the tree of today, while nobody folds."""
     _take_time(session)
     stamp = session.scalar(text(f"SELECT {_NOW}"))
+    session.execute(text("DELETE FROM fact_lineage"))
+    session.execute(text(f"INSERT INTO fact_lineage (above_id, unit_id) {_TODAY}"))
     for statement in (*_FORGET_UP, *_ALL_UP):
         session.execute(statement)
-    session.execute(text("UPDATE fact_state SET tree = :stamp"), {"stamp": stamp})
+    session.execute(_RESTAMP, {"stamp": stamp})
+
+
+_RESTAMP: Final = text("UPDATE fact_state SET tree = :stamp")
+
+
+def is_kept(session: ReadSession) -> bool:
+    """Tell whether there are sums of those above, by the tree of today or by an earlier one."""
+    return bool(session.scalar(text(f"SELECT {_IS_KEPT}")))
+
+
+def follow_tree(session: WriteSession) -> None:
+    """Bring the sums of those above to the tree of today, while nobody folds.
+
+    Only what moved is taken from where it was and added where it is now: a new name costs
+    nothing, a commune that moves costs its own rows. The sums must be there, see ``is_kept``.
+    """
+    _take_time(session)
+    stamp = session.scalar(text(f"SELECT {_NOW}"))  # first: a later change is followed later
+    moved = session.execute(_DIFFERENCE).all()
+    ceased = sorted({row.above for row in moved if not row.stays})
+    if ceased:
+        for statement in _FORGET_SOME:
+            session.execute(statement, {"above": ceased})
+    apart = _pairs(row for row in moved if row.sign < 0 and row.stays)
+    together = _pairs(row for row in moved if row.sign > 0)
+    for pairs, statements in ((apart, _APART), (together, _TOGETHER)):
+        for statement in statements if pairs["units"] else ():
+            session.execute(statement, pairs)
+    session.execute(_UNLINK, _pairs(row for row in moved if row.sign < 0))
+    session.execute(_LINK, together)
+    session.execute(_RESTAMP, {"stamp": stamp})
+
+
+def _pairs(rows: Iterable[Any]) -> dict[str, list[int]]:
+    found = list(rows)
+    return {"above": [row.above for row in found], "units": [row.unit_id for row in found]}
 
 
 def compare_above(session: ReadSession) -> list[Difference]:

@@ -598,6 +598,14 @@ fact_state = sa.Table(
     comment="How far the facts were folded; one row.",
 )
 
+fact_lineage = sa.Table(
+    "fact_lineage",
+    metadata,
+    sa.Column("above_id", sa.Integer, primary_key=True),
+    sa.Column("unit_id", sa.Integer, primary_key=True),
+    comment="Whose rows are in the sums of a unit with all below it: the tree they are kept by.",
+)
+
 period = sa.Table(
     "period",
     metadata,

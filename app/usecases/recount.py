@@ -42,8 +42,12 @@ def fold_some(session: WriteSession) -> bool:
     """Fold the next part of the log; tell whether more may be waiting for this folder.
 
     After a flood of news, such as a large import, units are built anew instead where that is less
-    work; the facts are the same.
+    work; the facts are the same. Sums of units with all below them follow the tree first.
     """
+    if folding.is_stale(session) and folding.is_kept(session):
+        if not folding.is_alone(session):
+            return False
+        folding.follow_tree(session)
     units = folding.flooded(session, least=FLOOD, versions=FLOOD)
     most = 2 * BUILT_AT_ONCE
     if units and folding.is_mostly_new(session, units, times=FOLDING_COSTS, most=most):

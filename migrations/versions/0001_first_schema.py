@@ -511,6 +511,13 @@ def upgrade() -> None:
         comment="What is counted of a unit on a local day; see store.contributions.",
     )
     op.create_table(
+        "fact_lineage",
+        sa.Column("above_id", sa.Integer(), nullable=False),
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("above_id", "unit_id", name=op.f("pk_fact_lineage")),
+        comment="Whose rows are in the sums of a unit with all below it: the tree they are kept by.",
+    )
+    op.create_table(
         "fact_month",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("slice", sa.SmallInteger(), nullable=False),
@@ -1916,6 +1923,7 @@ def downgrade() -> None:
     op.drop_table("fact_procedure_month")
     op.drop_index("ix_fact_month_slice_day", table_name="fact_month")
     op.drop_table("fact_month")
+    op.drop_table("fact_lineage")
     op.drop_table("fact_day")
     op.drop_index("ix_fact_corner_day", table_name="fact_corner")
     op.drop_table("fact_corner")

@@ -19,6 +19,7 @@ COPIED = {
     *("import_job", "import_lane", "import_refusal", "pull_state"),
     *("rule_set_version", "rule_set_confirmation"),
     *("succession", "subscription", "retirement", "mute", "silence", "fact_state"),
+    "fact_lineage",
 }
 """Small tables, the same on every node, and the bookkeeping of single runs."""
 

@@ -15,12 +15,13 @@ from app.domain.record import Message
 from app.domain.tally import COUNTS
 from app.domain.timeliness import JUST, Reading
 from app.store import facts, folding, tallies
+from app.store import units as units_of
 from app.store.session import WriteSession
 from app.store.tallies import Dimension, Scope, Span
 from app.store.trees import Units
 from app.store.units import UnitRow
 from app.usecases import catalogue, ingest
-from app.usecases.catalogue import DatedLimit, ProcedureSpec
+from app.usecases.catalogue import DatedLimit, ProcedureSpec, UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender
 from tests.factories import add_dossier, make_source, make_unit
 from tests.strategies import FIRST, histories, instants
@@ -195,6 +196,129 @@ def test_sums_of_those_above_are_read_while_the_tree_is_theirs(session: WriteSes
     by_units = facts.counts(session, scope, [span])
     assert by_units is not None
     assert [_shown(rows) for rows in by_units] != counted
+
+
+def test_a_new_name_leaves_the_sums_of_those_above_as_good_as_they_were(
+    session: WriteSession,
+) -> None:
+    root = make_unit(session)
+    other = make_unit(session, "H45")
+    below = [make_unit(session, f"H44.{name}", parent=root) for name in "AB"]
+    make_unit(session, "H45.A", parent=other)
+    for number, one in enumerate(below):
+        add_dossier(session, one, make_source(session), f"HS-{number}")
+    period = Period(FIRST.date(), date(2026, 12, 31))
+    span = Span(period.begins, period.ends, period.first, period.last)
+    scope = Scope(root.lft, root.rgt)
+    counted = [_shown(tallies.counts(session, scope, span))]
+    while folding.fold(session, limit=1000):
+        pass
+    folding.roll_up(session)
+    session.execute(text("DELETE FROM fact_month WHERE slice < 100"))
+
+    session.execute(text("UPDATE unit SET name = 'A new name' WHERE code = 'H44.A'"))
+    make_unit(session, "H45.B", parent=other)
+
+    assert folding.is_stale(session)
+    by_sums = facts.counts(session, scope, [span])
+    assert by_sums is not None
+    assert [_shown(rows) for rows in by_sums] == counted
+
+
+def _change_tree(session: WriteSession, root: UnitRow, data: st.DataObject, turn: int) -> None:
+    """Rename, move, add or end a unit."""
+    change = data.draw(st.sampled_from(["name", "move", "back", "add", "end", "begin"]), "change")
+    note(change)
+    match change:
+        case "name":
+            wanted = {"code": f"{root.code}.A", "name": f"A {turn}"}
+            session.execute(text("UPDATE unit SET name = :name WHERE code = :code"), wanted)
+        case "move" | "back":
+            parent = f"{root.code}.A" if change == "move" else root.code
+            moved = UnitSpec(
+                code=f"{root.code}.B", name="B", level=UnitLevel.COMMUNE, parent=parent
+            )
+            catalogue.put_units(session, [moved], actor="test", now=FIRST)
+        case "add":
+            parent = data.draw(st.sampled_from([root.code, f"{root.code}.A"]), "below")
+            added = UnitSpec(
+                code=f"{root.code}.{turn}", name=str(turn), level=UnitLevel.COMMUNE, parent=parent
+            )
+            catalogue.put_units(session, [added], actor="test", now=FIRST)
+        case _:  # it ends, or it never did
+            heir = f"{root.code}.A" if change == "end" else None
+            session.execute(
+                text(
+                    "UPDATE unit SET heir_id = (SELECT id FROM unit h WHERE h.code = :heir)"
+                    " WHERE code = :code"
+                ),
+                {"heir": heir, "code": f"{root.code}.B"},
+            )
+
+
+@FEW
+@given(told=st.lists(histories(("A", "B")), min_size=1, max_size=2), data=st.data())
+def test_sums_of_those_above_follow_the_tree(
+    session: WriteSession, told: list[list[Message]], data: st.DataObject
+) -> None:
+    root, told_at = _tell(session, told, data)
+    folding.fold(session, limit=1)
+    folding.roll_up(session)
+    for turn in range(3):
+        _change_tree(session, root, data, turn)
+        what = data.draw(st.sampled_from(["follow", "fold", "build", "wait"]), "then")
+        if what == "follow":
+            folding.follow_tree(session)
+            assert not folding.is_stale(session)
+        elif what == "fold":
+            folding.fold(session, limit=2)
+        elif what == "build":
+            units = session.scalars(text("SELECT id FROM unit WHERE name = 'B'")).all()
+            folding.build(session, units)
+        span = _spans(data, told_at)[-1]
+        for code in (root.code, f"{root.code}.A"):
+            place = units_of.get(session, code)
+            scope = Scope(place.lft, place.rgt)
+            found = facts.counts(session, scope, [span])
+            if found is not None:
+                assert _shown(found[0]) == _shown(tallies.counts(session, scope, span))
+
+    folding.follow_tree(session)
+
+    assert not folding.is_stale(session)
+    assert folding.compare_above(session) == []
+    followed = _stored(session)
+    folding.roll_up(session)
+    assert _stored(session) == followed
+
+
+def test_only_what_moved_is_summed_anew(session: WriteSession) -> None:
+    roots = [make_unit(session, code) for code in ("H44", "H45", "H46")]
+    for root in roots:
+        for name in "AB":
+            unit = make_unit(session, f"{root.code}.{name}", parent=root)
+            add_dossier(session, unit, make_source(session), f"HS-{unit.code}")
+    folding.fold(session, limit=1000)
+    folding.roll_up(session)
+    place = text(
+        "SELECT unit_id, slice, day, reading, ctid, xmin FROM fact_month WHERE slice >= 100"
+        " AND unit_id = :unit ORDER BY 1, 2, 3, 4"
+    )
+    untouched = session.execute(place, {"unit": roots[2].id}).all()
+    moved = UnitSpec(code="H44.B", name="B", level=UnitLevel.COMMUNE, parent="H45")
+    catalogue.put_units(session, [moved], actor="test", now=FIRST)
+
+    folding.follow_tree(session)
+
+    assert untouched
+    assert session.execute(place, {"unit": roots[2].id}).all() == untouched
+    assert folding.compare_above(session) == []
+    held = text(
+        "SELECT u.code FROM fact_lineage l JOIN unit u ON u.id = l.unit_id"
+        " WHERE above_id = :unit ORDER BY 1"
+    )
+    assert session.scalars(held, {"unit": roots[0].id}).all() == ["H44", "H44.A"]
+    assert session.scalars(held, {"unit": roots[1].id}).all() == ["H44.B", "H45", "H45.A", "H45.B"]
 
 
 def _shown(rows: Sequence[tallies.Row]) -> dict[object, dict[str, int]]:

@@ -52,6 +52,18 @@ def test_a_changed_number_is_named_and_mended(session: WriteSession) -> None:
     assert recount.compare(session).differ == 0
 
 
+def test_sums_follow_a_change_of_the_tree_before_anything_is_folded(session: WriteSession) -> None:
+    _told(session)
+    recount.fold_some(session)
+    make_unit(session, "H45")
+    assert folding.is_stale(session)
+
+    recount.fold_some(session)
+
+    assert not folding.is_stale(session)
+    assert recount.compare(session).differ == 0
+
+
 def test_a_dossier_changed_behind_the_log_shows(session: WriteSession) -> None:
     _told(session)
     recount.fold_some(session)
