@@ -491,7 +491,9 @@ def _extra(shape: _Shape) -> list[str]:
         if grain != "day"
     )
     join, where = _procedure(shape)
-    where = f" AND f.slice = ANY(:fine) AND f.reading <= :reading{_at_place(shape)}{where}"
+    # not of the key: a plan for any parameters would think it cheaper to look for days alone
+    slice_ = "f.slice + 0" if shape.is_narrow else "f.slice"
+    where = f" AND {slice_} = ANY(:fine) AND f.reading <= :reading{_at_place(shape)}{where}"
     if shape.wanted != COUNTS:
         where += f" AND f.counter IN ({', '.join(str(NUMBER[name]) for name in shape.counters)})"
     join = f"{_of_place(shape)}{join}"
