@@ -81,7 +81,7 @@ class Scale:
 
     is_soak: bool
     part: float = 1.0
-    slack: ClassVar[float] = 4.0
+    slack: ClassVar[float] = 2.0
     """How many times as long things may take beside CI: nobody knows what else its machine does."""
 
     def __call__(self, ci: int, soak: int) -> int:
@@ -92,7 +92,7 @@ class Scale:
         """Return how long something that is promised in so many seconds may take.
 
         A soak has its machine to itself and holds the promise to the letter. In CI the same
-        figure is printed, and what fails is what takes several times as long.
+        figure is printed, and what fails is what takes twice as long.
         """
         return promised if self.is_soak else self.slack * promised
 
