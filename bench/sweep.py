@@ -2,6 +2,7 @@
 
     python -m bench.sweep [--dossiers 1000000] [--open 90000] [--rounds 3] [--shares 0.05]
                           [--folder DIR] [--kept DIR [--only-fill]]
+                          [--buffers 128MB]
 
 Dossiers are made in the database itself: most are finished, ``--open`` are in hand, of which a
 share fell due yesterday, a tenth has been late for up to nine working days and was told of, and of
@@ -374,6 +375,7 @@ def main() -> int:
     asked.add_argument("--folder", type=Path, default=None)
     asked.add_argument("--kept", type=Path, default=None)
     asked.add_argument("--only-fill", action="store_true")
+    asked.add_argument("--buffers", default="128MB", help="shared_buffers of PostgreSQL")
     told = asked.parse_args()
     print(f"CPython {platform.python_version()}, {told.dossiers:,} dossiers, {told.open:,} open")
     print(
@@ -387,7 +389,7 @@ def main() -> int:
         folder.chmod(0o755)
         is_new = not (folder / "filled").exists()
         try:
-            with EmbeddedPostgres(folder) as server:
+            with EmbeddedPostgres(folder, settings={"shared_buffers": told.buffers}) as server:
                 database = Database(server.url, statement_timeout_ms=600_000)
                 if is_new:
                     furnish(database, dossiers=told.dossiers, in_hand=told.open, share=share)

@@ -12,6 +12,7 @@
    strictly.
 """
 
+import traceback
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Self
@@ -36,6 +37,7 @@ from app.api.body import (
 from app.api.endpoint import Endpoint, is_list
 from app.api.problems import EXPECTED, Refused, answer_to
 from app.deps import Guard, installation_of, place_of
+from app.domain.errors import AppError
 from app.domain.faults import Fault
 
 BODY_METHODS: Final = frozenset({"POST", "PUT", "PATCH"})
@@ -126,9 +128,15 @@ class Service:
             raw = await read(request, bounds.max_body_bytes, within=bounds.body_seconds)
             if len(raw) <= HEAVY:
                 return await self._answer_with(request, raw)
-            weight = await weight_of(raw)
-            async with budget_of(request, "values").admit(weight, owner=owner):
-                return await self._answer_with(request, raw)
+            try:
+                weight = await weight_of(raw)
+                async with budget_of(request, "values").admit(weight, owner=owner):
+                    return await self._answer_with(request, raw)
+            except AppError as refusal:
+                # The frames behind it hold the body, and garbage is looked for rarely.
+                traceback.clear_frames(refusal.__traceback__)
+                raw = b""
+                raise
 
     async def _answer_with(self, request: Request, raw: bytes) -> Response:
         whole = ReadRequest(request, raw)

@@ -1,6 +1,8 @@
 """The guard stands before the body: key, scope, bad keys by the dozen."""
 
+import gc
 import re
+import tracemalloc
 from collections.abc import Callable
 from typing import Annotated
 
@@ -45,6 +47,31 @@ def test_a_route_that_reads_records_itself_gets_the_bytes(
     answer = client.post("/v1/test/raw", content=b"{\n}\n", headers=as_key(make_key()))
 
     assert answer.json() == 4
+
+
+def test_a_body_that_was_refused_is_let_go_before_garbage_is_looked_for(
+    client: TestClient, make_key: MakeKey
+) -> None:
+    crowded = b'{"dossiers":[' + b"[]," * 2_000_000 + b"[]]}"
+    headers = as_key(make_key(["dossiers:write"])) | {"Content-Type": "application/json"}
+    gc.disable()
+    try:
+        answers = {
+            client.post("/v1/dossiers/batch", content=crowded, headers=headers).status_code
+            for _ in range(2)
+        }
+        tracemalloc.start()
+        for _ in range(4):
+            answer = client.post("/v1/dossiers/batch", content=crowded, headers=headers)
+            answers.add(answer.status_code)
+        held, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+        gc.enable()
+
+    assert answers == {413}
+    assert most > len(crowded), "nothing was read"
+    assert held < len(crowded)
 
 
 def test_a_key_without_the_scope_is_refused_before_its_body_is_read(
