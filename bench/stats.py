@@ -2,10 +2,10 @@
 
     python -m bench.stats [--scale 1] [--data DIR] [--rounds 7] [--templates 10000] [STEP ...]
 
-The steps are ``fill``, ``scan``, ``ask``, ``tail``, ``busy``, ``build`` and ``growth``, all but the
-last when none is named; with ``--data`` they may be taken one by one, on the data that ``fill``
-left there. With ``--minutes`` ``fill`` and ``scan`` stop after that time and go on when they are
-called again; ``--only`` names questions to scan.
+The steps are ``fill``, ``scan``, ``ask``, ``rank``, ``tail``, ``busy``, ``build`` and ``growth``,
+all but the last when none is named; with ``--data`` they may be taken one by one, on the data that
+``fill`` left there. With ``--minutes`` ``fill`` and ``scan`` stop after that time and go on when
+they are called again; ``--only`` names questions to scan.
 
 fill    a nation of 3,655 units (17 provinces with 200 communes and 15 departments each), 1,000
         procedures and three years of dossiers from a fixed seed. Some thousand templates are told
@@ -17,6 +17,8 @@ fill    a nation of 3,655 units (17 provinces with 200 communes and 15 departmen
 scan    each question answered by a look at every dossier, once, and kept.
 ask     each question in SQL and over HTTP, compared with what the scan found before a time is
         shown; rounds are interleaved, medians are shown with their range.
+rank    the places of all communes and of all departments over HTTP; each rate is compared with
+        that of the table by unit, which ``ask`` compares with the scan.
 tail    the same with versions in the log that nobody folds; compared with the scan where that is
         quick (a commune, a province).
 busy    over HTTP while a process of its own sends batches over HTTP to the same server: with
@@ -788,6 +790,28 @@ def summed(kept: Mapping[str, dict[str, object]], question: Question) -> dict[st
     return {"ms": None, "counts": [sums]}
 
 
+def rank(place: Place, rounds: int) -> None:
+    """Ask for the places of all units of a level, each rate compared with the table by unit."""
+    now = place.moment()
+    asked = next(one for one in questions(now.date()) if one.name == RANKING)
+    with serving(place.url, place.folder) as port:
+        client = Client(port, place.key())
+        table = {
+            row["unit"]: row["rates"]
+            for row in orjson.loads(client.ask(asked.address(now)))["rows"]
+        }
+        for level in ("commune", "department"):
+            path = f"/v1/rankings?unit=VN&level={level}&from={asked.first}&to={asked.last}"
+            body = client.ask(path)
+            rows = orjson.loads(body)["rows"]
+            assert rows, f"nobody of {level} has a place"
+            for row in rows:
+                assert row["rate"] in table[row["unit"]], f"another rate: {row['unit']}"
+            times = [timed(lambda p=path: client.ask(p))[0] for _ in range(rounds)]
+            say(f"{len(rows):,} of {level} in their places, {len(body) / 1e6:.1f} MB:", end=" ")
+            say(f"{shown(times)} ms over HTTP; goal 90 ms; load {os.getloadavg()[0]:.1f}")
+
+
 def _rounds(
     place: Place, client: Client, found: list[Measured], rounds: int, now: datetime | None
 ) -> None:
@@ -1049,7 +1073,7 @@ def sizes(database: Database) -> None:
         )
 
 
-STEPS = ("fill", "scan", "ask", "tail", "busy", "build")
+STEPS = ("fill", "scan", "ask", "rank", "tail", "busy", "build")
 BYTES, LOG = 1_150, 16e9
 """Bytes of a dossier on the disk with all that is made of it, and of the log at most."""
 
@@ -1099,13 +1123,15 @@ def take(
     place = place_in(folder, database, url)
     sizes(database)
     asking = {"ask": ("empty log", ask), "tail": ("with a log", ask_with_tail)}
+    others: dict[str, Callable[[], object]] = {
+        "scan": lambda: scan(place, ends_at, asked.only),
+        "build": lambda: build(database),
+        "rank": lambda: rank(place, asked.rounds),
+        "busy": lambda: ask_while_busy(place, asked.rounds, asked.seconds),
+    }
     for step in steps:
-        if step == "scan":
-            scan(place, ends_at, asked.only)
-        elif step == "build":
-            build(database)
-        elif step == "busy":
-            ask_while_busy(place, asked.rounds, asked.seconds)
+        if step in others:
+            others[step]()
         elif step in asking:
             name, work = asking[step]
             report(name, work(place, asked.rounds))
