@@ -61,7 +61,7 @@ def test_a_body_that_was_refused_is_let_go_before_garbage_is_looked_for(
             for _ in range(2)
         }
         tracemalloc.start()
-        for _ in range(4):
+        for _ in range(8):
             answer = client.post("/v1/dossiers/batch", content=crowded, headers=headers)
             answers.add(answer.status_code)
         held, most = tracemalloc.get_traced_memory()
@@ -71,7 +71,7 @@ def test_a_body_that_was_refused_is_let_go_before_garbage_is_looked_for(
 
     assert answers == {413}
     assert most > len(crowded), "nothing was read"
-    assert held < len(crowded)
+    assert held < 3 * len(crowded), "more than the last ones, which threads may still hold"
 
 
 def test_a_key_without_the_scope_is_refused_before_its_body_is_read(
