@@ -198,6 +198,29 @@ def test_sums_of_those_above_are_read_while_the_tree_is_theirs(session: WriteSes
     assert [_shown(rows) for rows in by_units] != counted
 
 
+def test_a_plan_for_any_unit_serves_no_unit_with_others_below_while_the_log_holds_more(
+    session: WriteSession,
+) -> None:
+    root = make_unit(session)
+    below = make_unit(session, "H44.A", parent=root)
+    folding.roll_up(session)
+    add_dossier(session, below, make_source(session), "HS-1")
+    period = Period(FIRST.date(), date(2026, 12, 31))
+    span = Span(period.begins, period.ends, period.first, period.last)
+    scopes = [Scope(unit.lft, unit.rgt) for unit in (root, below)]
+
+    found = [facts.counts(session, scope, [span]) for scope in scopes]
+
+    scanned = [[tallies.counts(session, scope, span)] for scope in scopes]
+    assert [[_shown(rows) for rows in one or ()] for one in found] == [
+        [_shown(rows) for rows in one] for one in scanned
+    ]
+    kept = [str(row[0]) for row in session.ask(b"SELECT statement FROM pg_prepared_statements")]
+    with_log = [one for one in kept if "tail AS MATERIALIZED" in one]
+    assert with_log, "a unit alone is asked by a plan that is kept"
+    assert not [one for one in with_log if "f.unit_id = $" in one]
+
+
 def test_a_new_name_leaves_the_sums_of_those_above_as_good_as_they_were(
     session: WriteSession,
 ) -> None:
