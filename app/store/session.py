@@ -69,6 +69,13 @@ class Trouble(StrEnum):
     BUSY = "busy"
 
 
+class CommittedFailure(RuntimeError):
+    """A transaction that had failed was to be committed, which PostgreSQL answers by undoing it.
+
+    Whoever swallows the error of a statement does it within a savepoint; anything else is a bug.
+    """
+
+
 @dataclass(eq=False, kw_only=True)
 class StorageUnavailable(AppError):
     """The database cannot serve now; nothing of the transaction was kept, so send again.
@@ -249,9 +256,14 @@ class WriteSession(ReadSession):
         """Commit, as only who opened the transaction does; what still waits travels with it.
 
         Whatever fails of it keeps the commit from being tried.
+
+        :raises CommittedFailure: a statement failed before, and somebody went on regardless.
         """
         with self._line() as line:
-            is_open = line.pgconn.transaction_status != TransactionStatus.IDLE
+            status = line.pgconn.transaction_status
+        if status == TransactionStatus.INERROR:
+            raise CommittedFailure
+        is_open = status != TransactionStatus.IDLE
         if is_open or self._waiting or self._is_under_way:
             self.send(b"COMMIT")
             self.flush()

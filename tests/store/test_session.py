@@ -1,5 +1,6 @@
 """Readers and writers."""
 
+import contextlib
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import make_url, text
 
 from app.store.line import Line
-from app.store.session import GRACE_SECONDS, Database, StorageUnavailable, Trouble
+from app.store.session import GRACE_SECONDS, CommittedFailure, Database, StorageUnavailable, Trouble
 from tests.faults.proxy import Fault, Proxy
 
 COUNT = text("SELECT count(*) FROM note")
@@ -48,6 +49,26 @@ def test_a_writer_that_raises_leaves_no_trace(notes: Database) -> None:
 
     with notes.read() as reader:
         assert reader.scalar(COUNT) == 0
+
+
+def test_a_failure_that_somebody_swallowed_is_never_committed(notes: Database) -> None:
+    with pytest.raises(CommittedFailure), notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        with contextlib.suppress(psycopg.Error):
+            session.ask(b"SELECT 1 / 0")
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 0
+
+
+def test_a_failure_within_a_savepoint_may_be_swallowed(notes: Database) -> None:
+    with notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1)"))
+        with contextlib.suppress(psycopg.Error), session.savepoint():
+            session.ask(b"SELECT 1 / 0")
+
+    with notes.read() as reader:
+        assert reader.scalar(COUNT) == 1
 
 
 def test_a_reader_sees_one_snapshot(notes: Database) -> None:
