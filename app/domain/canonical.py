@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from hashlib import sha256
 from json.encoder import encode_basestring as quote
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from app.domain.record import (
     ApplicantType,
@@ -51,8 +51,11 @@ def digest(kind: MessageKind, told: Told, *, at: datetime | None = None) -> str:
 
 def digest_of(kind: MessageKind, text: bytes, *, at: datetime | None = None) -> str:
     """Return the digest of a message whose facts are already written canonically."""
-    moment = "" if at is None else _instant_text(at)
-    return sha256(f"{kind.value}|{moment}|".encode() + text).hexdigest()
+    moment = b"" if at is None else _instant_text(at).encode()
+    return sha256(_OPENINGS[kind] + moment + b"|" + text).hexdigest()
+
+
+_OPENINGS: Final = {kind: f"{kind.value}|".encode() for kind in MessageKind}
 
 
 def to_plain(told: Told) -> dict[str, Plain]:

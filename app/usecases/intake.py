@@ -23,6 +23,9 @@ from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict
 Hash = Callable[[str], str]
 """Turns the number of an applicant into a keyed hash."""
 
+_BLOCK: Final = 64
+"""Bytes of a block of SHA-256."""
+
 SUPERIORS_ONLY = frozenset({MessageKind.VOID})
 """Events that only a superior unit may tell, with a reason (``dossiers:correct``)."""
 
@@ -50,10 +53,20 @@ class Reader(Protocol):
 
 
 def hasher(key: bytes) -> Hash:
-    """Return the keyed hash of applicants; without the key nobody can tell a number from it."""
+    """Return the keyed hash of applicants; without the key nobody can tell a number from it.
+
+    It is the HMAC-SHA256 of the number. What depends on the key alone is prepared once: RFC 2104
+    hashes a block made of the key before the text, and another before the hash of that.
+    """
+    block = (key if len(key) <= _BLOCK else hashlib.sha256(key).digest()).ljust(_BLOCK, b"\0")
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+    outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
 
     def hash_applicant(number: str) -> str:
-        return hmac.digest(key, number.encode(), hashlib.sha256).hex()
+        first, last = inner.copy(), outer.copy()
+        first.update(number.encode())
+        last.update(first.digest())
+        return last.hexdigest()
 
     return hash_applicant
 

@@ -1,6 +1,10 @@
 """From decoded values to ingest: readers by format, rights by event, hashes for persons."""
 
+import hmac
 from datetime import UTC, datetime
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.domain.faults import Fault
 from app.store.session import WriteSession
@@ -36,6 +40,13 @@ def test_the_hash_of_an_applicant_needs_the_key() -> None:
     assert one("025123456789") == intake.hasher(b"a")("025123456789")
     assert one("025123456789") != other("025123456789")
     assert len(one("x")) == 64
+
+
+@given(st.binary(max_size=200), st.text(max_size=100).filter(str.isprintable))
+def test_the_hash_of_an_applicant_is_the_hmac_of_the_standard_library(
+    key: bytes, number: str
+) -> None:
+    assert intake.hasher(key)(number) == hmac.digest(key, number.encode(), "sha256").hex()
 
 
 def test_a_line_that_could_not_be_read_is_kept_beside_the_good_ones(session: WriteSession) -> None:
