@@ -22,6 +22,7 @@ from app.api.problems import (
     MediaTypeUnsupported,
     Overloaded,
 )
+from app.api.wire import WHOLE_BODY
 from app.feeds.body import BodyTooLarge, decode_strict, gunzip, values_in
 
 JSON: Final = "application/json"
@@ -197,6 +198,18 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
     encoding = request.headers.get("content-encoding", "identity").strip().lower()
     if encoding not in {"", "identity", "gzip", "x-gzip"}:
         raise EncodingUnsupported
+    raw: bytes | None = request.scope.get("extensions", {}).get(WHOLE_BODY)
+    if raw is None:
+        raw = await _received(request, limit, within=within)
+    elif len(raw) > limit:
+        raise BodyTooLarge(limit=limit)
+    if encoding in {"gzip", "x-gzip"}:
+        return await run_in_threadpool(gunzip, raw, max_bytes=limit)
+    return raw
+
+
+async def _received(request: Request, limit: int, *, within: float) -> bytes:
+    """Return a body that comes in pieces, as sent."""
     pieces = bytearray()
     try:
         async with asyncio.timeout(within):
@@ -208,13 +221,9 @@ async def read(request: Request, limit: int, *, within: float) -> bytes:
                 if len(pieces) > limit:
                     raise BodyTooLarge(limit=limit)
                 if not message.get("more_body", False):
-                    break
+                    return bytes(pieces)
     except TimeoutError as error:
         raise BodySlow(seconds=int(within)) from error
-    raw = bytes(pieces)
-    if encoding in {"gzip", "x-gzip"}:
-        return await run_in_threadpool(gunzip, raw, max_bytes=limit)
-    return raw
 
 
 async def weight_of(raw: bytes) -> int:

@@ -18,6 +18,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from app import logs
+from app.api.wire import Wire
 from app.cli import database_of, tell
 from app.clock import system_clock
 from app.garbage import collect_rarely
@@ -208,7 +209,7 @@ def _serve(app: FastAPI, listener: socket.socket, begin: Callable[[], None]) -> 
     """Serve until told to stop; what is open then is answered, within limits."""
     config = uvicorn.Config(
         app,
-        http="h11",  # keeps the body of a request that asks for an upgrade, as Java's client does
+        http=Wire,  # with h11 behind it, which keeps the body of a request that asks for an upgrade
         ws="none",
         lifespan="off",
         log_config=None,
@@ -240,7 +241,7 @@ def _serve_many(settings: Settings) -> None:
         "app.cli.serve:asgi",
         factory=True,
         workers=settings.workers,
-        http="h11",
+        http=Wire,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -14,6 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from app.api.wire import Wire
 from app.deps import Installation
 from app.main import create_app
 from app.store.session import Database
@@ -114,11 +115,11 @@ def sender(client: TestClient, make_key: MakeKey) -> dict[str, str]:
 
 @pytest.fixture
 def server(app: FastAPI) -> Iterator[tuple[str, int]]:
-    """Give the address of a real server, as `serve` runs it (h11), for bytes on a socket."""
+    """Give the address of a real server, as `serve` runs it, for bytes on a socket."""
     listening = socket.create_server(("127.0.0.1", 0))
     host, port = listening.getsockname()
     running = uvicorn.Server(
-        uvicorn.Config(app, http="h11", lifespan="off", log_config=None, access_log=False)
+        uvicorn.Config(app, http=Wire, lifespan="off", log_config=None, access_log=False)
     )
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]})
     thread.start()
