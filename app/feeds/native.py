@@ -41,11 +41,13 @@ from app.feeds.reading import (
     flag,
     in_order,
     instant,
+    known,
     list_of,
     newest,
     note,
     number,
     read_fields,
+    remember,
     text,
     wrong_type,
 )
@@ -58,12 +60,14 @@ _name = text(MAX_NAME)
 _document = note(MAX_CODE)
 
 
+@known
 def _place(value: object) -> str:
     """Check the word for a unit or a case, which may be a name as people write it."""
     name = _name(value)
     return mask(name) if len(name) >= SHORTEST_NUMBER else name
 
 
+@known
 def _procedure(value: object) -> str:
     """Check the code of a procedure, in whose place somebody may have typed a number of theirs."""
     code = _code(value)
@@ -181,8 +185,8 @@ def read_record(
     facts, faults = read_fields(raw, _RECORD)
     number_of_dossier = _settle_code(facts, raw, code, faults)
     faults += contradictions(facts, now=now)
-    stamp = facts.pop("source_updated_at", None)
-    if isinstance(stamp, datetime) and stamp > now + AHEAD:
+    stamp: Any = facts.pop("source_updated_at", None)
+    if stamp is not None and stamp > now + AHEAD:
         faults.append(Fault("/source_updated_at", "record.too_far_ahead"))
     if faults or number_of_dossier is None:
         return bounded(faults)
@@ -190,30 +194,26 @@ def read_record(
         facts["applicant_hash"] = _hashed(facts.pop("applicant_key"), hash_applicant)
     if "official" in facts:
         facts["official"] = pseudonym(facts["official"], hash_applicant)
-    stamped = isinstance(stamp, datetime)
-    return RecordIn(
-        code=number_of_dossier,
-        source_updated_at=stamp if isinstance(stamp, datetime) else newest(facts, now=now),
-        stamped=stamped,
-        told=told_of(facts),
-    )
+    stamped = stamp is not None
+    told_at = stamp if stamped else newest(facts, now=now)
+    return RecordIn(number_of_dossier, told_at, stamped, told_of(facts))
 
 
 def _settle_code(
     facts: dict[str, object], raw: Mapping[str, object], code: str | None, faults: list[Fault]
 ) -> str | None:
     """Take the number of the dossier out of the facts and hold it against the path."""
-    told = facts.pop("code", None)
+    told: str | None = facts.pop("code", None)  # type: ignore[assignment]  # so it was checked
     if code is None:
-        if "code" not in raw:
+        if told is None and "code" not in raw:
             faults.append(Fault("/code", "record.required"))
-        return told if isinstance(told, str) else None
+        return told
     try:
         named = _code(code)
     except Flaw as error:
         faults += [fault.under("/code") for fault in error.faults]
         return None
-    if isinstance(told, str) and told != named:
+    if told is not None and told != named:
         faults.append(Fault("/code", "record.code_differs"))
     return named
 
@@ -229,7 +229,7 @@ def code_in(raw: object) -> str | None:
 
 
 def _hashed(key: object, hash_applicant: Hash) -> str | None:
-    return hash_applicant("".join(key.split())) if isinstance(key, str) else None
+    return hash_applicant(key.replace(" ", "")) if isinstance(key, str) else None
 
 
 _PSEUDONYM = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
@@ -243,10 +243,21 @@ def pseudonym(official: object, hash_key: Hash) -> str | None:
     """
     if not isinstance(official, str):
         return None
+    found = _PSEUDONYMS.get(official)
+    if found is None:
+        if not _is_pseudonym(official):
+            return f"#{hash_key(official)[:24]}"
+        found = official
+        remember(_PSEUDONYMS, official, official)
+    return found
+
+
+_PSEUDONYMS: Final[dict[str, str]] = {}
+
+
+def _is_pseudonym(official: str) -> bool:
     is_plain = _PSEUDONYM.fullmatch(official) is not None
-    if is_plain and (len(official) < SHORTEST_NUMBER or not is_personal(official)):
-        return official
-    return f"#{hash_key(official)[:24]}"
+    return is_plain and (len(official) < SHORTEST_NUMBER or not is_personal(official))
 
 
 # ------------------------------------------------------------------ events

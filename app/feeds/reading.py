@@ -53,6 +53,8 @@ NO_POINTERS: Mapping[str, str] = MappingProxyType({})
 Hash: TypeAlias = Callable[[str], str]
 """Turns the number of an applicant into a keyed hash; the number itself is never kept."""
 
+_Value = TypeVar("_Value")
+
 Checker: TypeAlias = Callable[[object], object]
 
 
@@ -111,9 +113,7 @@ def text(limit: int) -> Callable[[object], str]:
     """Return a checker of codes and names: NFC, trimmed, one line, at most ``limit`` long."""
 
     def check(value: object) -> str:
-        if type(value) is not str:
-            raise wrong_type(value, "record.not_text")
-        if value.isascii() and value.isprintable() and 0 < len(value) <= limit:
+        if type(value) is str and value.isascii() and value.isprintable() and len(value) <= limit:
             found = value.strip()
             if found:
                 return found
@@ -122,7 +122,9 @@ def text(limit: int) -> Callable[[object], str]:
     return check
 
 
-def _odd_text(value: str, limit: int) -> str:
+def _odd_text(value: object, limit: int) -> str:
+    if type(value) is not str:
+        raise wrong_type(value, "record.not_text")
     if len(value) > 4 * limit:
         raise flaw("record.too_long", limit=str(limit))
     found = unicodedata.normalize("NFC", value).strip()
@@ -135,6 +137,34 @@ def _odd_text(value: str, limit: int) -> str:
     if len(found) > limit:
         raise flaw("record.too_long", limit=str(limit))
     return found
+
+
+MOST_KNOWN = 8_192
+
+
+def remember(memory: dict[str, _Value], text: str, value: _Value) -> None:
+    """Keep what a text means, in a memory that begins anew when it is full."""
+    if len(memory) >= MOST_KNOWN:
+        memory.clear()
+    memory[text] = value
+
+
+def known(check: Callable[[object], str]) -> Callable[[object], str]:
+    """Return the same checker with a memory for the words that come in many records.
+
+    Only a text that is fine as it stands is remembered, so nothing stays that was masked.
+    """
+    fine: dict[str, str] = {}
+
+    def look(value: object) -> str:
+        found = fine.get(value) if type(value) is str else None
+        if found is None:
+            found = check(value)
+            if found == value:
+                remember(fine, found, found)
+        return found
+
+    return look
 
 
 def note(limit: int) -> Callable[[object], str]:
@@ -211,23 +241,41 @@ _SHIFTS = {
 """The offsets in use, so that an instant in the usual form is read without a pattern."""
 
 
+_HOURS: dict[str, datetime] = {}
+_RESTS: dict[str, timedelta] = {}
+"""The halves of instants in the usual form: the day with its hour, and minute, second and offset.
+A month has some hundred of the first and an offset 3,600 of the other, so most instants are two
+look-ups and a sum."""
+
+
 def instant(value: object) -> datetime:
     """Accept an instant of RFC 3339 with its offset, in the years 2000–2100; give it in UTC."""
-    if type(value) is not str:
-        raise wrong_type(value, "record.not_instant")
-    shift = _SHIFTS.get(value[19:])
-    if shift is None or value[4:17:3] != "--T::":
-        return _odd_instant(value)
+    if type(value) is str:
+        hour, rest = _HOURS.get(value[:13]), _RESTS.get(value[13:])
+        if hour is not None and rest is not None:
+            return hour + rest
+        shift = _SHIFTS.get(value[19:])
+        if shift is not None and value[4:17:3] == "--T::":
+            return _usual_instant(value, shift)
+    return _odd_instant(value)
+
+
+def _usual_instant(value: str, shift: timedelta) -> datetime:
     try:
-        moment = datetime.fromisoformat(value[:19] + "+00:00")
+        moment = datetime.fromisoformat(value[:19] + "Z")
     except ValueError:
         raise flaw("record.not_instant") from None
-    if FIRST_YEAR <= moment.year <= LAST_YEAR:
-        return moment - shift
-    raise out_of_years()
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise out_of_years()
+    hour = moment.replace(minute=0, second=0)
+    remember(_HOURS, value[:13], hour)
+    remember(_RESTS, value[13:], moment - hour - shift)
+    return moment - shift
 
 
-def _odd_instant(value: str) -> datetime:
+def _odd_instant(value: object) -> datetime:
+    if type(value) is not str:
+        raise wrong_type(value, "record.not_instant")
     if _INSTANT.fullmatch(value) is None:
         is_naive = _NAIVE.fullmatch(value) is not None
         raise flaw("record.naive_instant" if is_naive else "record.not_instant")
@@ -304,18 +352,20 @@ def read_fields(raw: Mapping[str, object], fields: Fields) -> tuple[dict[str, ob
     """Check an object field by field; unknown names are faults, null stays None."""
     facts: dict[str, object] = {}
     faults: list[Fault] = []
-    checkers = fields.checkers
+    check_of, not_null = fields.checkers.get, fields.not_null
     for name, value in raw.items():
-        check = checkers.get(name)
-        if check is None:
-            faults.append(_unknown_field(name, fields))
+        check = check_of(name)
+        if check is not None and value is not None:
+            try:
+                facts[name] = check(value)
+            except Flaw as error:
+                faults += [fault.under(f"/{name}") for fault in error.faults]
+        elif check is not None and name not in not_null:
+            facts[name] = None
+        else:
+            faults.append(_unknown_field(name, fields) if check is None else _null(name))
             if len(faults) > MAX_FAULTS:
                 break
-            continue
-        try:
-            facts[name] = check(value) if value is not None else _null(name, fields)
-        except Flaw as error:
-            faults += [fault.under(f"/{name}") for fault in error.faults]
     for name in fields.required:
         if name not in raw:
             faults.append(Fault(f"/{name}", "record.required"))
@@ -332,10 +382,8 @@ def bounded(faults: list[Fault]) -> tuple[Fault, ...]:
     )
 
 
-def _null(name: str, fields: Fields) -> object:
-    if name in fields.not_null:
-        raise flaw("record.null")
-    return None
+def _null(name: str) -> Fault:
+    return Fault(f"/{name}", "record.null")
 
 
 def _unknown_field(name: str, fields: Fields) -> Fault:
@@ -360,14 +408,13 @@ def contradictions(
     """
     horizon = now + AHEAD
     told = facts.get
-    faults = [
-        Fault(f"/{pointers.get(name, name)}", "record.too_far_ahead")
-        for name in HAPPENED
-        if (moment := told(name)) is not None and moment > horizon
-    ]
-    received_at = facts.get("received_at")
-    finish = "finished_at" if facts.get("finished_at") is not None else "returned_at"
-    finished_at = facts.get(finish)
+    faults: list[Fault] = []
+    for name in HAPPENED:
+        moment = told(name)
+        if moment is not None and moment > horizon:
+            faults.append(Fault(f"/{pointers.get(name, name)}", "record.too_far_ahead"))
+    finish = "finished_at" if told("finished_at") is not None else "returned_at"
+    finished_at, received_at = told(finish), told("received_at")
     if received_at is not None and finished_at is not None and finished_at < received_at:
         received_on = received_at.astimezone(ZONE).date()
         finished_on = finished_at.astimezone(ZONE).date()

@@ -88,7 +88,7 @@ class Sender:
 class Incoming:
     """One record or event, decoded; ``index`` is its place in the batch.
 
-    ``strip`` gives what may be kept of it if it is refused; without it nothing is kept.
+    ``strip`` gives what may be kept of ``raw`` if it is refused; without it nothing is kept.
     """
 
     index: int
@@ -98,7 +98,8 @@ class Incoming:
     source_updated_at: datetime
     stamped: bool
     told: Told
-    strip: Callable[[], Mapping[str, Any]] | None = None
+    raw: Any = None
+    strip: Callable[[Any], Mapping[str, Any]] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,9 +240,9 @@ def _kept_back(
     """Put into quarantine what could be read and may not be told by this sender."""
     sent = {one.index: one for one in readable}
     refused = [
-        Unreadable(one.index, one.code, strip(), one.faults)
+        Unreadable(one.index, one.code, told.strip(told.raw), one.faults)
         for one in found
-        if one.word is VerdictWord.QUARANTINED and (strip := sent[one.index].strip) is not None
+        if one.word is VerdictWord.QUARANTINED and (told := sent[one.index]).strip is not None
     ]
     if not refused:
         return list(found)

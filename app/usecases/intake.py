@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
-from functools import partial
 from typing import Any, Final, Protocol
 
 from app.domain.faults import Fault
@@ -26,6 +25,7 @@ Hash = Callable[[str], str]
 _BLOCK: Final = 64
 """Bytes of a block of SHA-256."""
 
+_RECORD: Final = MessageKind.RECORD
 SUPERIORS_ONLY = frozenset({MessageKind.VOID})
 """Events that only a superior unit may tell, with a reason (``dossiers:correct``)."""
 
@@ -205,7 +205,7 @@ def table_rows(
     for index, row in enumerate(rows):
         one = reader.read(row, now=now, hash_applicant=hash_applicant)
         if isinstance(one, RecordIn):
-            found.append(_incoming(index, one, partial(reader.strip, row)))
+            found.append(_incoming(index, one, row, reader.strip))
         else:
             found.append(Unreadable(index, reader.code_in(row), reader.strip(row), one))
     return ingest.accept(session, found, by=by, door=IMPORT, now=now)
@@ -287,26 +287,20 @@ def _read_all(
             found.append(Unreadable(index, None, {}, (raw,)))
             continue
         one = read(raw)
-        if isinstance(one, RecordIn | EventIn):
-            found.append(_incoming(index, one, partial(strip, raw)))
-        else:
+        if isinstance(one, tuple):
             found.append(Unreadable(index, code_in(raw) or None, strip(raw), one))
+        else:
+            found.append(_incoming(index, one, raw, strip))
     return found
 
 
 def _incoming(
-    index: int, one: RecordIn | EventIn, strip: Callable[[], Mapping[str, Any]] | None = None
+    index: int,
+    one: RecordIn | EventIn,
+    raw: Any = None,
+    strip: Callable[[Any], Mapping[str, Any]] | None = None,
 ) -> Incoming:
-    kind, at = MessageKind.RECORD, one.source_updated_at
+    stamp, stamped = one.source_updated_at, one.stamped
     if isinstance(one, EventIn):
-        kind, at = one.kind, one.at
-    return Incoming(
-        index=index,
-        code=one.code,
-        kind=kind,
-        at=at,
-        source_updated_at=one.source_updated_at,
-        stamped=one.stamped,
-        told=one.told,
-        strip=strip,
-    )
+        return Incoming(index, one.code, one.kind, one.at, stamp, stamped, one.told, raw, strip)
+    return Incoming(index, one.code, _RECORD, stamp, stamp, stamped, one.told, raw, strip)

@@ -12,6 +12,7 @@ from app.domain.faults import Fault
 from app.domain.record import PauseTold, Status
 from app.feeds.body import BodyNul, Broken
 from app.feeds.reading import (
+    MOST_KNOWN,
     Fields,
     Flaw,
     bounded,
@@ -21,11 +22,13 @@ from app.feeds.reading import (
     flag,
     in_order,
     instant,
+    known,
     list_of,
     newest,
     note,
     number,
     read_fields,
+    remember,
     text,
 )
 from app.i18n import Language, catalogue
@@ -119,6 +122,39 @@ def test_every_instant_is_read_as_written(moment: datetime) -> None:
     assert instant(exact.isoformat()) == exact.astimezone(UTC)
 
 
+halves = st.tuples(
+    st.datetimes(datetime.fromisoformat("2000-01-01"), datetime.fromisoformat("2100-12-31")),
+    st.integers(0, 59),
+    st.integers(0, 59),
+    st.sampled_from(["Z", "+00:00", "+07:00", "-07:00", "+08:45"]),
+)
+
+
+@given(st.lists(halves, min_size=2, max_size=2))
+def test_an_instant_made_of_halves_told_before_is_read_as_written(
+    told: list[tuple[datetime, int, int, str]],
+) -> None:
+    hours = [f"{moment:%Y-%m-%dT%H}" for moment, _, _, _ in told]
+    rests = [f":{minute:02}:{second:02}{offset}" for _, minute, second, offset in told]
+    for hour, rest in zip(hours, rests, strict=True):
+        instant(hour + rest)
+
+    for hour in hours:
+        for rest in rests:
+            assert instant(hour + rest) == datetime.fromisoformat(hour + rest)
+            assert instant(hour + rest).tzinfo is UTC
+
+
+def test_what_is_wrong_with_one_half_is_told_whatever_was_read_before() -> None:
+    instant("2026-08-03T09:10:00+07:00")
+
+    assert refusal(instant, "2026-08-03T24:10:00+07:00") == "record.not_instant"
+    assert refusal(instant, "2026-08-03T09:60:00+07:00") == "record.not_instant"
+    assert refusal(instant, "2026-08-03T09") == "record.not_instant"
+    assert refusal(instant, ":10:00+07:00") == "record.not_instant"
+    assert refusal(instant, "1999-08-03T09:10:00+07:00") == "record.year_range"
+
+
 @given(st.text(st.sampled_from("0123456789-T:Z+. W"), min_size=18, max_size=27))
 def test_the_quick_way_accepts_nothing_that_the_pattern_refuses(value: str) -> None:
     pattern = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
@@ -131,6 +167,33 @@ def test_the_quick_way_accepts_nothing_that_the_pattern_refuses(value: str) -> N
 
 
 # ------------------------------------------------------------------ other single values
+
+
+def test_only_words_that_are_fine_as_they_stand_are_remembered() -> None:
+    asked: list[object] = []
+
+    def check(value: object) -> str:
+        asked.append(value)
+        if type(value) is not str:
+            raise Flaw
+        return value.strip()
+
+    look = known(check)
+
+    assert [look(word) for word in ("a", "a", " a", " a", "a")] == ["a"] * 5
+    assert asked == ["a", " a", " a"]
+    with pytest.raises(Flaw):
+        look(["a"])
+
+
+def test_a_memory_of_words_begins_anew_when_it_is_full() -> None:
+    memory: dict[str, int] = {}
+
+    for place in range(2 * MOST_KNOWN + 5):
+        remember(memory, str(place), place)
+        assert memory[str(place)] == place
+
+    assert len(memory) == 5
 
 
 @pytest.mark.parametrize(
