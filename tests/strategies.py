@@ -108,14 +108,30 @@ def histories(units: tuple[str, ...] = ("A",)) -> st.SearchStrategy[list[Message
     ).map(lambda pair: [pair[0], *pair[1]])
 
 
+@st.composite
+def _after(draw: st.DrawFn, received_at: datetime) -> tuple[PauseTold, ...]:
+    """Draw one pause that began after a receipt, and sometimes the dates told with it."""
+    started_at = received_at + timedelta(minutes=draw(st.integers(0, 60 * 24 * 12)))
+    ended_at = started_at + timedelta(minutes=draw(st.integers(0, 60 * 24 * 12)))
+    dates = st.one_of(st.none(), st.none(), instants)
+    kind = draw(st.sampled_from(["supplement", "payment", "stopped", "other"]))
+    return (PauseTold(kind, started_at, ended_at, draw(dates), draw(dates)),)
+
+
 _OF_DATES = (Status.RECEIVED, Status.PROCESSING, Status.FINISHED, Status.RETURNED)
 
 
 @st.composite
 def plain_histories(draw: st.DrawFn) -> list[Message]:
-    """Draw one to three records of dates alone, at one unit, most of them for one due date."""
+    """Draw one to three records of dates alone, at one unit, most of them for one due date.
+
+    Half of them tell of a pause, most of those of one that began after the receipt.
+    """
     due_at = draw(st.one_of(st.none(), instants))
-    known = Told(unit="A", procedure="P", received_at=draw(instants))
+    received_at = draw(instants)
+    known = Told(unit="A", procedure="P", received_at=received_at)
+    if draw(st.booleans()):
+        known["pauses"] = draw(st.one_of(_after(received_at), pauses()))
     found = []
     for _ in range(draw(st.integers(1, 3))):
         told = Told(**known)
@@ -126,7 +142,14 @@ def plain_histories(draw: st.DrawFn) -> list[Message]:
         for name in ("submitted_at", "clock_start_at", "finished_at", "returned_at", "entered_at"):
             if draw(st.integers(0, 2)) == 0:
                 told[name] = draw(st.one_of(st.none(), instants))
+        paused = told.get("pauses")
+        if paused and told.get("finished_at") and draw(st.booleans()):
+            minutes = draw(st.integers(0, 60 * 24 * 12))
+            resumed_at = paused[0].ended_at or paused[0].started_at
+            told["finished_at"] = resumed_at + timedelta(minutes=minutes)
         known["finished_at"] = told.get("finished_at")
+        if draw(st.integers(0, 7)) == 0:
+            known["pauses"] = draw(st.one_of(st.none(), st.just(()), _after(received_at)))
         at = draw(instants)
         late = draw(st.integers(0, 60 * 24 * 20))
         heard = at + timedelta(minutes=late)

@@ -214,6 +214,8 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
     later, so among them the order of arrival is the order of news.
     """
     ordered = list(messages)
+    if _is_ascending(ordered):
+        return ordered
     if len({one.source_updated_at for one in ordered}) == len(ordered):
         ordered.sort(key=_stamp)
         return ordered
@@ -230,7 +232,33 @@ def in_order(messages: Iterable[Message]) -> list[Message]:
     ]
 
 
+def _is_ascending(messages: Sequence[Message]) -> bool:
+    """Tell whether each message is newer than the one before it, as most arrive."""
+    last: datetime | None = None
+    for one in messages:
+        stamp = one.source_updated_at
+        if last is not None and stamp <= last:
+            return False
+        last = stamp
+    return True
+
+
 _stamp = attrgetter("source_updated_at")
+
+
+def _step_at(message: Message, statuses: Sequence[tuple[datetime, Status]]) -> datetime:
+    """Return when a record's status began: its stamp, or for unstamped news our own sight.
+
+    A snapshot without a stamp that differs from an earlier one only by its status carries no date
+    of that change; the first moment at which we saw it is the earliest that is certain.
+    """
+    stamp = message.source_updated_at
+    if message.stamped or not statuses:
+        return stamp
+    newest, status = statuses[-1]
+    if stamp > newest or status == message.told.get("status"):
+        return stamp
+    return max(message.recorded_at, newest)
 
 
 class _Reader:
@@ -247,7 +275,7 @@ class _Reader:
         self.voided_at: datetime | None = None
         self.apology_at: datetime | None = None
         self.apology_exempt = False
-        self.last_seen: datetime | None = None
+        self.is_seen = False
         self.issues: set[Issue] = set()
 
     def read(self, message: Message) -> None:
@@ -296,23 +324,9 @@ class _Reader:
         if extension is not None:
             self._extend(extension)
             self._apologise(extension.issued_at)
-        self._status(told.get("status"), self._step_at(message), message)
-        self.last_seen = message.recorded_at
-
-    def _step_at(self, message: Message) -> datetime:
-        """Return when a record's status began: its stamp, or for unstamped news our own sight.
-
-        A snapshot without a stamp that differs from an earlier one only by its status carries no
-        date of that change; the first moment at which we saw it is the earliest that is certain.
-        """
-        if message.stamped or not self.statuses or self.last_seen is None:
-            return message.source_updated_at
-        if self.statuses[-1][1] == message.told.get("status"):
-            return message.source_updated_at
-        newest = self.statuses[-1][0]
-        if message.source_updated_at > newest:
-            return message.source_updated_at
-        return max(message.recorded_at, newest)
+        statuses = self.statuses if self.is_seen else ()
+        self._status(told.get("status"), _step_at(message, statuses), message)
+        self.is_seen = True
 
     def _move(self, message: Message, unit: str | None) -> None:
         if unit is None:
@@ -490,74 +504,134 @@ def gather(
 
     :raises KeyError: a word for a unit is missing from ``units``.
     """
-    if len(messages) == 1 and (plain := plain_history(messages[0], units, heirs)) is not None:
+    plain = plain_history(messages, units, heirs)
+    if plain is not None:
         return plain
     return gather_all(messages, units, nowhere=nowhere, heirs=heirs)
 
 
-def plain_history(message: Message, units: Units, heirs: Heirs = _NO_HEIRS) -> History | None:
-    """Read the one record of a dossier, if it tells of nothing but dates; None if of more.
+def plain_history(
+    messages: Sequence[Message], units: Units, heirs: Heirs = _NO_HEIRS
+) -> History | None:
+    """Read records that tell of little more than dates; None if they tell of more.
 
-    Most dossiers are told first in this way: at one unit, without pause, letter or withdrawal.
-    ``gather_all`` says the same of them, only slower.
+    Most dossiers are told in this way: received, finished and returned, at one unit, some with
+    pauses; without letter, withdrawal, reopening, or a second date of the finish. ``gather_all``
+    says the same of them, only slower.
 
-    :raises KeyError: the word for its unit is missing from ``units``.
+    :raises KeyError: the word for a unit is missing from ``units``.
     """
-    told = message.told
-    status, unit = told.get("status"), told.get("unit")
-    if (
-        message.kind is not _RECORD
-        or unit is None
-        or status in _SPECIAL
-        or told.get("pauses")
-        or told.get("extension") is not None
-    ):
+    news = messages if len(messages) == 1 else in_order(messages)
+    held = _plain_unit(news, units)
+    end = None if held is None or held in heirs else _plain_end(news)
+    if held is None or end is None:
         return None
-    held = units[message.root, unit]
-    if held in heirs:
-        return None
-    stamp, heard = message.source_updated_at, message.recorded_at
-    issues = _NO_ISSUES
-    closings: tuple[Closing, ...] = ()
-    ended = told.get("finished_at")
-    if ended is not None:
-        closings = (Closing(_FINISHED, ended, ended, stamp),)
-    elif (ended := told.get("returned_at")) is not None:
-        closings = (Closing(_FINISHED, ended, ended, ended),)
-        issues = _FROM_RETURN
-    due_at = told.get("due_at")
-    promise = None
-    if due_at is not None:
-        is_approved = bool(told.get("approved"))
-        document = told.get("document")
-        promise = Promise(due_at, _RECORD.value, document, heard, stamp, is_approved)
+    last = news[-1]
+    facts, root, heard = last.told, last.root, last.recorded_at
+    first_heard, known_at = heard, heard
+    status = facts.get("status")
+    status_at, issues = None if status is None else last.source_updated_at, _NO_ISSUES
+    if len(news) > 1:
+        facts, root = _facts_of(news), _root_of(news)
+        status_at, issues = _plain_steps(news)
+        every = [one.recorded_at for one in messages]
+        first_heard, heard = min(every), max(every)
+        known_at = _rules_known_at(messages, ())
+    closings, is_returned = end
     return History(
-        told,
+        facts,
         (Stay(held, None),),
         closings,
-        (),  # pauses
+        facts.get("pauses") or (),
         (),  # inferred ones
         (),  # extensions
-        promise,
+        _promises(messages)[0],
         (),  # corrections
         None,  # voided
-        None if status is None else stamp,
+        status_at,
         None,  # an apology
         False,  # an exemption from one
+        first_heard,
         heard,
-        heard,
-        stamp,
-        message.root,
-        heard,
+        last.source_updated_at,
+        root,
+        known_at,
         (),  # calendar changes
-        issues,
+        issues | _FROM_RETURN if is_returned else issues,
     )
+
+
+def _plain_unit(news: Sequence[Message], units: Units) -> int | None:
+    """Return the unit that all name; None without one, or if one tells of more than dates."""
+    found: int | None = None
+    for message in news:
+        told = message.told
+        if (
+            message.kind is not _RECORD
+            or told.get("status") in _SPECIAL
+            or told.get("extension") is not None
+        ):
+            return None
+        unit = told.get("unit")
+        if unit is not None:
+            held = units[message.root, unit]
+            if found is not None and held != found:
+                return None
+            found = held
+    return found
+
+
+def _plain_end(news: Sequence[Message]) -> tuple[tuple[Closing, ...], bool] | None:
+    """Return the one end, and whether it is known from the return alone; None if it was moved."""
+    ended: datetime | None = None
+    stamp: datetime | None = None
+    for message in news:
+        at = message.told.get("finished_at")
+        if ended is None:
+            ended, stamp = at, message.source_updated_at
+        elif at != ended and (at is not None or message.told.get("status") in OPEN_STATUSES):
+            return None
+    if ended is not None and stamp is not None:
+        return (Closing(_FINISHED, ended, ended, stamp),), False
+    for message in news:
+        at = message.told.get("returned_at")
+        if at is not None:
+            return (Closing(_FINISHED, at, at, at),), True
+    return (), False
+
+
+def _plain_steps(news: Sequence[Message]) -> tuple[datetime | None, frozenset[Issue]]:
+    """Return since when the last status holds, and whether one led backwards."""
+    statuses: list[tuple[datetime, Status]] = []
+    issues = _NO_ISSUES
+    for message in news:
+        status = message.told.get("status")
+        if status is None or (statuses and statuses[-1][1] is status):
+            continue
+        if statuses and _RANK[status] < _RANK[statuses[-1][1]]:
+            issues = _BACKWARDS
+        statuses.append((_step_at(message, statuses), status))
+    return statuses[-1][0] if statuses else None, issues
+
+
+def _facts_of(news: Sequence[Message]) -> Told:
+    """Return what was told last of each fact."""
+    facts: Told = {}
+    for message in news:
+        facts.update(message.told)
+    return facts
+
+
+def _root_of(news: Sequence[Message]) -> int:
+    """Return the root whose words name the procedure: that of the last who told it."""
+    return next((one.root for one in reversed(news) if "procedure" in one.told), news[0].root)
 
 
 _SPECIAL = _SUSPENDING | _REFUSED
 """Statuses that say more than that a dossier is open or finished."""
 _NO_ISSUES: Final = frozenset[Issue]()
 _FROM_RETURN: Final = frozenset({Issue.FINISH_FROM_RETURN})
+_BACKWARDS: Final = frozenset({Issue.STATUS_BACKWARDS})
 
 
 def gather_all(
@@ -607,7 +681,7 @@ def gather_all(
         first_recorded_at=min(heard),
         last_recorded_at=max(heard),
         source_updated_at=news[-1].source_updated_at,
-        root=next((one.root for one in reversed(news) if "procedure" in one.told), news[0].root),
+        root=_root_of(news),
         rules_known_at=_rules_known_at(messages, applied),
         calendar_changes=_calendar_changes(applied) if applied else (),
         issues=frozenset(reader.issues),
@@ -675,36 +749,39 @@ def _promises(messages: Sequence[Message]) -> tuple[Promise | None, tuple[Promis
     has passed and would move it later replaces nothing.
     """
     held: Message | None = None
-    found: Promise | None = None
+    held_due: datetime | None = None
     corrections: list[Promise] = []
     for message in messages:
         due_at = _promised_in(message)
         if due_at is None or message.kind not in _NAMES_DUE:
             continue
-        told = Promise(
-            due_at,
-            message.kind.value,
-            message.told.get("document"),
-            message.recorded_at,
-            message.source_updated_at,
-            bool(message.told.get("approved")),
-        )
         if message.kind is _CORRECTION:
-            corrections.append(told)
-        elif held is None or found is None or _replaces(message, held, found.due_at):
-            held, found = message, told
+            corrections.append(_promise(message, due_at))
+        elif held is None or held_due is None or _replaces(message, due_at, held, held_due):
+            held, held_due = message, due_at
     if len(corrections) > 1:
         corrections.sort(key=lambda one: (one.learned_at, one.told_at))
+    found = None if held is None or held_due is None else _promise(held, held_due)
     return found, tuple(corrections)
+
+
+def _promise(message: Message, due_at: datetime) -> Promise:
+    told = message.told
+    return Promise(
+        due_at,
+        message.kind.value,
+        told.get("document"),
+        message.recorded_at,
+        message.source_updated_at,
+        bool(told.get("approved")),
+    )
 
 
 _NAMES_DUE = frozenset({_RECORD, _CORRECTION})
 
 
-def _replaces(message: Message, held: Message, held_due: datetime) -> bool:
+def _replaces(message: Message, due_at: datetime, held: Message, held_due: datetime) -> bool:
     """Tell whether a record that arrives later is the earlier promise."""
-    if not message.order < held.order:
+    if message.source_updated_at > held.source_updated_at or not message.order < held.order:
         return False
-    due_at = _promised_in(message)
-    moves_later = due_at is not None and due_at > held_due
-    return not (moves_later and _local(message.recorded_at) > _local(held_due))
+    return not (due_at > held_due and _local(message.recorded_at) > _local(held_due))

@@ -1,28 +1,32 @@
 """The shortest way from a plain history to what is counted of it.
 
-Most dossiers are told by records of dates alone, at one unit: no pause, no letter, no correction,
-no withdrawal, a limit in days. For them every reading follows from one due date or two, and the
-edges from three or four instants. ``read`` says so without the values in between; ``reading.read``,
-``edges.edges`` and ``quality.find`` say the same of them, only slower, and a property test holds
-both equal for whatever is drawn. What is not plain is left to those.
+Most dossiers are told by records of dates alone, at one unit: no letter, no correction, no
+withdrawal, a limit in days, at most one pause that is over. For them every reading follows from one
+due date or two, and the edges from three instants or a few more. ``read`` says so without the
+values in between; ``reading.read``, ``edges.edges`` and ``quality.find`` say the same of them, only
+slower, and a property test holds both equal for whatever is drawn. What is not plain is left to
+those.
 """
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, ParamSpec
 
 from app.domain import quality
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
-from app.domain.deadline import BY_DAY, Due, compute_due, days_taken, promise
+from app.domain.deadline import BY_DAY, Due, compute_due, days_taken, due_phases, promise
 from app.domain.dossier import Closing, Ending, History, Issue, in_order
 from app.domain.edges import judge
 from app.domain.limits import LimitKind, TimeLimit
-from app.domain.procedure import Procedure
+from app.domain.pauses import DEFAULT_POLICIES, Pause, PauseKind
+from app.domain.procedure import LimitVersion, Procedure
 from app.domain.reading import intake_due
 from app.domain.record import Channel, Message, MessageKind, Status, Told
 from app.domain.timeliness import FINISHES, JUST, Flow, Reading, State
 from app.domain.values import immutable
+
+Asked = ParamSpec("Asked")
 
 IntakeLimit = Callable[[date], TimeLimit]
 """Gives the limit of intake in force on the day on which a dossier was handed in."""
@@ -41,13 +45,16 @@ class Line(NamedTuple):
 OtherLine = tuple[Reading, Due | None, Line]
 """Another reading, its due value and its line."""
 
+_Dues = tuple[Due | None, ...]
+"""The due value held from the receipt on, and the one after a pause that it met."""
+
 
 @immutable
 class Plain:
     """What the law says of a plain history.
 
-    ``line`` is that of the promise; ``other`` is the one reading that differs from it, with its
-    due value and its line. ``is_open`` tells whether the unit holds it and owes a result.
+    ``line`` is that of the promise and ``due`` what it holds last; ``others`` are the readings
+    that differ from it. ``is_open`` tells whether the unit holds it and owes a result.
     """
 
     limit_kind: LimitKind | None
@@ -55,8 +62,9 @@ class Plain:
     due: Due | None
     due_origin: str
     line: Line
-    other: OtherLine | None
+    others: list[OtherLine]
     is_open: bool
+    supplement_at: list[datetime]
     issues: list[Issue]
 
 
@@ -78,38 +86,56 @@ def read(
     if received_at is None or not _is_plain(history, messages):
         return None
     begun = facts.get("clock_start_at") or received_at
-    limit = None if procedure is None else _limit(procedure, facts, calendar, begun)
+    version = None if procedure is None else _version(procedure, facts, calendar, begun)
+    limit = None if version is None else version.limit
     if limit is not None and (limit.kind not in BY_DAY or limit.is_half):
         return None
     issues = _noticed(code, messages, history, calendar, procedure)
-    computed = _computed(calendar, limit, begun, issues)
-    due = _due(history, calendar, computed, issues)
+    law = _computed(calendar, limit, begun, issues)
+    told = _told(history, calendar, law, issues)
+    pause: Pause | None = None
+    if not history.pauses:
+        dues, others = _unmoved(told, law)
+    else:
+        pause = _pause(history, version, since=max(begun, received_at))
+        moved = None if pause is None else _moved(calendar, limit, begun, pause, told, law)
+        if pause is None or moved is None:
+            return None
+        dues, others = moved
+        issues += _noticed_of_pause(calendar, limit, received_at, pause, dues[0])
     closing = history.closings[0] if history.closings else None
-    waited = _waited(history, received_at, calendar, intake_limit)
-    taken = None if closing is None else _taken(calendar, begun, closing, received_at)
-    line = _line(waited, received_at, due, closing, taken)
-    other: OtherLine | None = None
-    if history.promise is None:
-        if due is not None:
-            other = (_AS_SENT, None, _line(waited, received_at, None, closing, taken))
-    elif computed != due:
-        other = (_STATUTORY, computed, _line(waited, received_at, computed, closing, taken))
-    kind = None if limit is None else limit.kind
-    origin = "told" if history.promise is not None else "none" if due is None else "computed"
-    return Plain(kind, begun, due, origin, line, other, closing is None, issues)
+    life = _Life(
+        _waited(history, received_at, calendar, intake_limit),
+        received_at,
+        pause,
+        closing,
+        None if closing is None else _taken(calendar, begun, closing, received_at, pause),
+    )
+    return Plain(
+        None if limit is None else limit.kind,
+        begun,
+        dues[-1],
+        "told" if told is not None else "none" if law is None else "computed",
+        _line(life, dues),
+        [(reading, own[-1], _line(life, own)) for reading, own in others],
+        closing is None,
+        [pause.started_at] if pause is not None and pause.kind is _SUPPLEMENT else [],
+        issues,
+    )
 
 
 def _is_plain(history: History, messages: Sequence[Message]) -> bool:
     """Tell whether nothing was told but records of dates, at one unit, for one due date."""
     if (
         len(history.stays) != 1
-        or history.pauses
         or history.inferred
         or history.extensions
         or history.facts.get("parent") is not None
     ):
         return False
-    due_at = history.facts.get("due_at")
+    due_at, held = history.facts.get("due_at"), history.promise
+    if held is not None and held.due_at != due_at:
+        return False
     for message in messages:
         if message.kind is not _RECORD or message.told.get("due_at") != due_at:
             return False
@@ -126,35 +152,36 @@ def _is_one_end(closings: Sequence[Closing]) -> bool:
     )
 
 
-def _limit(
+def _pause(history: History, version: LimitVersion | None, *, since: datetime) -> Pause | None:
+    """Return the one pause if it began after an instant and was over before the end."""
+    one = history.pauses[0]
+    ended_at = one.ended_at
+    if len(history.pauses) > 1 or ended_at is None or not since < one.started_at < ended_at:
+        return None
+    if history.closings and ended_at > history.closings[0].at:
+        return None
+    kind = PauseKind(one.kind)
+    policies = DEFAULT_POLICIES if version is None else version.policies
+    return Pause(kind, one.started_at, ended_at, policies[kind], new_due_at=one.new_due_at)
+
+
+# ---------------------------------------------------------------- due dates
+
+
+def _version(
     procedure: Procedure, facts: Told, calendar: WorkCalendar, begun: datetime
-) -> TimeLimit | None:
-    version = procedure.limit_at(
+) -> LimitVersion | None:
+    return procedure.limit_at(
         calendar.local_date(begun),
         case=facts.get("case"),
         channel=facts.get("channel") or _UNKNOWN,
     )
-    return None if version is None else version.limit
-
-
-def _due(
-    history: History, calendar: WorkCalendar, computed: Due | None, issues: list[Issue]
-) -> Due | None:
-    """Return the promise: what was told, or else what the limit gives."""
-    held = history.promise
-    if held is None:
-        if computed is None:
-            issues.append(_NO_DUE)
-        return computed
-    due = promise(calendar, held.due_at, by_instant=False)
-    if computed is not None and computed.due_on != due.due_on:
-        issues.append(_NOT_REPRODUCIBLE)
-    return due
 
 
 def _computed(
     calendar: WorkCalendar, limit: TimeLimit | None, begun: datetime, issues: list[Issue]
 ) -> Due | None:
+    """Return the due date that the law gives, before any pause."""
     if limit is None:
         return None
     try:
@@ -164,7 +191,68 @@ def _computed(
         return None
 
 
+def _told(
+    history: History, calendar: WorkCalendar, law: Due | None, issues: list[Issue]
+) -> Due | None:
+    """Return the promise that was told; None if none was, and the law makes it."""
+    held = history.promise
+    if held is None:
+        if law is None:
+            issues.append(_NO_DUE)
+        return None
+    due = promise(calendar, held.due_at, by_instant=False)
+    if law is not None and law.due_on != due.due_on:
+        issues.append(_NOT_REPRODUCIBLE)
+    return due
+
+
+def _unmoved(told: Due | None, law: Due | None) -> tuple[_Dues, list[tuple[Reading, _Dues]]]:
+    """Return what is held of a dossier that was never paused, and by the readings that differ."""
+    if told is None:
+        return (law,), [] if law is None else [(_AS_SENT, (None,))]
+    return (told,), [] if law == told else [(_STATUTORY, (law,))]
+
+
+def _moved(
+    calendar: WorkCalendar,
+    limit: TimeLimit | None,
+    begun: datetime,
+    pause: Pause,
+    told: Due | None,
+    law: Due | None,
+) -> tuple[_Dues, list[tuple[Reading, _Dues]]] | None:
+    """Return the same of one that was paused; None if a year is missing for it."""
+
+    def past(due: Due | None, *, is_told: bool) -> _Dues:
+        if due is None:
+            return (None, None)
+        promised = due if is_told else None
+        phases = due_phases(calendar, limit, begun, (pause,), promised=promised)
+        return (due, phases[1].due) if len(phases) > 1 else (due,)
+
+    if limit is not None and law is None:
+        return None
+    try:
+        statutory = past(law, is_told=False)
+        held = statutory if told is None else past(told, is_told=True)
+    except _NOT_COMPUTABLE:
+        return None
+    sent = (told,) * len(held) if told is not None else (None, None)
+    readings = ((_AS_SENT, sent), (_STATUTORY, statutory))
+    return held, [(reading, own) for reading, own in readings if own != held]
+
+
 # ---------------------------------------------------------------- edges
+
+
+class _Life(NamedTuple):
+    """What decides the edges beside the due values; ``taken`` are the days that a finish took."""
+
+    waited: "_Waited | None"
+    received_at: datetime
+    pause: Pause | None
+    closing: Closing | None
+    taken: int | None
 
 
 class _Waited(NamedTuple):
@@ -193,55 +281,79 @@ def _waited(
     return _Waited(since, due_at + JUST)
 
 
-def _line(
-    waited: _Waited | None,
-    received_at: datetime,
-    due: Due | None,
-    closing: Closing | None,
-    taken: int | None,
-) -> Line:
-    """Return the edges with one due value, or with none."""
+def _line(life: _Life, dues: _Dues) -> Line:
+    """Return the edges with one due value, or with one before the pause and one after it."""
+    waited, received_at, pause, closing, taken = life
     at: list[datetime] = []
     states: list[int] = []
-    flows: list[int] = []
     if waited is not None:
         at.append(waited.since)
         states.append(_AWAITING)
-        flows.append(_NONE)
         if waited.overdue_at is not None:
             at.append(waited.overdue_at)
             states.append(_AWAITING_OVERDUE)
-            flows.append(_NONE)
-    dues: list[date | None] = [None] * len(at)
-    at.append(received_at)
+    flows = [_NONE] * len(at)
+    due_on: list[date | None] = [None] * len(at)
     flows.append(_RECEIVED)
     closes = None if closing is None else max(closing.at, received_at)
-    if due is None:
-        states.append(_OPEN_NO_DUE)
-    elif (lapse := due.on_time_until + JUST) <= received_at:
-        states.append(_OVERDUE)
+    due = dues[-1]
+    if pause is None or pause.ended_at is None or len(dues) == 1:
+        _open(at, states, received_at, due, closes)
     else:
-        states.append(_IN_TIME)
-        if closes is None or lapse < closes:
-            at.append(lapse)
-            states.append(_OVERDUE)
-            flows.append(_NONE)
+        _open(at, states, received_at, dues[0], pause.started_at)
+        at.append(pause.started_at)
+        states.append(_PAUSED)
+        due_on += [_day(dues[0])] * (len(at) - len(due_on))
+        if closes is None or pause.ended_at < closes:
+            _open(at, states, pause.ended_at, due, closes)
+    flows += [_NONE] * (len(at) - len(flows))
     if closing is not None and closes is not None:
         state = judge(due, closing.at)
         at.append(closes)
         states.append(state.value)
         flows.append(_FINISHES[state])
-    dues += [None if due is None else due.due_on] * (len(at) - len(dues))
+    due_on += [_day(due)] * (len(at) - len(due_on))
     days = [] if taken is None else [*[None] * (len(at) - 1), taken]
-    return Line(at, states, flows, dues, days)
+    return Line(at, states, flows, due_on, days)
+
+
+def _open(
+    at: list[datetime],
+    states: list[int],
+    since: datetime,
+    due: Due | None,
+    until: datetime | None,
+) -> None:
+    """Add how a dossier stands from an instant on, and the passing of its due date if it comes."""
+    at.append(since)
+    if due is None:
+        states.append(_OPEN_NO_DUE)
+        return
+    lapse = due.on_time_until + JUST
+    if lapse <= since:
+        states.append(_OVERDUE)
+        return
+    states.append(_IN_TIME)
+    if until is None or lapse < until:
+        at.append(lapse)
+        states.append(_OVERDUE)
+
+
+def _day(due: Due | None) -> date | None:
+    return None if due is None else due.due_on
 
 
 def _taken(
-    calendar: WorkCalendar, begun: datetime, closing: Closing, received_at: datetime
+    calendar: WorkCalendar,
+    begun: datetime,
+    closing: Closing,
+    received_at: datetime,
+    pause: Pause | None,
 ) -> int | None:
     """Return the whole working days that the finish took; None if a year is missing."""
+    ended_at = max(closing.at, received_at)
     try:
-        return days_taken(calendar, begun, max(closing.at, received_at))
+        return days_taken(calendar, begun, ended_at, () if pause is None else (pause,))
     except CalendarYearMissing:
         return None
 
@@ -277,18 +389,42 @@ def _noticed(
     return issues
 
 
+def _noticed_of_pause(
+    calendar: WorkCalendar,
+    limit: TimeLimit | None,
+    received_at: datetime,
+    pause: Pause,
+    due: Due | None,
+) -> list[Issue]:
+    """Return what is worth a look in a pause, given the due value that it found."""
+    issues = []
+    if _is_so(quality.outlasts, calendar, limit, pause.started_at, pause.ended_at):
+        issues.append(_LONGER_THAN_LIMIT)
+    if _is_so(quality.opens_just_before, calendar, received_at, due, pause.started_at):
+        issues.append(_JUST_BEFORE_DUE)
+    return issues
+
+
 def _told_by_days(
     code: str, messages: Sequence[Message], facts: Told, calendar: WorkCalendar
 ) -> list[Issue]:
     """Return what local days show, as far as their years are known."""
     issues = []
-    if _number_differs(code, facts, calendar):
+    if _is_so(quality.number_differs, code, facts, calendar):
         issues.append(_NUMBER_DIFFERS)
-    if facts.get("entered_at") is not None and _entered_late(facts, calendar):
+    if facts.get("entered_at") is not None and _is_so(quality.entered_late, facts, calendar):
         issues.append(_ENTERED_LATE)
-    if len(messages) > 1 and _backdated(messages, calendar):
+    if len(messages) > 1 and _is_so(quality.finish_backdated, in_order(messages), calendar):
         issues.append(_BACKDATED)
     return issues
+
+
+def _is_so(rule: Callable[Asked, bool], *asked: Asked.args, **named: Asked.kwargs) -> bool:
+    """Ask a rule; one that needs a calendar year which is not loaded finds nothing."""
+    try:
+        return rule(*asked, **named)
+    except _NOT_COMPUTABLE:
+        return False
 
 
 def _notice_end(ended_at: datetime, facts: Told, issues: list[Issue]) -> None:
@@ -297,33 +433,13 @@ def _notice_end(ended_at: datetime, facts: Told, issues: list[Issue]) -> None:
         issues.append(_BEFORE_RECEIPT if ended_at < received_at else _ZERO_DURATION)
 
 
-def _number_differs(code: str, facts: Told, calendar: WorkCalendar) -> bool:
-    try:
-        return quality.number_differs(code, facts, calendar)
-    except _NOT_COMPUTABLE:
-        return False
-
-
-def _entered_late(facts: Told, calendar: WorkCalendar) -> bool:
-    try:
-        return quality.entered_late(facts, calendar)
-    except _NOT_COMPUTABLE:
-        return False
-
-
-def _backdated(messages: Sequence[Message], calendar: WorkCalendar) -> bool:
-    try:
-        return quality.finish_backdated(in_order(messages), calendar)
-    except _NOT_COMPUTABLE:
-        return False
-
-
 _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
 _AWAITING: Final = State.AWAITING_INTAKE_IN_TIME.value
 _AWAITING_OVERDUE: Final = State.AWAITING_INTAKE_OVERDUE.value
 _OPEN_NO_DUE: Final = State.OPEN_NO_DUE.value
 _IN_TIME: Final = State.OPEN_IN_TIME.value
 _OVERDUE: Final = State.OPEN_OVERDUE.value
+_PAUSED: Final = State.PAUSED.value
 _NONE: Final = Flow.NONE.value
 _RECEIVED: Final = Flow.RECEIVED.value
 _FINISHES: Final = {state: flow.value for state, flow in FINISHES.items()}
@@ -347,4 +463,7 @@ _DATES_AHEAD: Final = Issue.DATES_AHEAD
 _BACKDATED: Final = Issue.FINISH_BACKDATED
 _NUMBER_DIFFERS: Final = Issue.NUMBER_DATE_DIFFERS
 _ENTERED_LATE: Final = Issue.RECEIPT_ENTERED_LATE
+_LONGER_THAN_LIMIT: Final = Issue.PAUSE_LONGER_THAN_LIMIT
+_JUST_BEFORE_DUE: Final = Issue.PAUSE_JUST_BEFORE_DUE
+_SUPPLEMENT: Final = PauseKind.SUPPLEMENT
 # Members by a name of the module: to ask an enumeration for one takes ten times as long.

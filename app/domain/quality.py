@@ -13,10 +13,10 @@ from typing import Final
 
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
-from app.domain.deadline import clock_start, compute_due
+from app.domain.deadline import Due, clock_start, compute_due
 from app.domain.dossier import Issue, in_order
 from app.domain.edges import Standing
-from app.domain.limits import LimitKind
+from app.domain.limits import LimitKind, TimeLimit
 from app.domain.pauses import united
 from app.domain.procedure import OnlineLevel, Procedure
 from app.domain.reading import Clocked
@@ -124,7 +124,7 @@ def overlong_at(clocked: Clocked) -> datetime | None:
     if not spans or spans[-1].ended_at is not None:
         return None
     try:
-        return _limit_spent(clocked, spans[-1].started_at)
+        return _limit_spent(clocked.terms.calendar, clocked.limit, spans[-1].started_at)
     except _NOT_COMPUTABLE:
         return None
 
@@ -294,43 +294,60 @@ def _pause_longer_than_limit(case: Case) -> bool:
     clocked = case.clocked
     if not clocked.pauses or clocked.start is None:
         return False
-    for span in united(clocked.pauses, clocked.start):
-        spent_at = None if span.ended_at is None else _limit_spent(clocked, span.started_at)
-        if spent_at is not None and span.ended_at is not None and span.ended_at > spent_at:
-            return True
-    return False
+    calendar, limit = clocked.terms.calendar, clocked.limit
+    spans = united(clocked.pauses, clocked.start)
+    return any(outlasts(calendar, limit, span.started_at, span.ended_at) for span in spans)
 
 
-def _limit_spent(clocked: Clocked, started_at: datetime) -> datetime | None:
+def outlasts(
+    calendar: WorkCalendar,
+    limit: TimeLimit | None,
+    started_at: datetime,
+    ended_at: datetime | None,
+) -> bool:
+    """Tell whether a pause that is over lasted longer than the whole limit."""
+    spent_at = None if ended_at is None else _limit_spent(calendar, limit, started_at)
+    return spent_at is not None and ended_at is not None and ended_at > spent_at
+
+
+def _limit_spent(
+    calendar: WorkCalendar, limit: TimeLimit | None, started_at: datetime
+) -> datetime | None:
     """Return when the whole limit would be spent if it ran from an instant on."""
-    limit = clocked.limit
     if limit is None or limit.kind is LimitKind.NONE:
         return None
-    calendar = clocked.terms.calendar
     due = compute_due(calendar, limit, clock_start(calendar, limit, started_at))
     return None if due is None else due.on_time_until
 
 
 def _pause_just_before_due(case: Case) -> bool:
-    """Tell whether a pause opened on the due day or the working day before it.
-
-    Limits so short that every pause would be one are left out.
-    """
+    """Tell whether a pause opened on the due day or the working day before it."""
     if not case.clocked.pauses:
         return False
     line = case.clocked.courses[Reading.PROMISED].standings
     if not line:
         return False
-    begun = case.day(line[0].at)
-    for standing in line:
-        due = standing.due
-        if not standing.paused or due is None or standing.at > due.on_time_until:
-            continue
-        if case.working_days(begun, due.due_on) <= JUST_BEFORE:
-            continue
-        if case.working_days(case.day(standing.at), due.due_on) <= JUST_BEFORE:
-            return True
-    return False
+    calendar, received_at = case.clocked.terms.calendar, line[0].at
+    return any(
+        opens_just_before(calendar, received_at, standing.due, standing.at)
+        for standing in line
+        if standing.paused
+    )
+
+
+def opens_just_before(
+    calendar: WorkCalendar, received_at: datetime, due: Due | None, started_at: datetime
+) -> bool:
+    """Tell whether a pause opened on the due day that it found or the working day before it.
+
+    Limits so short that every pause would be one are left out.
+    """
+    if due is None or started_at > due.on_time_until:
+        return False
+    if calendar.working_days_between(calendar.local_date(received_at), due.due_on) <= JUST_BEFORE:
+        return False
+    begun = calendar.local_date(started_at)
+    return calendar.working_days_between(begun, due.due_on) <= JUST_BEFORE
 
 
 # ---------------------------------------------------------------- catalogue

@@ -303,7 +303,8 @@ def plain(
     row["recorded_at"] = now
     row["is_leg"] = False
     row["is_counted"] = row["is_current"] = True
-    row["same_as"] = row["other_codes"] = row["supplement_at"] = ()
+    row["same_as"] = row["other_codes"] = ()
+    row["supplement_at"] = found.supplement_at
     row["clock_start_at"] = found.start
     row["limit_kind"] = found.limit_kind
     row["due_origin"] = found.due_origin
@@ -314,17 +315,16 @@ def plain(
     row["is_open"] = found.is_open
     _put_due(row, due)
     _put_line(row, found.line)
-    return Projected(unit, (key,), _ALONE, [row], _other_reading(key, unit, found.other))
+    readings = [_other_reading(key, unit, other) for other in found.others] if found.others else []
+    return Projected(unit, (key,), _ALONE, [row], readings)
 
 
-def _other_reading(key: Key, unit: int, other: OtherLine | None) -> list[Row]:
-    if other is None:
-        return []
+def _other_reading(key: Key, unit: int, other: OtherLine) -> Row:
     reading, due, line = other
     row: Row = {"unit_id": unit, "source_id": key[0], "code": key[1], "reading": reading}
     _put_due(row, due)
     _put_line(row, line)
-    return [row]
+    return row
 
 
 def _put_line(row: Row, line: Line) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from app.domain.dossier import Ending, Issue, gather, gather_all, in_order, plain_history
 from app.domain.record import ExtensionTold, Message, MessageKind, PauseTold, Status, Told
 from app.domain.stay import Heir, Stay
-from tests.strategies import message, records
+from tests.strategies import histories, message, plain_histories
 
 UNITS = {(0, "A"): 1, (0, "B"): 2, (7, "A"): 9}
 
@@ -213,16 +213,19 @@ def test_the_date_before_the_first_supplement_is_the_promise() -> None:
     assert history.facts.get("due_at") == moved
 
 
-@settings(max_examples=300)
-@given(records(("A", "B")), st.integers(1, 2))
-def test_one_plain_record_is_read_as_any_other_message(one: Message, ceased: int) -> None:
+@settings(max_examples=600)
+@given(
+    st.one_of(plain_histories(), histories(("A", "B"))),
+    st.integers(1, 2),
+)
+def test_plain_records_are_read_as_any_other_messages(told: list[Message], ceased: int) -> None:
     heirs = {ceased: Heir(3, at(20))}
 
     for known in ({}, heirs):
-        plain = plain_history(one, UNITS, known)
-        whole = gather_all([one], UNITS, heirs=known)
+        plain = plain_history(told, UNITS, known)
+        whole = gather_all(told, UNITS, heirs=known)
 
-        assert gather([one], UNITS, heirs=known) == whole
+        assert gather(told, UNITS, heirs=known) == whole
         assert plain in (None, whole)
 
 
@@ -232,16 +235,37 @@ def test_one_plain_record_is_read_as_any_other_message(one: Message, ceased: int
         {"status": Status.PROCESSING, "received_at": at(2), "due_at": at(9)},
         {"status": Status.FINISHED, "finished_at": at(5), "pauses": ()},
         {"status": Status.RETURNED, "returned_at": at(6), "document": "1/QĐ"},
+        {"status": Status.PROCESSING, "pauses": (PauseTold("other", at(3)),)},
         {"received_at": at(2), "finished_at": None, "extension": None},
     ],
 )
 def test_most_records_are_plain(facts: dict[str, object]) -> None:
     one = record(3, **facts)
 
-    plain = plain_history(one, UNITS)
+    plain = plain_history([one], UNITS)
 
     assert plain is not None
     assert plain == gather_all([one], UNITS)
+
+
+def test_a_dossier_told_on_its_way_is_plain_until_its_finish_is_moved() -> None:
+    known: dict[str, object] = {"received_at": at(2), "due_at": at(9)}
+    paused = {"pauses": (PauseTold("supplement", at(3), at(4)),)}
+    told = [
+        record(3, **known, status=Status.PROCESSING),
+        record(6, **known, **paused, status=Status.FINISHED, finished_at=at(6)),
+        record(8, **known, **paused, status=Status.RETURNED, finished_at=at(6), returned_at=at(7)),
+        record(2, **known, status=Status.RECEIVED),
+    ]
+
+    plain = plain_history(told, UNITS)
+
+    assert plain is not None
+    assert plain == gather_all(told, UNITS)
+    moved = record(9, **known, status=Status.FINISHED, finished_at=at(5))
+    reopened = record(9, **known, status=Status.PROCESSING)
+    assert plain_history([*told, moved], UNITS) is None
+    assert plain_history([*told, reopened], UNITS) is None
 
 
 @pytest.mark.parametrize(
@@ -250,9 +274,8 @@ def test_most_records_are_plain(facts: dict[str, object]) -> None:
         {"status": Status.STOPPED},
         {"status": Status.WITHDRAWN},
         {"status": Status.REFUSED_AT_INTAKE},
-        {"pauses": (PauseTold("other", at(3)),)},
         {"extension": ExtensionTold(at(3), at(9))},
     ],
 )
 def test_a_record_that_tells_of_more_than_dates_is_not_plain(facts: dict[str, object]) -> None:
-    assert plain_history(record(3, **facts), UNITS) is None
+    assert plain_history([record(3, **facts)], UNITS) is None

@@ -12,6 +12,7 @@ from app.domain import plain_reading, quality
 from app.domain.dossier import Issue, gather
 from app.domain.edges import Edge
 from app.domain.limits import TimeLimit
+from app.domain.pauses import PauseKind
 from app.domain.plain_reading import Line, Plain
 from app.domain.procedure import LimitVersion, OnlineLevel, Procedure
 from app.domain.reading import Clocked, Terms, read
@@ -94,7 +95,6 @@ def longest(messages: list[Message], known: Procedure | None, code: str = "HS-1"
         for one in (Reading.EXTENDED, Reading.AS_SENT, Reading.STATUTORY)
         if (clocked.due(one), clocked.edges(one)) != (clocked.due(Reading.PROMISED), promised)
     ]
-    assert len(others) < 2
     assert clocked.start is not None
     return Plain(
         None if clocked.limit is None else clocked.limit.kind,
@@ -102,8 +102,9 @@ def longest(messages: list[Message], known: Procedure | None, code: str = "HS-1"
         clocked.due(Reading.PROMISED),
         clocked.due_origin,
         line_of(promised, clocked),
-        others[0] if others else None,
+        others,
         promised[-1].state.in_hand,
+        [one.started_at for one in clocked.pauses if one.kind is PauseKind.SUPPLEMENT],
         sorted(clocked.issues | quality.find(code, messages, clocked)),
     )
 
@@ -125,6 +126,55 @@ def test_the_shortest_way_says_what_the_long_one_says(
         assert in_order(found) == longest(messages, known, code)
 
 
+RECEIVED = Told(unit="A", procedure="P", received_at=at(2), due_at=at(9, 17))
+FINISHED = Told(**{**RECEIVED, "finished_at": at(6), "status": Status.FINISHED})
+RETURNED = Told(**{**FINISHED, "returned_at": at(7), "status": Status.RETURNED})
+PAUSED_FROM, PAUSED_UNTIL = at(4, 10), at(6, 8)
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(PauseKind),
+    st.sampled_from([None, at(3, 17), at(4, 17), at(9, 17), at(20, 17)]),
+    st.sampled_from([None, at(6, 8), at(9, 11), at(27)]),
+    st.sampled_from([None, procedure(TimeLimit.working_days(1)), FIVE_DAYS]),
+    st.sampled_from([None, at(10, 17), at(30, 17)]),
+)
+def test_a_dossier_that_was_paused_once_is_plain(
+    kind: PauseKind,
+    due_at: datetime | None,
+    finished_at: datetime | None,
+    known: Procedure | None,
+    named: datetime | None,
+) -> None:
+    told = Told(unit="A", procedure="P", received_at=at(2), due_at=due_at, finished_at=finished_at)
+    paused = Told(**{**told, "pauses": (PauseTold(kind.value, PAUSED_FROM, PAUSED_UNTIL, named),)})
+    messages = [message(told, at=at(2)), message(paused, at=at(28))]
+    if due_at is None:
+        del told["due_at"], paused["due_at"]
+
+    found = shortest(messages[1:], known)
+
+    assert found is not None
+    assert in_order(found) == longest(messages[1:], known)
+    if finished_at is None:
+        found = shortest(messages, known)
+        assert found is not None
+        assert in_order(found) == longest(messages, known)
+
+
+@pytest.mark.parametrize(
+    ("started_at", "ended_at"),
+    [(at(2), at(3)), (at(1), at(3)), (at(3), at(3)), (at(3), None), (at(3), at(7))],
+)
+def test_a_pause_that_does_not_lie_between_receipt_and_end_is_left_to_the_long_way(
+    started_at: datetime, ended_at: datetime | None
+) -> None:
+    told = Told(**{**FINISHED, "pauses": (PauseTold("payment", started_at, ended_at),)})
+
+    assert shortest([message(told, at=at(9))], FIVE_DAYS) is None
+
+
 @given(instants, instants, st.sampled_from(LIMITS[:1] + LIMITS[2:4]))
 def test_a_receipt_and_a_finish_are_always_plain(
     received_at: datetime, finished_at: datetime, limit: TimeLimit
@@ -136,11 +186,6 @@ def test_a_receipt_and_a_finish_are_always_plain(
 
     assert found is not None
     assert in_order(found) == longest(messages, procedure(limit))
-
-
-RECEIVED = Told(unit="A", procedure="P", received_at=at(2), due_at=at(9, 17))
-FINISHED = Told(**{**RECEIVED, "finished_at": at(6), "status": Status.FINISHED})
-RETURNED = Told(**{**FINISHED, "returned_at": at(7), "status": Status.RETURNED})
 
 
 def test_a_dossier_told_three_times_on_its_way_is_plain() -> None:
