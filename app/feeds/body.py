@@ -181,7 +181,7 @@ def decode(body: bytes) -> object:
     :raises BodyDepth: it is nested so deeply that it cannot be read at all.
     :raises BodyCrowded: it holds so many values that they would not fit in memory.
     """
-    if values_in(body) > MAX_VALUES:
+    if len(body) > MAX_VALUES and values_in(body) > MAX_VALUES:  # each takes a byte at least
         raise BodyCrowded(limit=MAX_VALUES)
     body = body.removeprefix(_BOM)
     try:

@@ -40,6 +40,7 @@ from app.feeds.reading import (
     MAX_ITEMS,
     MAX_NAME,
     ZONE,
+    Checker,
     EventIn,
     Flaw,
     Hash,
@@ -48,8 +49,10 @@ from app.feeds.reading import (
     contradictions,
     flaw,
     in_order,
+    known,
     newest,
     out_of_years,
+    remember,
     text,
     wrong_type,
 )
@@ -226,25 +229,48 @@ def _word(value: object) -> str | None:
 _Words: TypeAlias = Callable[[str], object]
 
 
-class _Unread(Enum):
-    """Stands for a value for which this reader has no word: passed over, and counted."""
+class _Silent(Enum):
+    """Stands for a value that says nothing: it is empty, or this reader has no word for it."""
 
+    EMPTY = "empty"
     UNREAD = "unread"
 
 
-_UNREAD: Final = _Unread.UNREAD
+_EMPTY: Final = _Silent.EMPTY
+_UNREAD: Final = _Silent.UNREAD
 _LONGEST_SCALAR: Final = 4_000
 
 
 def _scalar(value: object) -> str:
-    """Return a scalar as its text; null and blanks are the empty text."""
+    """Return a scalar as its text without blanks around it; null is the empty text."""
     if type(value) is str:
-        return value if value.isascii() and value.isprintable() else _odd_scalar(value)
+        plain = value.isascii() and value.isprintable()
+        return value.strip() if plain else _odd_scalar(value).strip()
     if value is None:
         return ""
     if isinstance(value, bool | int):
         return str(value)
     raise wrong_type(value, "national.not_scalar")
+
+
+_NO_WORDS: Final[Mapping[str, object]] = {}
+
+
+def _told(read: _Words, words: Mapping[str, object] = _NO_WORDS) -> Checker:
+    """Return a checker of scalars that reads their text, and gives ``_EMPTY`` for none.
+
+    :param words: what ``read`` gives for the usual spellings; None there asks ``read`` itself.
+    """
+    word = words.get
+
+    def check(value: object) -> object:
+        found = word(value) if type(value) is str else None
+        if found is None:
+            text = _scalar(value)
+            found = read(text) if text else _EMPTY
+        return found
+
+    return check
 
 
 def _odd_scalar(value: str) -> str:
@@ -253,6 +279,11 @@ def _odd_scalar(value: str) -> str:
     if LOST in value:
         raise flaw("record.broken_text")
     return unicodedata.normalize("NFC", value)
+
+
+_HOURS: Final[dict[str, datetime]] = {}
+_RESTS: Final[dict[str, timedelta]] = {}
+"""The halves of instants, the day with its hour and the rest, as in ``app.feeds.reading``."""
 
 
 def wire_instant(value: str) -> datetime:
@@ -265,7 +296,10 @@ def wire_instant(value: str) -> datetime:
         raise flaw("national.not_date") from None
     if not FIRST_YEAR <= moment.year <= LAST_YEAR:
         raise out_of_years()
-    return moment - _local_shift(value[:8])
+    hour, shift = moment.replace(minute=0, second=0), _local_shift(value[:8])
+    remember(_HOURS, value[:10], hour - shift)
+    remember(_RESTS, value[10:], moment - hour)
+    return moment - shift
 
 
 @lru_cache(maxsize=4_096)
@@ -356,6 +390,15 @@ def _status(value: str) -> object:
     return wire_status(value) or _UNREAD
 
 
+def _instant(value: object) -> object:
+    if type(value) is str:
+        hour, rest = _HOURS.get(value[:10]), _RESTS.get(value[10:])
+        if hour is not None and rest is not None:
+            return hour + rest
+    text = _scalar(value)
+    return wire_instant(text) if text else _EMPTY
+
+
 def _unit(value: str) -> str:
     name = _name(value)
     return name if is_unit_code(name) else mask(name)
@@ -414,51 +457,37 @@ class _Wire:
     """
 
     fact: str
-    read: _Words
+    check: Checker
     newer: bool = False
 
 
 _FIELDS: Final[Mapping[str, _Wire]] = {
-    "MaTTHC": _Wire("procedure", _procedure),
-    "KenhThucHien": _Wire("channel", _channel, newer=True),
-    "LoaiDoiTuong": _Wire("applicant_type", _applicant_type),
-    "NgayNopHoSo": _Wire("submitted_at", wire_instant, newer=True),
-    "NgayTiepNhan": _Wire("received_at", wire_instant),
-    "NgayHenTra": _Wire("due_at", wire_instant),
-    "TrangThaiHoSo": _Wire("status", _status),
-    "NgayTra": _Wire("returned_at", wire_instant),
-    "HinhThuc": _Wire("return_method", _return_method),
-    "NgayKetThucXuLy": _Wire("finished_at", wire_instant),
-    "NgayTuChoi": _Wire("ended_at", wire_instant),
-    "DonViXuLy": _Wire("unit", _unit),
-    "HoSoCoThanhPhanSoHoa": _Wire("digitised", _truth, newer=True),
-    "DuocThanhToanTrucTuyen": _Wire("paid_online", _paid_online, newer=True),
-    "MaHoSoKhac": _Wire("other_codes", _other_codes, newer=True),
+    "MaTTHC": _Wire("procedure", known(_told(_procedure))),
+    "KenhThucHien": _Wire("channel", _told(_channel, _CHANNELS), newer=True),
+    "LoaiDoiTuong": _Wire("applicant_type", _told(_applicant_type, _APPLICANTS)),
+    "NgayNopHoSo": _Wire("submitted_at", _instant, newer=True),
+    "NgayTiepNhan": _Wire("received_at", _instant),
+    "NgayHenTra": _Wire("due_at", _instant),
+    "TrangThaiHoSo": _Wire("status", _told(_status, _STATUSES)),
+    "NgayTra": _Wire("returned_at", _instant),
+    "HinhThuc": _Wire("return_method", _told(_return_method, _RETURNS)),
+    "NgayKetThucXuLy": _Wire("finished_at", _instant),
+    "NgayTuChoi": _Wire("ended_at", _instant),
+    "DonViXuLy": _Wire("unit", known(_told(_unit))),
+    "HoSoCoThanhPhanSoHoa": _Wire("digitised", _told(_truth, _TRUTHS), newer=True),
+    "DuocThanhToanTrucTuyen": _Wire("paid_online", _told(_paid_online, _PAYMENTS), newer=True),
+    "MaHoSoKhac": _Wire("other_codes", _told(_other_codes), newer=True),
 }
 _NEVER_NULL: Final = frozenset({"procedure", "status", "unit", "other_codes"})
 _POINTERS: Final = {wire.fact: name for name, wire in _FIELDS.items()}
 
 _SUPPLEMENTS: Final = "DanhSachHoSoBoSung"
-_IDENTITIES: Final = ("SoGiayToChuHoSo", "DinhDanhCHS", "MaDoiTuong")
 
-_NEWER_ONLY: Final = frozenset(
-    {name for name, wire in _FIELDS.items() if wire.newer}
-    | {
-        *("SoGiayToChuHoSo", "DinhDanhCHS", "NoiNopHoSo"),
-        *("TaiKhoanDuocXacThucVoiVNeID", "DSKetNoiCSDL"),
-    }
+_NEWER_ONLY: Final = (
+    *(name for name, wire in _FIELDS.items() if wire.newer),
+    *("SoGiayToChuHoSo", "DinhDanhCHS", "NoiNopHoSo"),
+    *("TaiKhoanDuocXacThucVoiVNeID", "DSKetNoiCSDL"),
 )
-_PASSED_OVER: Final = frozenset(
-    {
-        *("TenTTHC", "MaLinhVuc", "TenLinhVuc", "SoBienNhan", "ChuHoSo", "ThongTinKhac"),
-        *("Email", "Fax", "SoDienThoai", "TrichYeuHoSo", "ThongTinTra", "GhiChu", "NoiNopHoSo"),
-        *("TaiKhoanDuocXacThucVoiVNeID", "TaiLieuNop", "DanhSachLePhi"),
-        *("DanhSachTepDinhKemKhac", "DanhSachGiayToKetQua", "DSKetNoiCSDL"),
-    }
-)
-"""Fields of the format that no figure needs: known, and never looked into."""
-
-_KNOWN: Final = _FIELDS.keys() | _PASSED_OVER | set(_IDENTITIES) | {"MaHoSo", _SUPPLEMENTS}
 
 
 def read_dossier(
@@ -474,35 +503,34 @@ def read_dossier(
         return wrong_type(raw, "record.not_object").faults
     faults: list[Fault] = []
     code = _required_code(raw, faults)
-    facts, ignored = _facts(raw, faults)
-    pauses, left_out = _pauses(raw.get(_SUPPLEMENTS), faults)
+    facts = _facts(raw, faults)
+    pauses = _pauses(raw.get(_SUPPLEMENTS), faults)
     if pauses:
         facts["pauses"] = pauses
     if "unit" not in facts and unit is not None:
         facts["unit"] = unit
-    faults += [
-        Fault(f"/{_POINTERS[name]}", "record.required")
-        for name in ("unit", "procedure")
-        if name not in facts and not _is_faulty(_POINTERS[name], faults)
-    ]
-    faults += contradictions(facts, now=now, pointers=_POINTERS | _settle_end(facts))
+    if "unit" not in facts or "procedure" not in facts:
+        faults += _missing(facts, faults)
+    moved = _settle_end(facts)
+    faults += contradictions(facts, now=now, pointers=_POINTERS | moved if moved else _POINTERS)
     if faults or code is None:
         return bounded(faults)
     identity = _identity(raw)
     if identity is not None:
         facts["applicant_hash"] = hash_applicant(identity)
-    return RecordIn(
-        code=code,
-        source_updated_at=newest(facts, now=now),
-        stamped=False,
-        told=told_of(facts),
-        ignored=ignored + left_out + len(raw.keys() - _KNOWN),
-    )
+    return RecordIn(code, newest(facts, now=now), False, told_of(facts))  # unstamped
+
+
+def _missing(facts: Mapping[str, object], faults: Sequence[Fault]) -> list[Fault]:
+    """List the required fields that were not told, but those that were told wrongly."""
+    wrong = {fault.pointer for fault in faults}
+    missing = [_POINTERS[name] for name in ("unit", "procedure") if name not in facts]
+    return [Fault(f"/{name}", "record.required") for name in missing if f"/{name}" not in wrong]
 
 
 def _required_code(raw: Mapping[str, object], faults: list[Fault]) -> str | None:
     try:
-        value = _scalar(raw.get("MaHoSo")).strip()
+        value = _scalar(raw.get("MaHoSo"))
         if value:
             return _code(value)
         faults.append(Fault("/MaHoSo", "record.required"))
@@ -511,41 +539,37 @@ def _required_code(raw: Mapping[str, object], faults: list[Fault]) -> str | None
     return None
 
 
-def _is_faulty(name: str, faults: Iterable[Fault]) -> bool:
-    return any(fault.pointer == f"/{name}" for fault in faults)
-
-
-def _facts(raw: Mapping[str, object], faults: list[Fault]) -> tuple[dict[str, object], int]:
-    """Read the fields of a dossier; count values that this reader has no word for."""
+def _facts(raw: Mapping[str, object], faults: list[Fault]) -> dict[str, object]:
+    """Read the fields of a dossier; a value for which this reader has no word is passed over."""
     facts: dict[str, object] = {}
     empty: list[_Wire] = []
-    ignored = 0
     for name, wire in _FIELDS.items():
         if name not in raw:
             continue
+        value = raw[name]
         try:
-            value = _scalar(raw[name]).strip()
-            if not value:
-                empty.append(wire)
-                continue
-            fact = wire.read(value)
+            fact = wire.check(value) if value != "" else _EMPTY
         except Flaw as error:
             faults += [fault.under(f"/{name}") for fault in error.faults]
             continue
-        if fact is _UNREAD:
-            ignored += 1
-        else:
+        if type(fact) is not _Silent:
             facts[wire.fact] = fact
-    _erase(facts, empty, is_newer=_is_newer(raw))
-    return facts, ignored
+        elif fact is _EMPTY:
+            empty.append(wire)
+    if empty:
+        _erase(facts, empty, raw)
+    return facts
 
 
 def _is_newer(raw: Mapping[str, object]) -> bool:
     """Tell whether a sender of the newer generation filled this record."""
-    return any(raw.get(name) not in (None, "", []) for name in _NEWER_ONLY & raw.keys())
+    for name in _NEWER_ONLY:  # noqa: SIM110  # a generator takes three times as long
+        if name in raw and raw[name] not in (None, "", []):
+            return True
+    return False
 
 
-def _erase(facts: dict[str, object], empty: Iterable[_Wire], *, is_newer: bool) -> None:
+def _erase(facts: dict[str, object], empty: Iterable[_Wire], raw: Mapping[str, object]) -> None:
     """Take empty fields as null while the dossier is open, and as absent otherwise.
 
     A sender that shows an open dossier with an empty finish date says that it is not finished; a
@@ -554,6 +578,7 @@ def _erase(facts: dict[str, object], empty: Iterable[_Wire], *, is_newer: bool) 
     """
     if facts.get("status") not in OPEN_STATUSES:
         return
+    is_newer = _is_newer(raw)
     for wire in empty:
         if wire.fact not in _NEVER_NULL and (is_newer or not wire.newer):
             facts[wire.fact] = None
@@ -583,24 +608,26 @@ def _settle_end(facts: dict[str, object]) -> dict[str, str]:
     return {}
 
 
-_DUMMY = re.compile(r"0{6}\d*|(\d)\1+", re.ASCII)
 _NUMBER_LENGTHS: Final = (9, 10, 12, 13)
 """Identity card, tax number, citizen number, tax number of a branch."""
+_GAPS = re.compile(r"[\s.-]")
 
 
 def _identity(raw: Mapping[str, object]) -> str | None:
     """Return the number of the applicant, to be hashed at once; dummies are none."""
     for value in (raw.get("SoGiayToChuHoSo"), *_listed_numbers(raw), raw.get("MaDoiTuong")):
-        number = _real_number(value)
+        number = None if value is None else _real_number(value)
         if number is not None:
             return number
     return None
 
 
-def _listed_numbers(raw: Mapping[str, object]) -> list[object]:
+def _listed_numbers(raw: Mapping[str, object]) -> Sequence[object]:
     """Return the numbers of ``DinhDanhCHS``, citizen numbers first."""
     listed = raw.get("DinhDanhCHS")
-    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
+    if not isinstance(listed, list):
+        return ()
+    rows = [row for row in listed if isinstance(row, dict)]
     rows.sort(key=lambda row: str(row.get("LoaiDinhDanh")) != "1")
     return [row.get("SoDinhDanh") for row in rows]
 
@@ -608,9 +635,16 @@ def _listed_numbers(raw: Mapping[str, object]) -> list[object]:
 def _real_number(value: object) -> str | None:
     if isinstance(value, bool) or not isinstance(value, str | int):
         return None
-    number = re.sub(r"[\s.-]", "", str(value)[:_LONGEST_SCALAR])
+    number = str(value)[:_LONGEST_SCALAR]
+    if not number.isdigit():
+        number = _GAPS.sub("", number)
     is_number = number.isascii() and number.isdigit() and len(number) in _NUMBER_LENGTHS
-    return number if is_number and not _DUMMY.fullmatch(number) else None
+    return number if is_number and not _is_dummy(number) else None
+
+
+def _is_dummy(number: str) -> bool:
+    """Tell a number that begins with six zeros, or has one digit all along."""
+    return number.startswith("000000") or number.count(number[0]) == len(number)
 
 
 # ------------------------------------------------------------------ rows of supplements
@@ -618,28 +652,28 @@ def _real_number(value: object) -> str | None:
 _ROW_DATES: Final = ("NgayBoSung", "NgayTiepNhanBoSung", "NgayHenTraTruoc", "NgayHenTraMoi")
 
 
-def _pauses(value: object, faults: list[Fault]) -> tuple[tuple[PauseTold, ...], int]:
-    """Read the rows of supplements as pauses; count the rows that name no beginning.
+def _pauses(value: object, faults: list[Fault]) -> tuple[PauseTold, ...]:
+    """Read the rows of supplements as pauses; a row that names no beginning is passed over.
 
     An empty list says nothing: senders leave it empty whatever happened.
     """
-    if value is None or value == "":
-        return (), 0
+    if value in (None, "", []):
+        return ()
     pointer = f"/{_SUPPLEMENTS}"
     if not isinstance(value, list):
         faults += [fault.under(pointer) for fault in wrong_type(value, "record.not_list").faults]
-        return (), 0
+        return ()
     if len(value) > MAX_ITEMS:
         limit = {"limit": str(MAX_ITEMS)}
         faults.append(Fault(pointer, "record.too_many_items", limit))
-        return (), 0
+        return ()
     found: list[PauseTold] = []
     for index, row in enumerate(value):
         try:
             found += _pause(row)
         except Flaw as error:
             faults += [fault.under(f"{pointer}/{index}") for fault in error.faults]
-    return in_order(found), len(value) - len(found)
+    return in_order(found)
 
 
 def _pause(row: object) -> tuple[PauseTold, ...]:
@@ -649,7 +683,7 @@ def _pause(row: object) -> tuple[PauseTold, ...]:
     dates, faults = {}, []
     for name in _ROW_DATES:
         try:
-            value = _scalar(row.get(name)).strip()
+            value = _scalar(row.get(name))
             dates[name] = wire_instant(value) if value else None
         except Flaw as error:
             faults += [fault.under(f"/{name}") for fault in error.faults]
@@ -666,13 +700,6 @@ def _pause(row: object) -> tuple[PauseTold, ...]:
 
 
 # ------------------------------------------------------------------ one step
-
-_STEP_KNOWN: Final = frozenset(
-    {
-        *("MaHoSo", "ThoiDiemXuLy", "TrangThai", "NguoiXuLy", "ChucDanh", "PhongBanXuLy"),
-        *("NoiDungXuLy", "NgayBatDau", "NgayKetThucTheoQuyDinh"),
-    }
-)
 
 
 def read_step(raw: object, *, now: datetime) -> EventIn | tuple[Fault, ...]:
@@ -696,13 +723,12 @@ def read_step(raw: object, *, now: datetime) -> EventIn | tuple[Fault, ...]:
         at=at,
         source_updated_at=at,
         told=told_of({} if status is None else {"status": status}),
-        ignored=len(raw.keys() - _STEP_KNOWN),
     )
 
 
 def _required(raw: Mapping[str, object], name: str, read: _Words, faults: list[Fault]) -> object:
     try:
-        value = _scalar(raw.get(name)).strip()
+        value = _scalar(raw.get(name))
         if value:
             return read(value)
         faults.append(Fault(f"/{name}", "record.required"))
@@ -722,7 +748,7 @@ def code_in(raw: object) -> str:
 # ------------------------------------------------------------------ for the quarantine
 
 _DATE_FIELDS: Final = frozenset(
-    {name for name, wire in _FIELDS.items() if wire.read is wire_instant}
+    {name for name, wire in _FIELDS.items() if wire.check is _instant}
     | {*_ROW_DATES, "ThoiDiemXuLy", "NgayBatDau", "NgayKetThucTheoQuyDinh"}
 )
 _LIST_FIELDS: Final = frozenset(

@@ -63,15 +63,13 @@ class RecordIn:
     """A full record as a source sees a dossier now, read and checked.
 
     ``source_updated_at`` is the stamp of the sender, or without one (``stamped`` is false) the
-    newest date in the record, or its arrival. ``ignored`` counts what was passed over because
-    this reader does not know it.
+    newest date in the record, or its arrival.
     """
 
     code: str
     source_updated_at: datetime
     stamped: bool
     told: Told
-    ignored: int = 0
 
 
 @immutable
@@ -84,7 +82,6 @@ class EventIn:
     source_updated_at: datetime
     told: Told
     stamped: bool = True
-    ignored: int = 0
 
 
 class Flaw(Exception):
@@ -149,19 +146,19 @@ def remember(memory: dict[str, _Value], text: str, value: _Value) -> None:
     memory[text] = value
 
 
-def known(check: Callable[[object], str]) -> Callable[[object], str]:
+def known(check: Checker) -> Checker:
     """Return the same checker with a memory for the words that come in many records.
 
     Only a text that is fine as it stands is remembered, so nothing stays that was masked.
     """
-    fine: dict[str, str] = {}
+    fine: dict[str, object] = {}
 
-    def look(value: object) -> str:
+    def look(value: object) -> object:
         found = fine.get(value) if type(value) is str else None
         if found is None:
             found = check(value)
-            if found == value:
-                remember(fine, found, found)
+            if type(value) is str and found == value:
+                remember(fine, value, found)
         return found
 
     return look
@@ -445,12 +442,16 @@ def newest(facts: Mapping[str, object], *, now: datetime) -> datetime:
 
     Due dates and new due dates do not count: they lie ahead and would outrank all later news.
     """
-    moments = [moment for name in HAPPENED if isinstance(moment := facts.get(name), datetime)]
+    found: datetime | None = None
+    for name in HAPPENED:
+        moment = facts.get(name)
+        if isinstance(moment, datetime) and (found is None or moment > found):
+            found = moment
     pauses = facts.get("pauses")
     if isinstance(pauses, tuple):
-        moments += [pause.started_at for pause in pauses]
-        moments += [pause.ended_at for pause in pauses if pause.ended_at is not None]
-    return min(max(moments, default=now), now)
+        moments = [moment for pause in pauses for moment in (pause.started_at, pause.ended_at)]
+        found = max((one for one in (found, *moments) if one is not None), default=None)
+    return now if found is None or found > now else found
 
 
 # ------------------------------------------------------------------ the seal
