@@ -15,11 +15,11 @@ from types import MappingProxyType
 from typing import Any, TypeAlias, TypeVar
 from zoneinfo import ZoneInfo
 
-import orjson
+from msgspec.json import Encoder
 
 from app.domain.canonical import parts_of
 from app.domain.faults import Fault
-from app.domain.record import MessageKind, PauseTold, Told
+from app.domain.record import ExtensionTold, MessageKind, PauseTold, Told
 from app.domain.values import immutable
 from app.feeds.body import find_broken
 from app.feeds.masking import LOST, field_name, mask
@@ -459,7 +459,15 @@ def newest(facts: Mapping[str, object], *, now: datetime) -> datetime:
 
 def canonical_bytes(told: Told) -> bytes:
     """Write what was told as ``app.domain.canonical.text_of`` does, ten times as fast."""
-    return orjson.dumps(told, default=parts_of, option=_CANONICAL)
+    if "pauses" in told or "extension" in told:  # parts that are not known are left out of these
+        return _write({name: _parts(value) for name, value in told.items()})
+    return _write(told)
 
 
-_CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS
+def _parts(value: object) -> object:
+    if isinstance(value, tuple):
+        return [_parts(item) for item in value]
+    return parts_of(value) if isinstance(value, PauseTold | ExtensionTold) else value
+
+
+_write = Encoder(order="sorted").encode
