@@ -341,15 +341,7 @@ def prepare(database: Database, source: int, folder: Path) -> None:
         ).all()
         for name, _ in indexes:
             session.execute(text(f'DROP INDEX "{name}"'))
-        key = session.execute(
-            text(
-                "SELECT conname AS name, pg_get_constraintdef(oid) AS told FROM pg_constraint"
-                " WHERE conrelid = 'dossier_reading'::regclass AND contype = 'f'"
-            )
-        ).one()
-        session.execute(text(f'ALTER TABLE dossier_reading DROP CONSTRAINT "{key.name}"'))
     later = [definition for _, definition in indexes]
-    later.append(f'ALTER TABLE dossier_reading ADD CONSTRAINT "{key.name}" {key.told}')
     (folder / "later.json").write_bytes(orjson.dumps(later))
 
 

@@ -6,7 +6,7 @@ portable order that a distributed PostgreSQL allows too: read, compute, claim by
 those who won.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -59,16 +59,16 @@ class Kept:
     last_seq: int
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> str:
-    return orjson.dumps(rows).decode()
+def _json(rows: Sequence[Mapping[str, Any]]) -> bytes:
+    return orjson.dumps(rows)
 
 
-def _json_keys(keys: Iterable[Key]) -> str:
+def _json_keys(keys: Iterable[Key]) -> bytes:
     return _json([{"source_id": key[0], "code": key[1]} for key in sorted(set(keys))])
 
 
-def _keys(rows: Rows) -> set[Key]:
-    return {(source, code) for source, code in rows}
+def _count(rows: Rows) -> int:
+    return int(rows[0][0])
 
 
 _KEYED: Final = "json_to_recordset($1::json) AS k(source_id int, code text)"
@@ -151,6 +151,7 @@ def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, K
 
 
 _CLAIM = b"""
+    WITH claimed AS (
     INSERT INTO locator (source_id, code, home_unit_id, unit_id, version)
     SELECT r.source_id, r.code, r.home_unit_id, r.unit_id, r.seen + 1
       FROM json_to_recordset($1::json)
@@ -160,21 +161,23 @@ _CLAIM = b"""
        SET unit_id = CASE EXCLUDED.unit_id WHEN 0 THEN locator.unit_id ELSE EXCLUDED.unit_id END,
            version = locator.version + CASE EXCLUDED.unit_id WHEN 0 THEN 0 ELSE 1 END
      WHERE locator.version = EXCLUDED.version - 1
-    RETURNING source_id, code
+    RETURNING 1
+    )
+    SELECT count(*) FROM claimed
     """
 
 
 class Claimed:
-    """Which claims were won, known once everything that was sent with them has been tried."""
+    """How many claims were won, known once everything that was sent with them has been tried."""
 
     __slots__ = ("_answer", "_number")
 
-    def __init__(self, answer: Later[set[Key]], number: int) -> None:
+    def __init__(self, answer: Later[int], number: int) -> None:
         self._answer = answer
         self._number = number
 
-    def won(self) -> set[Key]:
-        """Return the dossiers that were still as they were read."""
+    def won(self) -> int:
+        """Return how many dossiers were still as they were read."""
         try:
             return self._answer.get()
         except psycopg.IntegrityError:
@@ -188,7 +191,7 @@ class Claimed:
 
         What was written on top of the claims may then have failed.
         """
-        return self._answer.is_known and len(self._answer.get()) < self._number
+        return self._answer.is_known and self._answer.get() < self._number
 
 
 def are_won(parts: Sequence[Claimed]) -> bool:
@@ -222,7 +225,7 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> Claimed:
         }
         for one in sorted(claims, key=lambda one: (one.source_id, one.code))
     ]
-    return Claimed(session.later(_keys, _CLAIM, _json(rows)), len(rows))
+    return Claimed(session.later(_count, _CLAIM, _json(rows)), len(rows))
 
 
 _NEVER: Final = 2**31 - 2
@@ -241,20 +244,33 @@ _APPEND = b"""
     INSERT INTO dossier_record (unit_id, source_id, code, seq, kind, at, source_updated_at,
                                 stamped, digest, stale, told, key_id, root_unit_id,
                                 recorded_at)
-    SELECT * FROM json_to_recordset($1::json)
+    SELECT unit_id, source_id, code, seq, coalesce(kind, 'record'),
+           coalesce(at, source_updated_at), source_updated_at, coalesce(stamped, true), digest,
+           coalesce(stale, false), told, $2::int, $3::int, $4::timestamptz
+      FROM json_to_recordset($1::json)
         AS r(unit_id int, source_id int, code text, seq int, kind text, at timestamptz,
              source_updated_at timestamptz, stamped boolean, digest text, stale boolean,
-             told jsonb, key_id int, root_unit_id int, recorded_at timestamptz)
+             told jsonb)
     """
 
 
-def append(session: WriteSession, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Add messages to the record; each row has every column of ``dossier_record``.
+def append(
+    session: WriteSession,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    key_id: int | None,
+    root_unit_id: int,
+    now: datetime,
+) -> None:
+    """Add messages to the record, told with a key to the unit that is its root.
 
-    ``told`` is what was told as canonical JSON text.
+    Each row has the columns of ``dossier_record`` that differ among them; ``told`` is what was told
+    as canonical JSON text. A ``kind``, ``at``, ``stamped`` or ``stale`` that is left out is that of
+    fresh news by a snapshot, which most are: at the moment of its stamp.
     """
     if rows:
-        session.send(_APPEND, orjson.dumps(rows, default=orjson.Fragment).decode())
+        told = orjson.dumps(rows, default=orjson.Fragment)
+        session.send(_APPEND, told, key_id, root_unit_id, now.isoformat())
 
 
 _CLOCK_TYPES = {
@@ -322,6 +338,25 @@ _DOSSIER_TYPES = {
 }
 _KEYS = ("unit_id", "source_id", "code")
 
+_LEFT_OUT = {
+    "home_unit_id": "unit_id",
+    "is_current": "true",
+    "is_leg": "false",
+    "is_counted": "true",
+    "same_as": "'[]'",
+    "other_codes": "'{}'",
+    "place_independent": "false",
+    "is_provisional": "false",
+    "apology_exempt": "false",
+    "issues": "'{}'",
+    "supplement_at": "'{}'",
+    "edge_days": "'{}'",
+}
+"""What a column is of which a row says nothing; what is not here is then null.
+
+To read a value from JSON costs as much as to store it, so rows say only what is out of the common.
+"""
+
 
 def _recordset(types: Mapping[str, str]) -> str:
     return ", ".join(f'"{name}" {kind}' for name, kind in types.items())
@@ -331,14 +366,25 @@ def _columns(types: Mapping[str, str]) -> str:
     return ", ".join(f'"{name}"' for name in types)
 
 
+def _said(types: Mapping[str, str], meant: Mapping[str, str] = _LEFT_OUT) -> str:
+    """Return the columns of a recordset with what is meant where nothing is said."""
+    return ", ".join(
+        f'coalesce("{name}", {meant[name]})' if name in meant else f'"{name}"' for name in types
+    )
+
+
 _NEWS = ", ".join(f'"{name}" = EXCLUDED."{name}"' for name in _DOSSIER_TYPES if name not in _KEYS)
+
+
+_NOW: Final = "$2::timestamptz"
+_WRITTEN_NOW: Final = {**_LEFT_OUT, "recorded_at": _NOW, "first_recorded_at": _NOW}
 
 
 def _putting(conflict: str) -> bytes:
     return f"""
     WITH written AS (
         INSERT INTO dossier ({_columns(_DOSSIER_TYPES)})
-        SELECT {_columns(_DOSSIER_TYPES)} FROM json_to_recordset($1::json)
+        SELECT {_said(_DOSSIER_TYPES, _WRITTEN_NOW)} FROM json_to_recordset($1::json)
             AS r({_recordset(_DOSSIER_TYPES)})
          ORDER BY source_id, code, unit_id
         {conflict}
@@ -362,7 +408,7 @@ _READING_TYPES = {
 
 _PUT_READINGS = f"""
     INSERT INTO dossier_reading ({_columns(_READING_TYPES)})
-    SELECT {_columns(_READING_TYPES)} FROM json_to_recordset($1::json)
+    SELECT {_said(_READING_TYPES)} FROM json_to_recordset($1::json)
         AS r({_recordset(_READING_TYPES)})
     """.encode()
 
@@ -395,15 +441,14 @@ _REMEMBER = f"""
       FROM {_OLD} JOIN dossier d
         ON d.unit_id = k.unit_id AND d.source_id = k.source_id AND d.code = k.code
     RETURNING unit_id, source_id, code, version, recorded_at
+    ), forgotten AS (
+    DELETE FROM dossier_reading r USING {_OLD}
+     WHERE k.unit_id = r.unit_id AND k.source_id = r.source_id AND k.code = r.code
     )
     INSERT INTO dossier_change (unit_id, source_id, code, version, sign, recorded_at)
     SELECT unit_id, source_id, code, version, -1, recorded_at FROM superseded
     """.encode()
-
-_FORGET_READINGS = (
-    f"DELETE FROM dossier_reading r USING {_OLD}"
-    " WHERE k.unit_id = r.unit_id AND k.source_id = r.source_id AND k.code = r.code"
-).encode()
+"""Keeps what was believed of dossiers, other readings too, and forgets these where they stood."""
 
 _LEAVE = (
     f"DELETE FROM dossier d USING {_OLD}"
@@ -423,25 +468,30 @@ def put(
 
     ``replaced`` are the (unit, source, code) under which these dossiers stood before; those that
     are not among ``rows`` any more are removed, for the dossier never was at that unit. Each
-    version written or superseded leaves a row in ``dossier_change``, see ``store.facts``.
+    version written or superseded leaves a row in ``dossier_change``, see ``store.facts``. A row may
+    leave out what is null or what ``_LEFT_OUT`` says, and ``first_recorded_at`` when that is now.
     """
+    at = now.isoformat()
+    again: Sequence[Mapping[str, Any]] = ()
+    new = rows
     if replaced:
-        old = _json([dict(zip(_KEYS, key, strict=True)) for key in sorted(set(replaced))])
-        session.send(_REMEMBER, old, now.isoformat())
-        session.send(_FORGET_READINGS, old)
-        kept = {tuple(row[name] for name in _KEYS) for row in rows}
-        gone = sorted(set(replaced) - kept)
-        if gone:
-            session.send(_LEAVE, _json([dict(zip(_KEYS, key, strict=True)) for key in gone]))
-    known = {(source, code) for _, source, code in replaced}
-    again = [row for row in rows if (row["source_id"], row["code"]) in known]
-    if again:
-        session.send(_PUT, _json(again))
-    if len(again) < len(rows):  # there is nothing to look for
+        session.send(_REMEMBER, _json_places(replaced), at)
+        known = {(source, code) for _, source, code in replaced}
+        again = [row for row in rows if (row["source_id"], row["code"]) in known]
         new = [row for row in rows if (row["source_id"], row["code"]) not in known]
-        session.send(_ADD, _json(new))
+        gone = {*replaced} - {(row["unit_id"], row["source_id"], row["code"]) for row in again}
+        if gone:
+            session.send(_LEAVE, _json_places(gone))
+    if again:
+        session.send(_PUT, _json(again), at)
+    if new:  # there is nothing to look for
+        session.send(_ADD, _json(new), at)
     if readings:
         session.send(_PUT_READINGS, _json(readings))
+
+
+def _json_places(places: Collection[tuple[int, int, str]]) -> bytes:
+    return _json([dict(zip(_KEYS, place, strict=True)) for place in sorted(set(places))])
 
 
 _NOT_COMPARED = frozenset({"version", "recorded_at"})
@@ -456,7 +506,8 @@ def _differing(table: str, types: Mapping[str, str]) -> str:
         " ON t.source_id = k.source_id AND t.code = k.code"
     )
     folded = (
-        f"SELECT {columns} FROM json_to_recordset(CAST(:rows AS json)) AS t({_recordset(types)})"
+        f"SELECT {_said(types)} FROM json_to_recordset(CAST(:rows AS json))"
+        f" AS t({_recordset(types)})"
     )
     return (
         f"SELECT DISTINCT source_id, code FROM (({stored} EXCEPT {folded})"
@@ -483,7 +534,7 @@ def differing(
     return {
         (row.source_id, row.code)
         for statement, folded in zip(_DIFFERING, (rows, readings), strict=True)
-        for row in session.execute(statement, of | {"rows": _json(folded)})
+        for row in session.execute(statement, of | {"rows": _json(folded).decode()})
     }
 
 

@@ -46,7 +46,7 @@ def hear(session: WriteSession, source_id: int, units: Collection[int], *, on: d
     """Note that a source told of dossiers of these home units on a day."""
     if units:
         asked = sorted({ANY_UNIT, *units})
-        session.send(_HEAR, source_id, orjson.dumps(asked).decode(), on.isoformat())
+        session.send(_HEAR, source_id, orjson.dumps(asked), on.isoformat())
 
 
 _NEWEST = (

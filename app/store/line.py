@@ -14,7 +14,7 @@ from psycopg.abc import RV, PQGen, Transformer
 from psycopg.errors import error_from_result
 from psycopg.waiting import Ready, Wait
 
-Parameter = str | int | None
+Parameter = str | bytes | int | None
 Rows = list[tuple[Any, ...]]
 
 MOST_KEPT: Final = 400
@@ -27,7 +27,8 @@ class Question:
     """A statement with its parameters, and its rows once they are known.
 
     The statement is constant and names its parameters ``$1``, ``$2``; many values are one
-    parameter, as JSON. It is prepared once for each connection, unless it is not to be kept.
+    parameter, as JSON, and bytes are sent as they are. It is prepared once for each connection,
+    unless it is not to be kept.
     """
 
     __slots__ = ("is_kept", "parameters", "rows", "statement")
@@ -37,7 +38,10 @@ class Question:
     ) -> None:
         self.is_kept = is_kept
         self.statement = statement
-        self.parameters = [None if one is None else str(one).encode() for one in parameters]
+        self.parameters = [
+            one if one is None or isinstance(one, bytes) else str(one).encode()
+            for one in parameters
+        ]
         self.rows: Rows | None = None
 
 

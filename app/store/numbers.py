@@ -43,7 +43,7 @@ _LOOK = b"""
 
 def holders(session: ReadSession, signs: Iterable[str]) -> Later[Holders]:
     """Look up the dossiers behind each sign that is known."""
-    return session.later(_holders, _LOOK, orjson.dumps(sorted(set(signs))).decode())
+    return session.later(_holders, _LOOK, orjson.dumps(sorted(set(signs))))
 
 
 def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> Later[Holders]:
@@ -61,7 +61,7 @@ def enter(session: WriteSession, entries: Mapping[str, Iterable[Key]]) -> Later[
         }
         for sign in sorted(entries)
     ]
-    return session.later(_holders, _ENTER, orjson.dumps(rows).decode(), MOST_HOLDERS)
+    return session.later(_holders, _ENTER, orjson.dumps(rows), MOST_HOLDERS)
 
 
 def missing(session: ReadSession, entries: Mapping[str, Iterable[Key]]) -> set[Key]:

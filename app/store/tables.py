@@ -426,11 +426,6 @@ dossier_reading = sa.Table(
     *_clock_columns(),
     sa.CheckConstraint(_EDGES_AGREE, name="edges_agree"),
     sa.CheckConstraint("reading IN ('extended', 'as_sent', 'statutory')", name="reading"),
-    sa.ForeignKeyConstraint(
-        ["unit_id", "source_id", "code"],
-        ["dossier.unit_id", "dossier.source_id", "dossier.code"],
-        ondelete="CASCADE",
-    ),
     comment="The other readings of the due date, kept only where they differ from promised.",
 )
 

@@ -604,25 +604,13 @@ class _Batch:
         dossiers.append(
             self.session,
             [
-                {
-                    "unit_id": one.place.home_unit_id,
-                    "source_id": one.key[0],
-                    "code": one.key[1],
-                    "seq": seq,
-                    "kind": news.message.kind,
-                    "at": news.message.at,
-                    "source_updated_at": news.message.source_updated_at,
-                    "stamped": news.message.stamped,
-                    "digest": news.message.digest,
-                    "stale": news.stale,
-                    "told": news.text,
-                    "key_id": self.by.key_id,
-                    "root_unit_id": news.message.root,
-                    "recorded_at": self.now,
-                }
+                _appended(one, seq, news)
                 for one in winners
                 for seq, news in enumerate(one.fresh, one.first_seq)
             ],
+            key_id=self.by.key_id,
+            root_unit_id=self.root,
+            now=self.now,
         )
         rows: list[dict[str, Any]] = []
         readings: list[dict[str, Any]] = []
@@ -702,6 +690,29 @@ class _Rights:
 
     def _row(self, unit: int) -> UnitRow | None:
         return self.units.get(unit) or self.lexicon.by_id.get(unit)
+
+
+def _appended(one: _Next, seq: int, news: _News) -> dict[str, Any]:
+    """Return the row of one message of the record, without what goes without saying."""
+    message = news.message
+    row: dict[str, Any] = {
+        "unit_id": one.place.home_unit_id,
+        "source_id": one.key[0],
+        "code": one.key[1],
+        "seq": seq,
+        "source_updated_at": message.source_updated_at,
+        "digest": message.digest,
+        "told": news.text,
+    }
+    if message.kind is not _RECORD:
+        row["kind"] = message.kind
+    if message.at != message.source_updated_at:
+        row["at"] = message.at
+    if not message.stamped:
+        row["stamped"] = False
+    if news.stale:
+        row["stale"] = True
+    return row
 
 
 def _messages(one: _Next, record: Kept | None) -> list[Message]:

@@ -26,7 +26,7 @@ from app.store.dossiers import Standing
 from app.usecases.terms import NOWHERE, KnownProcedure, Lexicon
 
 Row = dict[str, Any]
-"""The columns of one row by name; what is null may be left out."""
+"""The columns of one row by name, without what goes without saying: see ``dossiers.put``."""
 
 
 @immutable
@@ -163,10 +163,10 @@ class Folded:
     def _common(self, lexicon: Lexicon, *, version: int, now: datetime) -> Row:
         history, clocked = self.history, self.clocked
         limit = clocked.limit
-        row = _told_row(self.key, history, lexicon.procedure_of(history), home=self.home_unit_id)
+        row = _told_row(self.key, history, lexicon.procedure_of(history), now=now)
         row |= {
+            "home_unit_id": self.home_unit_id,
             "version": version,
-            "recorded_at": now,
             "is_leg": clocked.is_leg,
             "is_counted": self.counts and not clocked.is_leg,
             "same_as": self.same_as,
@@ -214,25 +214,28 @@ def edges_of(clocked: Clocked) -> dict[Reading, tuple[Edge, ...]]:
     return found
 
 
-def _told_row(key: Key, history: History, known: KnownProcedure | None, *, home: int) -> Row:
+def _told_row(key: Key, history: History, known: KnownProcedure | None, *, now: datetime) -> Row:
     """Return the columns that follow from what was told, before any law."""
     facts = history.facts
     row: Row = {name: told for name, told in facts.items() if told is not None and name in _AS_TOLD}
     row["source_id"], row["code"] = key
-    row["home_unit_id"] = home
-    row["first_recorded_at"] = history.first_recorded_at
+    if history.first_recorded_at != now:
+        row["first_recorded_at"] = history.first_recorded_at
     row["source_updated_at"] = history.source_updated_at
     row["procedure_told"] = facts.get("procedure")
     row["unit_told"] = facts.get("unit")
     row["channel"] = facts.get("channel") or _UNKNOWN_CHANNEL
     row["applicant_type"] = facts.get("applicant_type") or _UNKNOWN_APPLICANT
-    row["place_independent"] = bool(facts.get("place_independent"))
-    row["apology_exempt"] = history.apology_exempt
+    if facts.get("place_independent"):
+        row["place_independent"] = True
+    if history.apology_exempt:
+        row["apology_exempt"] = True
     if history.apology_at is not None:
         row["apology_at"] = history.apology_at
     if known is not None:
         row["procedure_id"] = known.id
-        row["online_level"] = known.online_level
+        if known.online_level is not None:
+            row["online_level"] = known.online_level
     return row
 
 
@@ -252,7 +255,8 @@ def _put_edges(row: Row, edges: Sequence[Edge], clocked: Clocked) -> None:
     days: list[int | None] = []
     if not _FINISHED.isdisjoint(flows):
         days = [clocked.days_taken(edge) if edge.flow in _FINISHED else None for edge in edges]
-    row["edge_days"] = days if any(one is not None for one in days) else []
+    if any(one is not None for one in days):
+        row["edge_days"] = days
     row["edge_at"] = [edge.at for edge in edges]
     row["edge_state"] = [int(edge.state) for edge in edges]
     row["edge_flow"] = [int(flow) for flow in flows]
@@ -297,19 +301,20 @@ def plain(
     )
     if found is None:
         return None
-    row = _told_row(key, history, known, home=home)
+    row = _told_row(key, history, known, now=now)
     due = found.due
     row["version"] = version
-    row["recorded_at"] = now
-    row["is_leg"] = False
-    row["is_counted"] = row["is_current"] = True
-    row["same_as"] = row["other_codes"] = ()
-    row["supplement_at"] = found.supplement_at
+    if home != unit:
+        row["home_unit_id"] = home
+    if found.supplement_at:
+        row["supplement_at"] = found.supplement_at
     row["clock_start_at"] = found.start
     row["limit_kind"] = found.limit_kind
     row["due_origin"] = found.due_origin
-    row["issues"] = sorted([*found.issues, *_of_words(history, lexicon)])
-    row["is_provisional"] = due is not None and due.provisional
+    if issues := [*found.issues, *_of_words(history, lexicon)]:
+        row["issues"] = sorted(issues)
+    if due is not None and due.provisional:
+        row["is_provisional"] = True
     row["unit_id"] = unit
     row["unit_lft"] = lexicon.by_id[unit].lft
     row["is_open"] = found.is_open
@@ -328,7 +333,9 @@ def _other_reading(key: Key, unit: int, other: OtherLine) -> Row:
 
 
 def _put_line(row: Row, line: Line) -> None:
-    row["edge_at"], row["edge_state"], row["edge_flow"], row["edge_due"], row["edge_days"] = line
+    row["edge_at"], row["edge_state"], row["edge_flow"], row["edge_due"], days = line
+    if days:
+        row["edge_days"] = days
 
 
 def _intake_limit(day: date) -> TimeLimit:

@@ -386,6 +386,40 @@ def upgrade() -> None:
         comment="What we believed of a dossier from recorded_at until superseded_at. Append-only.",
     )
     op.create_table(
+        "dossier_reading",
+        sa.Column("unit_id", sa.Integer(), nullable=False),
+        sa.Column("source_id", sa.Integer(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("reading", sa.Text(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("early_before", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("on_time_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("edge_at", postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=False),
+        sa.Column("edge_state", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
+        sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
+        sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
+        sa.Column(
+            "edge_days",
+            postgresql.ARRAY(sa.SmallInteger()),
+            server_default="{}",
+            nullable=False,
+            comment="working days that each finish took; empty without one",
+        ),
+        sa.CheckConstraint(
+            "reading IN ('extended', 'as_sent', 'statutory')",
+            name=op.f("ck_dossier_reading_reading"),
+        ),
+        sa.CheckConstraint(
+            "cardinality(edge_at) = cardinality(edge_state) AND cardinality(edge_at) = cardinality(edge_flow) AND cardinality(edge_at) = cardinality(edge_due)",
+            name=op.f("ck_dossier_reading_edges_agree"),
+        ),
+        sa.PrimaryKeyConstraint(
+            "unit_id", "source_id", "code", "reading", name=op.f("pk_dossier_reading")
+        ),
+        comment="The other readings of the due date, kept only where they differ from promised.",
+    )
+    op.create_table(
         "dossier_record",
         sa.Column("unit_id", sa.Integer(), nullable=False, comment="the home unit, never changed"),
         sa.Column("source_id", sa.Integer(), nullable=False),
@@ -1353,46 +1387,6 @@ def upgrade() -> None:
         comment="Working calendars: the state's (vn) and those of units. Reference table.",
     )
     op.create_table(
-        "dossier_reading",
-        sa.Column("unit_id", sa.Integer(), nullable=False),
-        sa.Column("source_id", sa.Integer(), nullable=False),
-        sa.Column("code", sa.Text(), nullable=False),
-        sa.Column("reading", sa.Text(), nullable=False),
-        sa.Column("due_on", sa.Date(), nullable=True),
-        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("early_before", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("on_time_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("edge_at", postgresql.ARRAY(sa.DateTime(timezone=True)), nullable=False),
-        sa.Column("edge_state", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
-        sa.Column("edge_flow", postgresql.ARRAY(sa.SmallInteger()), nullable=False),
-        sa.Column("edge_due", postgresql.ARRAY(sa.Date()), nullable=False),
-        sa.Column(
-            "edge_days",
-            postgresql.ARRAY(sa.SmallInteger()),
-            server_default="{}",
-            nullable=False,
-            comment="working days that each finish took; empty without one",
-        ),
-        sa.CheckConstraint(
-            "reading IN ('extended', 'as_sent', 'statutory')",
-            name=op.f("ck_dossier_reading_reading"),
-        ),
-        sa.CheckConstraint(
-            "cardinality(edge_at) = cardinality(edge_state) AND cardinality(edge_at) = cardinality(edge_flow) AND cardinality(edge_at) = cardinality(edge_due)",
-            name=op.f("ck_dossier_reading_edges_agree"),
-        ),
-        sa.ForeignKeyConstraint(
-            ["unit_id", "source_id", "code"],
-            ["dossier.unit_id", "dossier.source_id", "dossier.code"],
-            name=op.f("fk_dossier_reading_unit_id_source_id_code_dossier"),
-            ondelete="CASCADE",
-        ),
-        sa.PrimaryKeyConstraint(
-            "unit_id", "source_id", "code", "reading", name=op.f("pk_dossier_reading")
-        ),
-        comment="The other readings of the due date, kept only where they differ from promised.",
-    )
-    op.create_table(
         "evidence",
         sa.Column("unit_id", sa.Integer(), nullable=False),
         sa.Column("hash", sa.Text(), nullable=False),
@@ -1869,7 +1863,6 @@ def downgrade() -> None:
     op.drop_table("late_cause_own")
     op.drop_table("import_lane")
     op.drop_table("evidence")
-    op.drop_table("dossier_reading")
     op.drop_table("calendar")
     op.drop_table("api_key")
     op.drop_table("alert_setting")
@@ -1930,6 +1923,7 @@ def downgrade() -> None:
     op.drop_index("ix_fact_ahead_at", table_name="fact_ahead")
     op.drop_table("fact_ahead")
     op.drop_table("dossier_record")
+    op.drop_table("dossier_reading")
     op.drop_table("dossier_past")
     op.drop_table("dossier_change")
     op.drop_index("ix_dossier_unit_lft_received_at", table_name="dossier")

@@ -52,32 +52,31 @@ def row(code: str = "HS-1", unit: int = 1, **more: Any) -> dict[str, Any]:
     }
 
 
-def message(seq: int, code: str = "HS-1") -> dict[str, Any]:
-    """Return every column of a message."""
+def message(seq: int, code: str = "HS-1", **more: Any) -> dict[str, Any]:
+    """Return a message as it is appended, without what goes without saying."""
     return {
         "unit_id": 1,
         "source_id": 1,
         "code": code,
         "seq": seq,
-        "kind": "record",
-        "at": NOW,
         "source_updated_at": NOW,
-        "stamped": True,
         "digest": "d",
-        "stale": False,
         "told": b'{"received_at":"2026-03-02T00:00:00Z","unit":"A"}',
-        "key_id": None,
-        "root_unit_id": 0,
-        "recorded_at": NOW,
+        **more,
     }
+
+
+def append(session: WriteSession, rows: list[dict[str, Any]]) -> None:
+    """Add messages to the record of somebody who speaks for everything."""
+    dossiers.append(session, rows, key_id=None, root_unit_id=0, now=NOW)
 
 
 def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
     first = Claim(1, "HS-1", 1, 1, 0)
 
-    assert dossiers.claim(session, [first]).won() == {(1, "HS-1")}
-    assert dossiers.claim(session, [first]).won() == set()
-    assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]).won() == {(1, "HS-1")}
+    assert dossiers.claim(session, [first]).won() == 1
+    assert dossiers.claim(session, [first]).won() == 0
+    assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]).won() == 1
     place = dossiers.locate(session, [(1, "HS-1"), (1, "HS-2")])[1, "HS-1"]
     assert (place.home_unit_id, place.unit_id, place.version) == (1, 2, 2)
 
@@ -86,17 +85,17 @@ def test_what_is_written_on_top_of_a_lost_claim_tells_of_the_loss_and_not_of_its
     session: WriteSession,
 ) -> None:
     dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0)])
-    dossiers.append(session, [message(1)])
+    append(session, [message(1)])
 
     with pytest.raises(KeyError), session.savepoint():
         late = dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0), Claim(1, "HS-2", 1, 1, 0)])
-        dossiers.append(session, [message(1)])
-        assert late.won() == {(1, "HS-2")}
+        append(session, [message(1)])
+        assert late.won() == 1
         raise KeyError
 
     with pytest.raises(psycopg.IntegrityError), session.savepoint():
         won = dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 1)])
-        dossiers.append(session, [message(1)])
+        append(session, [message(1)])
         won.won()
 
 
@@ -113,13 +112,56 @@ def test_who_expects_keys_reads_no_table_from_end_to_end_while_it_is_new(
 
 def test_the_record_gives_back_what_was_told_in_order_of_arrival(session: WriteSession) -> None:
     dossiers.claim(session, [Claim(1, "HS-1", 1, 1, 0)])
-    dossiers.append(session, [message(2), message(1)])
+    append(session, [message(2), message(1)])
 
     kept = dossiers.records(session, dossiers.locate(session, [(1, "HS-1")]))[1, "HS-1"]
 
     assert kept.last_seq == 2
     assert [one.kind for one in kept.messages] == [MessageKind.RECORD] * 2
     assert kept.messages[0].told["received_at"] == NOW
+
+
+def test_a_message_says_only_what_is_out_of_the_common(session: WriteSession) -> None:
+    before = NOW - timedelta(hours=1)
+    unusual = message(2, kind="paused", at=before, stamped=False, stale=True)
+    dossiers.append(session, [message(1), unusual], key_id=None, root_unit_id=7, now=NOW)
+
+    rows = session.execute(
+        text(
+            "SELECT kind, at, stamped, stale, root_unit_id, recorded_at FROM dossier_record"
+            " ORDER BY seq"
+        )
+    )
+
+    assert [tuple(one) for one in rows] == [
+        ("record", NOW, True, False, 7, NOW),
+        ("paused", before, False, True, 7, NOW),
+    ]
+
+
+def test_a_row_says_only_what_is_out_of_the_common(session: WriteSession) -> None:
+    whole = row("HS-1", version=3)
+    short = {name: value for name, value in whole.items() if value not in (None, [], False)}
+    for name in ("home_unit_id", "is_current", "is_counted", "recorded_at", "first_recorded_at"):
+        del short[name]
+    dossiers.put(session, rows=[short | {"code": "HS-2"}, whole], readings=[], replaced=[], now=NOW)
+
+    stored = session.execute(text("SELECT to_jsonb(d) - 'code' FROM dossier d")).scalars().all()
+
+    assert len(short) < len(whole) / 2
+    assert stored[0] == stored[1]
+
+
+def test_readings_leave_with_the_row_that_they_belong_to(session: WriteSession) -> None:
+    clock = {name: value for name, value in row().items() if name in dossiers._CLOCK_TYPES}
+    other = {"unit_id": 1, "source_id": 1, "code": "HS-1", "reading": "statutory", **clock}
+    dossiers.put(session, rows=[row()], readings=[other], replaced=[], now=NOW)
+
+    dossiers.put(session, rows=[row(unit=2)], readings=[], replaced=[(1, 1, "HS-1")], now=NOW)
+
+    assert session.scalar(text("SELECT count(*) FROM dossier_reading")) == 0
+    kept = session.scalar(text("SELECT readings -> 'statutory' -> 'edge_state' FROM dossier_past"))
+    assert kept == [30]
 
 
 def test_what_was_believed_is_remembered_when_it_is_replaced(session: WriteSession) -> None:

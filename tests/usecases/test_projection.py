@@ -13,6 +13,7 @@ from app.domain.limits import TimeLimit
 from app.domain.procedure import LimitVersion, OnlineLevel, Procedure
 from app.domain.reading import read
 from app.domain.record import Message, MessageKind, Told
+from app.store import dossiers
 from app.store.units import UnitRow
 from app.usecases import sameness
 from app.usecases.calendar_book import CalendarBook
@@ -81,15 +82,32 @@ def shortest(messages: list[Message], words: Lexicon) -> Projected | None:
 
 
 def shown(rows: list[Row]) -> list[dict[str, Any]]:
-    """Return rows as the store sees them, to which null is the same as nothing."""
+    """Return rows as the store sees them, with what goes without saying."""
     return [
-        {
+        MEANT
+        | {"home_unit_id": row["unit_id"]}
+        | {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in row.items()
             if value is not None
         }
         for row in rows
     ]
+
+
+MEANT: dict[str, Any] = {
+    **dict.fromkeys(("is_current", "is_counted"), True),
+    **dict.fromkeys(("is_leg", "place_independent", "is_provisional", "apology_exempt"), False),
+    **{name: [] for name in ("same_as", "other_codes", "issues", "supplement_at", "edge_days")},
+}
+
+
+def test_what_a_row_leaves_out_is_what_the_store_then_means() -> None:
+    words = {"'[]'": [], "'{}'": [], "true": True, "false": False}
+    meant = dict(dossiers._LEFT_OUT)  # the columns are the subject
+
+    assert meant.pop("home_unit_id") == "unit_id"
+    assert {name: words[value] for name, value in meant.items()} == MEANT
 
 
 @settings(max_examples=300)
