@@ -31,6 +31,7 @@ from app.domain.record import (
     ReturnMethod,
     Status,
 )
+from app.domain.values import immutable
 from app.feeds.masking import LOST, SHORTEST_NUMBER, is_personal, mask
 from app.feeds.reading import (
     AHEAD,
@@ -810,7 +811,7 @@ Say: TypeAlias = Callable[[str, Mapping[str, str]], str]
 """Gives the Vietnamese sentence of a code; senders of this format read no other language."""
 
 
-@dataclass(frozen=True, slots=True)
+@immutable
 class Reply:
     """What became of one record: taken (``fault`` is None) or set aside with its first fault.
 
@@ -831,36 +832,38 @@ def answer(replies: Sequence[Reply], *, say: Say) -> Answer:
     Senders look for "thành công" and "đã tồn tại" in the messages, so the sentences of success
     hold these words and no other sentence does.
     """
-    taken = [reply for reply in replies if reply.fault is None]
-    existed = sum(reply.existed for reply in taken)
-    counts = {"taken": str(len(taken)), "sent": str(len(replies)), "existed": str(existed)}
-    if len(taken) < len(replies):
-        first = next(reply for reply in replies if reply.fault is not None)
+    refused = [reply.fault for reply in replies if reply.fault is not None]
+    taken = len(replies) - len(refused)
+    existed = sum(reply.existed for reply in replies if reply.fault is None)
+    counts = {"taken": str(taken), "sent": str(len(replies)), "existed": str(existed)}
+    code, sentence = AnswerCode.TAKEN, "national.taken"
+    if refused:
         code, sentence = AnswerCode.NOT_TAKEN, "national.not_all_taken"
-        counts["reason"] = _message(first, say)
+        counts["reason"] = _reason(refused[0], say)
     elif existed:
         all_existed = existed == len(replies)
-        code = AnswerCode.TAKEN
         sentence = "national.existed" if all_existed else "national.some_existed"
-    else:
-        code, sentence = AnswerCode.TAKEN, "national.taken"
-    return {
-        "error_code": code.value,
-        "message": say(sentence, counts),
-        "result": [_result(reply, say) for reply in replies],
-    }
+    new, known_already = say("national.taken", {}), say("national.existed", {})
+    results = [
+        _result(_TAKEN, reply.code, known_already if reply.existed else new)
+        if reply.fault is None
+        else _result(_NOT_TAKEN, reply.code, _reason(reply.fault, say))
+        for reply in replies
+    ]
+    return {"error_code": code.value, "message": say(sentence, counts), "result": results}
 
 
-def _result(reply: Reply, say: Say) -> Answer:
-    code = AnswerCode.TAKEN if reply.fault is None else AnswerCode.NOT_TAKEN
-    return {"MaHoSo": reply.code, "error_code": code.value, "message": _message(reply, say)}
+_TAKEN: Final = AnswerCode.TAKEN.value
+_NOT_TAKEN: Final = AnswerCode.NOT_TAKEN.value
 
 
-def _message(reply: Reply, say: Say) -> str:
-    if reply.fault is None:
-        return say("national.existed" if reply.existed else "national.taken", {})
-    where = reply.fault.pointer.lstrip("/")
-    sentence = say(reply.fault.code, reply.fault.params)
+def _result(code: str, number: str, sentence: str) -> Answer:
+    return {"MaHoSo": number, "error_code": code, "message": sentence}
+
+
+def _reason(fault: Fault, say: Say) -> str:
+    where = fault.pointer.lstrip("/")
+    sentence = say(fault.code, fault.params)
     return f"{where}: {sentence}" if where else sentence
 
 

@@ -147,9 +147,9 @@ def _replies(envelope: Envelope, verdicts: Sequence[Verdict]) -> list[Reply]:
     inserts = envelope.service is Service.DOSSIERS and not envelope.updating
     return [
         Reply(
-            code=verdict.code or "",
-            existed=inserts and not verdict.is_new and not verdict.faults,
-            fault=verdict.faults[0] if verdict.faults else None,
+            verdict.code or "",
+            inserts and not verdict.is_new and not verdict.faults,
+            verdict.faults[0] if verdict.faults else None,
         )
         for verdict in verdicts
     ]
