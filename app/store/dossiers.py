@@ -6,13 +6,14 @@ portable order that a distributed PostgreSQL allows too: read, compute, claim by
 those who won.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 import orjson
 import psycopg
+from msgspec.json import Encoder
 from sqlalchemy import Result, text
 
 from app.domain import sameness
@@ -59,8 +60,7 @@ class Kept:
     last_seq: int
 
 
-def _json(rows: Sequence[Mapping[str, Any]]) -> bytes:
-    return orjson.dumps(rows)
+_json: Final[Callable[[Sequence[Mapping[str, Any]]], bytes]] = Encoder().encode
 
 
 def _json_keys(keys: Iterable[Key]) -> bytes:
