@@ -66,6 +66,7 @@ __all__ = [
     "clock_start",
     "compute_due",
     "days_taken",
+    "due_by_day",
     "due_phases",
     "elapsed",
     "promise",
@@ -223,12 +224,12 @@ class _WorkingDays:
 
     __slots__ = ("_almanac", "_base", "_due_on", "_half", "_number", "_value")
 
-    def __init__(self, almanac: Almanac, start: int, value: Fraction) -> None:
+    def __init__(self, almanac: Almanac, begun_on: int, value: Fraction) -> None:
         self._almanac = almanac
         self._value = value
         self._half = value.denominator == 2
         self._number = ceil(value)
-        self._base = almanac.local_ordinal(start)
+        self._base = begun_on
         self._due_on = almanac.day_after(self._base, self._number)
 
     def until(self) -> int:
@@ -273,10 +274,10 @@ class _CalendarDays:
 
     __slots__ = ("_almanac", "_base", "_due_on", "_number", "_skipped", "_target")
 
-    def __init__(self, almanac: Almanac, start: int, value: Fraction) -> None:
+    def __init__(self, almanac: Almanac, begun_on: int, value: Fraction) -> None:
         self._almanac = almanac
         self._number = int(value)
-        self._restart_from(almanac.local_ordinal(start))
+        self._restart_from(begun_on)
 
     def _restart_from(self, base: int) -> None:
         self._base = base
@@ -598,9 +599,9 @@ def _course(calendar: WorkCalendar, limit: TimeLimit, start: int) -> _Course | N
     almanac = calendar.almanac
     match limit.kind:
         case LimitKind.WORKING_DAYS:
-            return _WorkingDays(almanac, start, limit.value or Fraction(0))
+            return _WorkingDays(almanac, almanac.local_ordinal(start), limit.value or Fraction(0))
         case LimitKind.CALENDAR_DAYS:
-            return _CalendarDays(almanac, start, limit.value or Fraction(0))
+            return _CalendarDays(almanac, almanac.local_ordinal(start), limit.value or Fraction(0))
         case LimitKind.WORKING_HOURS:
             return _WorkingTime(almanac, start, duration_micros(limit.duration or timedelta()))
         case LimitKind.SAME_DAY:
@@ -704,7 +705,7 @@ def compute_due(
     :raises CalendarNeverOpens: if no working day lies ahead.
     """
     if not pauses and limit.kind in BY_DAY:
-        return _by_day(calendar.almanac, limit, start)
+        return _by_day(calendar.almanac, limit, calendar.almanac.day_of(start, "start"))
     moment = calendar.almanac.checked(start, "start")
     course = _course(calendar, limit, moment)
     if course is None:
@@ -719,14 +720,23 @@ BY_DAY: Final = frozenset({LimitKind.WORKING_DAYS, LimitKind.CALENDAR_DAYS})
 """Limits whose due date without pauses follows from the local day of the start alone."""
 
 
-def _by_day(almanac: Almanac, limit: TimeLimit, start: datetime) -> Due:
-    key = (id(limit), almanac.day_of(start, "start"))
+def due_by_day(calendar: WorkCalendar, limit: TimeLimit, begun_on: date) -> Due:
+    """Do the same for a limit that is counted ``BY_DAY``, from the local day of the start.
+
+    :raises CalendarYearMissing: if a year that it needs is not loaded.
+    :raises CalendarNeverOpens: if no working day lies ahead.
+    """
+    return _by_day(calendar.almanac, limit, begun_on.toordinal())
+
+
+def _by_day(almanac: Almanac, limit: TimeLimit, begun_on: int) -> Due:
+    key = (id(limit), begun_on)
     kept = almanac.kept.get(key)
     if type(kept) is _Computed and kept.limit is limit:
         return kept.due
     is_working = limit.kind is LimitKind.WORKING_DAYS
     course = (_WorkingDays if is_working else _CalendarDays)(
-        almanac, micros(start), limit.value or Fraction(0)
+        almanac, begun_on, limit.value or Fraction(0)
     )
     due = course.due()
     almanac.keep(key, _Computed(limit, due))

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, ParamSpec
 from app.domain import quality
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
-from app.domain.deadline import BY_DAY, Due, compute_due, days_taken, due_phases, promise
+from app.domain.deadline import BY_DAY, Due, days_taken, due_by_day, due_phases, promise
 from app.domain.dossier import Closing, Ending, History, Issue, in_order
 from app.domain.edges import judge
 from app.domain.limits import LimitKind, TimeLimit
@@ -86,12 +86,14 @@ def read(
     if received_at is None or not _is_plain(history, messages):
         return None
     begun = facts.get("clock_start_at") or received_at
-    version = None if procedure is None else _version(procedure, facts, calendar, begun)
+    received_on = calendar.local_date(received_at)
+    begun_on = received_on if begun is received_at else calendar.local_date(begun)
+    version = None if procedure is None else _version(procedure, facts, begun_on)
     limit = None if version is None else version.limit
     if limit is not None and (limit.kind not in BY_DAY or limit.is_half):
         return None
-    issues = _noticed(code, messages, history, calendar, procedure)
-    law = _computed(calendar, limit, begun, issues)
+    issues = _noticed(code, messages, history, calendar, procedure, received_on)
+    law = _computed(calendar, limit, begun_on, issues)
     told = _told(history, calendar, law, issues)
     pause: Pause | None = None
     if not history.pauses:
@@ -104,20 +106,18 @@ def read(
         dues, others = moved
         issues += _noticed_of_pause(calendar, limit, received_at, pause, dues[0])
     closing = history.closings[0] if history.closings else None
-    life = _Life(
-        _waited(history, received_at, calendar, intake_limit),
-        received_at,
-        pause,
-        closing,
-        None if closing is None else _taken(calendar, begun, closing, received_at, pause),
-    )
+    waited = _waited(history, received_at, calendar, intake_limit)
+    taken = None if closing is None else _taken(calendar, begun, closing, received_at, pause)
     return Plain(
         None if limit is None else limit.kind,
         begun,
         dues[-1],
         "told" if told is not None else "none" if law is None else "computed",
-        _line(life, dues),
-        [(reading, own[-1], _line(life, own)) for reading, own in others],
+        _line(dues, waited, received_at, pause, closing, taken),
+        [
+            (reading, own[-1], _line(own, waited, received_at, pause, closing, taken))
+            for reading, own in others
+        ],
         closing is None,
         [pause.started_at] if pause is not None and pause.kind is _SUPPLEMENT else [],
         issues,
@@ -168,24 +168,22 @@ def _pause(history: History, version: LimitVersion | None, *, since: datetime) -
 # ---------------------------------------------------------------- due dates
 
 
-def _version(
-    procedure: Procedure, facts: Told, calendar: WorkCalendar, begun: datetime
-) -> LimitVersion | None:
+def _version(procedure: Procedure, facts: Told, begun_on: date) -> LimitVersion | None:
     return procedure.limit_at(
-        calendar.local_date(begun),
+        begun_on,
         case=facts.get("case"),
         channel=facts.get("channel") or _UNKNOWN,
     )
 
 
 def _computed(
-    calendar: WorkCalendar, limit: TimeLimit | None, begun: datetime, issues: list[Issue]
+    calendar: WorkCalendar, limit: TimeLimit | None, begun_on: date, issues: list[Issue]
 ) -> Due | None:
     """Return the due date that the law gives, before any pause."""
     if limit is None:
         return None
     try:
-        return compute_due(calendar, limit, begun)
+        return due_by_day(calendar, limit, begun_on)
     except _NOT_COMPUTABLE:
         issues.append(_DUE_NOT_COMPUTABLE)
         return None
@@ -245,16 +243,6 @@ def _moved(
 # ---------------------------------------------------------------- edges
 
 
-class _Life(NamedTuple):
-    """What decides the edges beside the due values; ``taken`` are the days that a finish took."""
-
-    waited: "_Waited | None"
-    received_at: datetime
-    pause: Pause | None
-    closing: Closing | None
-    taken: int | None
-
-
 class _Waited(NamedTuple):
     """Since when a dossier waited to be taken in, and from when on that was too long."""
 
@@ -281,9 +269,18 @@ def _waited(
     return _Waited(since, due_at + JUST)
 
 
-def _line(life: _Life, dues: _Dues) -> Line:
-    """Return the edges with one due value, or with one before the pause and one after it."""
-    waited, received_at, pause, closing, taken = life
+def _line(
+    dues: _Dues,
+    waited: _Waited | None,
+    received_at: datetime,
+    pause: Pause | None,
+    closing: Closing | None,
+    taken: int | None,
+) -> Line:
+    """Return the edges with one due value, or with one before the pause and one after it.
+
+    ``taken`` are the days that the finish took.
+    """
     at: list[datetime] = []
     states: list[int] = []
     if waited is not None:
@@ -367,10 +364,11 @@ def _noticed(
     history: History,
     calendar: WorkCalendar,
     procedure: Procedure | None,
+    received_on: date,
 ) -> list[Issue]:
     """Return what is worth a look whatever the due date is."""
     facts = history.facts
-    issues = _told_by_days(code, messages, facts, calendar)
+    issues = _told_by_days(code, messages, facts, calendar, received_on)
     issues += history.issues
     channel = facts.get("channel")
     if channel is None or channel is _UNKNOWN:
@@ -406,11 +404,15 @@ def _noticed_of_pause(
 
 
 def _told_by_days(
-    code: str, messages: Sequence[Message], facts: Told, calendar: WorkCalendar
+    code: str,
+    messages: Sequence[Message],
+    facts: Told,
+    calendar: WorkCalendar,
+    received_on: date,
 ) -> list[Issue]:
     """Return what local days show, as far as their years are known."""
     issues = []
-    if _is_so(quality.number_differs, code, facts, calendar):
+    if quality.number_differs(code, received_on, facts, calendar):
         issues.append(_NUMBER_DIFFERS)
     if facts.get("entered_at") is not None and _is_so(quality.entered_late, facts, calendar):
         issues.append(_ENTERED_LATE)

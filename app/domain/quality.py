@@ -171,20 +171,20 @@ def _written(day: date) -> str:
 
 def _number_date_differs(case: Case) -> bool:
     """Tell whether the day in the number is that of neither the receipt nor the submission."""
-    return number_differs(case.code, case.clocked.history.facts, case.clocked.terms.calendar)
+    facts = case.clocked.history.facts
+    received_at = facts.get("received_at")
+    if received_at is None:
+        return False
+    return number_differs(case.code, case.day(received_at), facts, case.clocked.terms.calendar)
 
 
-def number_differs(code: str, facts: Told, calendar: WorkCalendar) -> bool:
+def number_differs(code: str, received_on: date, facts: Told, calendar: WorkCalendar) -> bool:
     """Tell whether the day in a number is that of neither the receipt nor the submission.
 
     Source: dossier numbers are ``{unit}-{yymmdd}-{sequence}``.
     """
-    received_at = facts.get("received_at")
     found = _day_in(code)
-    if received_at is None or found is None:
-        return False
-    received_on = calendar.local_date(received_at)
-    if found == _written(received_on):
+    if found is None or found == _written(received_on):
         return False
     try:
         numbered = date(2000 + int(found[:2]), int(found[2:4]), int(found[4:]))

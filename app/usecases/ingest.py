@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from operator import attrgetter
 from typing import Any, Final
 
 from app.domain import quality
@@ -124,6 +125,10 @@ class Verdict:
     quarantine_id: uuid.UUID | None = None
 
 
+_Heard = tuple[Incoming, bytes, Message]
+"""What came in, its canonical text, and the message that is kept of it."""
+
+
 @immutable
 class _News:
     """A message not heard before, with its canonical text; ``stale`` if newer news is known."""
@@ -139,17 +144,16 @@ class _Next:
 
     key: Key
     place: Located
-    fresh: tuple[_News, ...]
-    verdicts: tuple[Verdict, ...]
+    messages: list[Message]
+    """Everything that was ever told of it, in order of arrival."""
+    fresh: list[_News]
+    verdicts: list[Verdict]
     first_seq: int
 
-    def others_named(self, kept: Mapping[Key, Kept]) -> bool:
+    @property
+    def others_named(self) -> bool:
         """Tell whether another number was ever told of the dossier."""
-        for news in self.fresh:
-            if "other_codes" in news.message.told:
-                return True
-        record = kept.get(self.key)
-        return record is not None and any("other_codes" in one.told for one in record.messages)
+        return any("other_codes" in one.told for one in self.messages)
 
 
 class VersionRace(RuntimeError):
@@ -164,6 +168,8 @@ class _Lost(Exception):
 class _Seen:
     """What is known of the dossiers of a batch and of those around them, read together."""
 
+    unchanged: Mapping[Key, Sequence[Verdict]]
+    """Those of which nothing was told but what was told before."""
     located: Mapping[Key, Located]
     kept: Mapping[Key, Kept]
     near: Near
@@ -287,8 +293,10 @@ def _words_of(kept: Mapping[Key, Kept]) -> dict[Key, frozenset[str]]:
 
 def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datetime) -> int:
     """Fold dossiers again from their record, for rules or mappings that changed; count them."""
-    wanted: dict[Key, list[Incoming]] = {key: [] for key in keys}
-    _Batch(session, by, now).settled(wanted)
+    wanted: dict[Key, Sequence[Incoming]] = dict.fromkeys(keys, ())
+    batch = _Batch(session, by, now)
+    batch.again.update(wanted)
+    batch.settled(wanted)
     return len(wanted)
 
 
@@ -301,8 +309,10 @@ class _Batch:
         self.root = by.unit_id or 0
         self.now = now
         self.heard: set[int] = set()
-        self.read: dict[int, tuple[bytes, Message]] = {}
-        """What was told as it is kept, by the identity of what came in."""
+        self.told: dict[Key, list[_Heard]] = {}
+        """What was told of each dossier, as it is kept; made while the server looks them up."""
+        self.again: set[Key] = set()
+        """Dossiers that are folded again, whatever was told of them."""
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
         """Settle all dossiers of the batch, with the legs that found their parent."""
@@ -333,41 +343,63 @@ class _Batch:
         raise VersionRace(f"{len(wanted)} dossiers")
 
     def _seen(self, wanted: Mapping[Key, Sequence[Incoming]]) -> "_Seen":
-        """Look up what is known of some dossiers and of those around them."""
+        """Look up what is known of some dossiers and of those around them.
+
+        A dossier of which nothing new was told goes no further.
+        """
         stamp = stamps.of_catalogue(self.session)
         sought = dossiers.sought(self.session, wanted)
         if len(wanted) > URGED:
             self.session.start()
-        for incoming in wanted.values():  # while the server looks
-            for one in incoming:
-                if id(one) not in self.read:
-                    self.read[id(one)] = self._kept(one)
+        for key, incoming in wanted.items():  # while the server looks
+            if key not in self.told:
+                self.told[key] = [self._kept(one) for one in incoming]
         located = sought.get()
         looked, kept = None, {}
         places: Mapping[Key, Sequence[int]] = {}
         if located:
-            told = self._numbers({key: wanted[key] for key in located}, {})
-            looked = sameness.Looked.up(self.session, told)
+            looked = sameness.Looked.up(self.session, self._numbers(located, {}))
             standing = dossiers.places(self.session, located)
             kept = dossiers.records(self.session, located)
             places = standing.get()
+        unchanged = self._unchanged(located, kept)
+        news = [key for key in wanted if key not in unchanged]
         entered = sameness.enter(
             self.session,
-            self._numbers(wanted, kept),
+            self._numbers(news, kept),
             known=located,
-            parents=self._parents(wanted),
+            parents=self._parents(news),
             looked=looked,
         )
         new = wanted.keys() - located.keys()
         legs = dossiers.legs_of(self.session, new) if new else None
         if len(wanted) > URGED:
             self.session.start()
-        words = self._words(wanted, kept)
+        words = self._words(news, kept)
         near = entered.near(self.session)
         if near.kept:
-            words = self._words(wanted, kept | dict(near.kept))
+            words = self._words([*news, *near.kept], kept | dict(near.kept))
         lexicon = terms.lexicon(self.session, words, now=self.now, stamp=stamp)
-        return _Seen(located, kept, near, lexicon, legs.get() if legs else {}, places)
+        waiting = legs.get() if legs else {}
+        return _Seen(unchanged, located, kept, near, lexicon, waiting, places)
+
+    def _unchanged(
+        self, located: Mapping[Key, Located], kept: Mapping[Key, Kept]
+    ) -> dict[Key, list[Verdict]]:
+        """Return the dossiers of which everything was told before, with their verdicts.
+
+        An approval is judged by the rights of its sender first.
+        """
+        found = {}
+        for key, record in kept.items():
+            heard = self.told[key]
+            if key not in self.again and all(
+                _compared(message, record.messages) is _UNCHANGED and not one.told.get("approved")
+                for one, _, message in heard
+            ):
+                self._hear(heard, located[key])
+                found[key] = [Verdict(one.index, one.code, _UNCHANGED) for one, _, _ in heard]
+        return found
 
     def _round(self, wanted: Mapping[Key, Sequence[Incoming]], *, is_again: bool) -> list[Verdict]:
         """Settle dossiers, or nothing of them.
@@ -378,29 +410,24 @@ class _Batch:
         if is_again:
             dossiers.lock(self.session, {*seen.located, *seen.near.located})
             seen = self._seen(wanted)
-        lexicon, known = seen.lexicon, {**seen.kept, **seen.near.kept}
-        rights = _Rights.of(self.session, self.by, seen.located.values(), lexicon)
-        planned = [
-            self._planned(key, incoming, seen.located.get(key), seen.kept.get(key), lexicon, rights)
-            for key, incoming in wanted.items()
-        ]
-        writing = [one for one in planned if self._writes(one, wanted)]
-        legs = self._legs(writing, seen) - wanted.keys()
+        planned = self._planned([key for key in wanted if key not in seen.unchanged], seen)
+        writing = [one for one in planned if one.fresh or one.key in self.again]
+        legs = self._legs(writing, seen)
         if legs:
-            return self._round({**wanted, **dict.fromkeys(legs, ())}, is_again=is_again)
-        beside = self._beside(wanted, writing, seen)
-        nexts = sorted((*writing, *beside), key=lambda one: one.key)
-        told = {one.key: _messages(one, known.get(one.key)) for one in nexts}
+            self.again |= legs
+            return self._round({**dict.fromkeys(legs, ()), **wanted}, is_again=is_again)
+        beside = self._beside(planned, writing, seen)
+        nexts = sorted((*writing, *beside), key=_key)
         quiet = {one.key for one in beside}
-        by_key = {one.key: one for one in nexts}
-        claimed = []
         most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
-        for folded in self._folded(nexts, told, lexicon, most=most):
-            part = [by_key[key] for key in folded]
-            claimed.append(self._claimed(part, folded, quiet, seen))
+        claimed = [
+            self._claimed(part, folded, quiet, seen)
+            for part, folded in self._folded(nexts, seen.lexicon, most=most)
+        ]
         if not dossiers.are_won(claimed):
             raise _Lost
-        return [verdict for one in planned for verdict in one.verdicts]
+        verdicts = [verdict for one in planned for verdict in one.verdicts]
+        return verdicts + [verdict for same in seen.unchanged.values() for verdict in same]
 
     def _claimed(
         self,
@@ -410,9 +437,11 @@ class _Batch:
         seen: _Seen,
     ) -> Claimed:
         """Claim dossiers, and send what is to be written of them behind the claims."""
-        writing = [one for one in part if one.key not in quiet]
-        moved = self._moved(writing, [one for one in part if one.key in quiet], folded)
-        changing = [*writing, *moved]
+        changing = part
+        if quiet:
+            writing = [one for one in part if one.key not in quiet]
+            moved = self._moved(writing, [one for one in part if one.key in quiet], folded)
+            changing = [*writing, *moved]
         written = {one.key for one in changing}
         claims = [
             Claim(
@@ -430,83 +459,95 @@ class _Batch:
         return claimed
 
     def _folded(
-        self,
-        nexts: Sequence[_Next],
-        told: Mapping[Key, Sequence[Message]],
-        lexicon: Lexicon,
-        *,
-        most: int,
-    ) -> Iterator[dict[Key, Projected]]:
+        self, nexts: Sequence[_Next], lexicon: Lexicon, *, most: int
+    ) -> Iterator[tuple[list[_Next], dict[Key, Projected]]]:
         """Fold dossiers one after the other, and keep of each no more than what is written.
 
         They come in parts of ``most``. What was sent of a part is written by the server while the
         next one is folded.
         """
-        each = _projected(
-            self.session,
-            told,
-            lexicon,
-            homes={one.key: one.place.home_unit_id for one in nexts},
-            versions={one.key: one.place.version + 1 for one in nexts},
-            now=self.now,
-        )
-        part: dict[Key, Projected] = {}
-        for number, (key, one) in enumerate(each, 1):
-            part[key] = one
+        part: list[_Next] = []
+        folded: dict[Key, Projected] = {}
+        for number, (one, projected) in enumerate(self._projected(nexts, lexicon), 1):
+            part.append(one)
+            folded[one.key] = projected
             if number % most == 0:
-                yield part
-                part = {}
+                yield part, folded
+                part, folded = [], {}
                 self.session.start()
             elif number % URGED == 0:
                 self.session.start()
         if part:
-            yield part
+            yield part, folded
+
+    def _projected(
+        self, nexts: Sequence[_Next], lexicon: Lexicon
+    ) -> Iterator[tuple[_Next, Projected]]:
+        """Fold dossiers as ``_fold`` does, to the rows of their next versions."""
+        told = {one.key: one.messages for one in nexts}
+        has_others, parents = _links(self.session, told)
+        if has_others or _share(told):
+            homes = {one.key: one.place.home_unit_id for one in nexts}
+            each = _fold(self.session, told, lexicon, homes=homes)
+            for one, folded in zip(nexts, each, strict=True):
+                version = one.place.version + 1
+                yield one, folded.projected(lexicon, version=version, now=self.now)
+            return
+        for one in nexts:
+            yield one, self._projected_alone(one, lexicon, parents)
+
+    def _projected_alone(self, one: _Next, lexicon: Lexicon, parents: Collection[Key]) -> Projected:
+        """Fold a dossier that shares no number."""
+        key, messages = one.key, one.messages
+        home, version = one.place.home_unit_id, one.place.version + 1
+        history = _history(messages, lexicon)
+        found = plain(key, messages, history, lexicon, home=home, version=version, now=self.now)
+        if found is not None:
+            return found
+        folded = _alone(key, messages, history, lexicon, parents, home)
+        return folded.projected(lexicon, version=version, now=self.now)
 
     def _legs(self, writing: Sequence[_Next], seen: _Seen) -> set[Key]:
-        """Return the legs that wait for one of the dossiers that are new."""
+        """Return the legs that wait for one of the dossiers that are new, and have no news."""
         if not seen.legs:
             return set()
         new = {one.key for one in writing if one.place.version == 0}
-        return {leg for leg, parent in seen.legs.items() if parent in new}
+        legs = {leg for leg, parent in seen.legs.items() if parent in new}
+        return legs - {one.key for one in writing}
 
-    def _parents(self, wanted: Mapping[Key, Sequence[Incoming]]) -> set[Key]:
+    def _parents(self, keys: Iterable[Key]) -> set[Key]:
         """Return the dossiers that are told to be a parent of others."""
         return {
             (key[0], parent)
-            for key, incoming in wanted.items()
-            for one in incoming
+            for key in keys
+            for one, _, _ in self.told[key]
             if (parent := one.told.get("parent")) is not None
         }
 
-    def _numbers(
-        self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
-    ) -> dict[Key, frozenset[str]]:
+    def _numbers(self, keys: Iterable[Key], kept: Mapping[Key, Kept]) -> dict[Key, Collection[str]]:
         """Return every number under which each dossier was told, with the news."""
-        return {
-            key: words_of(
-                key,
-                [
-                    *[one.told for one in (kept[key].messages if key in kept else ())],
-                    *[one.told for one in incoming],
-                ],
-            )
-            for key, incoming in wanted.items()
-        }
+        found: dict[Key, Collection[str]] = {}
+        for key in keys:
+            told = [one.told for one, _, _ in self.told[key]]
+            if key in kept:
+                told += [one.told for one in kept[key].messages]
+            found[key] = words_of(key, told)
+        return found
 
     def _beside(
-        self, wanted: Mapping[Key, Sequence[Incoming]], writing: Sequence[_Next], seen: "_Seen"
+        self, planned: Sequence[_Next], writing: Sequence[_Next], seen: "_Seen"
     ) -> list[_Next]:
         """Return the dossiers without news that may be the same as one that has some."""
         if not writing:
             return []
-        places, records = dict(seen.near.located), dict(seen.near.kept)
-        if records or any(one.others_named(seen.kept) for one in writing):
-            quiet = wanted.keys() - {one.key for one in writing}
-            places |= {key: seen.located[key] for key in quiet}
-            records |= {key: seen.kept[key] for key in quiet}
-        return [
-            _Next(key, places[key], (), (), record.last_seq + 1) for key, record in records.items()
+        near = [
+            _Next(key, seen.near.located[key], list(record.messages), [], [], record.last_seq + 1)
+            for key, record in seen.near.kept.items()
         ]
+        if not near and not any(one.others_named for one in writing):
+            return []
+        news = {one.key for one in writing}
+        return [*near, *[one for one in planned if one.key not in news]]
 
     def _moved(
         self, writing: Sequence[_Next], beside: Sequence[_Next], folded: Mapping[Key, Projected]
@@ -523,23 +564,32 @@ class _Batch:
             or folded[one.key].standing != stored.get(one.key)
         ]
 
-    @staticmethod
-    def _writes(one: _Next, wanted: Mapping[Key, Sequence[Incoming]]) -> bool:
-        """Tell whether a dossier gets a new version: it heard news, or is folded again."""
-        return bool(one.fresh) or not wanted[one.key]
+    def _words(self, keys: Iterable[Key], kept: Mapping[Key, Kept]) -> terms.Words:
+        return terms.words_in(
+            [
+                *([(one.root, one.told) for one in kept[key].messages] if key in kept else ()),
+                *[(self.root, one.told) for one, _, _ in self.told.get(key, ())],
+            ]
+            for key in keys
+        )
 
-    def _words(
-        self, wanted: Mapping[Key, Sequence[Incoming]], kept: Mapping[Key, Kept]
-    ) -> terms.Words:
-        told = {key: [(self.root, one.told) for one in found] for key, found in wanted.items()}
-        for key, record in kept.items():
-            told[key] = [(one.root, one.told) for one in record.messages] + told.get(key, [])
-        return terms.words_in(told.values())
+    def _hear(self, heard: Sequence[_Heard], place: Located) -> None:
+        """Note that the source told of a unit's dossiers, unless we tell ourselves."""
+        if any(one.kind is not _CALENDAR_CHANGE for one, _, _ in heard):
+            self.heard.add(place.home_unit_id)
 
-    def _planned(
+    def _planned(self, keys: Sequence[Key], seen: _Seen) -> list[_Next]:
+        """Tell news from what is known, dossier by dossier."""
+        places = [seen.located[key] for key in keys if key in seen.located]
+        rights = _Rights.of(self.session, self.by, places, seen.lexicon)
+        return [
+            self._next(key, seen.located.get(key), seen.kept.get(key), seen.lexicon, rights)
+            for key in keys
+        ]
+
+    def _next(
         self,
         key: Key,
-        incoming: Sequence[Incoming],
         place: Located | None,
         record: Kept | None,
         lexicon: Lexicon,
@@ -549,9 +599,12 @@ class _Batch:
         messages = list(record.messages) if record else []
         fresh: list[_News] = []
         verdicts = []
-        for told in incoming:
-            one = rights.entitled(told, place) if told.told.get("approved") else told
-            text, message = self.read[id(one)] if one is told else self._kept(one)
+        heard = self.told[key]
+        for told in heard:
+            is_approved = told[0].told.get("approved")
+            one, text, message = (
+                self._kept(rights.entitled(told[0], place)) if is_approved else told
+            )
             word = _compared(message, messages) if messages else _ACCEPTED
             faults = () if word is _UNCHANGED else rights.faults(one, place, messages)
             if faults:
@@ -565,17 +618,14 @@ class _Batch:
         if place is None:
             home = lexicon.unit_ids[self.root, _first_unit(messages)]
             place = Located(home, home, 0)
-        for told in incoming:
-            if told.kind is not _CALENDAR_CHANGE:
-                self.heard.add(place.home_unit_id)
-                break
+        self._hear(heard, place)
         last = record.last_seq if record else 0
-        return _Next(key, place, tuple(fresh), tuple(verdicts), last + 1)
+        return _Next(key, place, messages, fresh, verdicts, last + 1)
 
-    def _kept(self, one: Incoming) -> tuple[bytes, Message]:
+    def _kept(self, one: Incoming) -> _Heard:
         """Return what was told as canonical text, and as the message that is kept."""
         kind, text = one.kind, canonical_bytes(one.told)
-        return text, Message(
+        message = Message(
             kind,
             one.at,
             one.source_updated_at,
@@ -585,10 +635,13 @@ class _Batch:
             one.stamped,
             self.root,
         )
+        return one, text, message
 
     def _replaced(self, changing: Sequence[_Next], seen: _Seen) -> list[tuple[int, int, str]]:
         """Return the (unit, source, code) under which dossiers that change stood so far."""
         known = [one.key for one in changing if one.place.version > 0]
+        if not known:
+            return []
         away = [key for key in known if key not in seen.places]
         beside = dossiers.places(self.session, away).get() if away else {}
         before = {**seen.places, **beside}
@@ -715,9 +768,7 @@ def _appended(one: _Next, seq: int, news: _News) -> dict[str, Any]:
     return row
 
 
-def _messages(one: _Next, record: Kept | None) -> list[Message]:
-    fresh = [news.message for news in one.fresh]
-    return [*record.messages, *fresh] if record else fresh
+_key: Final = attrgetter("key")
 
 
 def _first_unit(messages: Sequence[Message]) -> str:
@@ -793,31 +844,6 @@ def _fold(
             kinship=kin[key],
             counts=key in counted,
         )
-
-
-def _projected(
-    session: ReadSession,
-    told: Mapping[Key, Sequence[Message]],
-    lexicon: Lexicon,
-    *,
-    homes: Mapping[Key, int],
-    versions: Mapping[Key, int],
-    now: datetime,
-) -> Iterator[tuple[Key, Projected]]:
-    """Fold dossiers as ``_fold`` does, to the rows of their next versions."""
-    has_others, parents = _links(session, told)
-    if has_others or _share(told):
-        for folded in _fold(session, told, lexicon, homes=homes):
-            yield folded.key, folded.projected(lexicon, version=versions[folded.key], now=now)
-        return
-    for key, messages in told.items():
-        history = _history(messages, lexicon)
-        home, version = homes[key], versions[key]
-        one = plain(key, messages, history, lexicon, home=home, version=version, now=now)
-        if one is None:
-            folded = _alone(key, messages, history, lexicon, parents, home)
-            one = folded.projected(lexicon, version=version, now=now)
-        yield key, one
 
 
 def _share(told: Mapping[Key, Sequence[Message]]) -> bool:

@@ -75,17 +75,17 @@ def enter(
     ``looked`` is what was looked up of them before.
     """
     entries = _entries(told)
-    own = {sameness.sign(*key) for key in told.keys() - known}
-    found = {} if looked is None else dict(looked.holders.get())
-    left = entries.keys() - own - set(() if looked is None else looked.signs)
+    holders = {} if looked is None else looked.holders.get()
+    found = {sign: holders[sign] for sign in entries if sign in holders}
+    left = entries.keys() - {sameness.sign(*key) for key in told if key not in known}
+    left -= set(() if looked is None else looked.signs)
     if left:
         found |= numbers.holders(session, left).get()
-    missing = {
-        sign: keys - found.get(sign, frozenset())
-        for sign, keys in entries.items()
-        if len(found.get(sign, ())) < numbers.MOST_HOLDERS
-    }
-    entering = {sign: keys for sign, keys in missing.items() if keys}
+    entering: dict[str, set[Key]] = {}
+    for sign, keys in entries.items():
+        behind = found.get(sign, _NOBODY)
+        if len(behind) < numbers.MOST_HOLDERS and not keys <= behind:
+            entering[sign] = keys - behind
     awaited = _awaited(session, parents) - entries.keys() if parents else set()
     locked = entering | {sign: set() for sign in awaited}
     entered = numbers.enter(session, locked) if locked else None
@@ -107,6 +107,9 @@ def near_for_reading(session: ReadSession, told: Mapping[Key, Collection[str]]) 
 def not_entered(session: ReadSession, told: Mapping[Key, Collection[str]]) -> set[Key]:
     """Return the dossiers that are not found by each of their numbers."""
     return numbers.missing(session, _entries(told))
+
+
+_NOBODY: Final = frozenset[Key]()
 
 
 def _entries(told: Mapping[Key, Collection[str]]) -> dict[str, set[Key]]:

@@ -18,7 +18,7 @@ from app.store.session import Database, WriteSession
 from app.usecases import catalogue, ingest, rebuild
 from app.usecases.catalogue import UnitLevel, UnitSpec
 from app.usecases.ingest import Incoming, Sender, Unreadable, VerdictWord
-from tests.strategies import histories
+from tests.strategies import histories, message
 
 NOW = datetime(2026, 2, 1, tzinfo=UTC)
 """Before everything that the random histories tell, so that nothing is learned too late."""
@@ -90,6 +90,51 @@ def test_any_order_repetition_and_batching_ends_in_the_same_state(
             ends.append(projection(session))
 
     assert ends[0] == ends[1]
+
+
+@given(
+    st.lists(histories(("A", "B")), min_size=2, max_size=4),
+    st.randoms(use_true_random=False),
+    st.integers(2, 20),
+)
+@settings(max_examples=40)
+def test_dossiers_that_come_together_end_as_those_that_come_alone(
+    session: WriteSession,
+    sender: Sender,
+    told: list[list[Message]],
+    random: Random,
+    size: int,
+) -> None:
+    records = [one for n, messages in enumerate(told) for one in incoming(messages, f"HS-{n}")]
+    records += random.sample(records, k=len(records) // 2)  # told again
+    ends = []
+    for batch in (1, size):
+        with _undone(session):
+            for start in range(0, len(records), batch):
+                some = [
+                    replace(one, index=index)
+                    for index, one in enumerate(records[start : start + batch])
+                ]
+                verdicts = ingest.accept(session, some, by=sender, door="test", now=NOW)
+                assert [one.index for one in verdicts] == list(range(len(some)))
+            ends.append(projection(session))
+
+    assert ends[0] == ends[1]
+
+
+def test_a_leg_told_again_beside_its_parent_becomes_one(
+    session: WriteSession, sender: Sender
+) -> None:
+    told = Told(unit="A", procedure="P", received_at=NOW)
+    leg = incoming([message(Told(**{**told, "parent": "HS-0"}), at=NOW)], "HS-0/1")
+    parent = replace(incoming([message(told, at=NOW)], "HS-0")[0], index=1)
+
+    ingest.accept(session, leg, by=sender, door="test", now=NOW)
+    verdicts = ingest.accept(session, [*leg, parent], by=sender, door="test", now=NOW)
+
+    legs = session.scalars(text("SELECT code FROM dossier WHERE is_leg"))
+    assert [one.word for one in verdicts] == [VerdictWord.UNCHANGED, VerdictWord.ACCEPTED]
+    assert list(legs) == ["HS-0/1"]
 
 
 @given(histories(("A", "B")), st.integers(1, 3))
