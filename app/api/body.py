@@ -6,8 +6,7 @@ A JSON body passes here before any model sees it. Routes that read records thems
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
@@ -64,25 +63,23 @@ class Budget:
         self._line: list[_Turn] = []
         self._waiting: Counter[str] = Counter()
 
-    @asynccontextmanager
-    async def admit(self, size: int, *, owner: str) -> AsyncIterator[None]:
-        """Hold room during the block; what is beyond the whole budget waits to be alone.
+    def admit(self, size: int, *, owner: str) -> "Room":
+        """Return room to hold during a block; what is beyond the whole budget waits to be alone.
 
         :param owner: whose it is, a key or a place in the network.
+        :raises Overloaded: on entering; no room came free in time, or too many of this owner wait.
+        """
+        return Room(self, min(size, self.total), owner)
+
+    async def take(self, size: int, *, owner: str) -> None:
+        """Take room, at once or after a wait.
+
         :raises Overloaded: no room came free in time, or too many of this owner wait already.
         """
-        if size == 0:
-            yield
-            return
-        size = min(size, self.total)
         if self._line or not self._is_free(owner, size):
             await self._enter(_Turn(owner, size))
         else:
             self._take(owner, size)
-        try:
-            yield
-        finally:
-            self._let_go(owner, size)
 
     async def _enter(self, turn: _Turn) -> None:
         if self._waiting[turn.owner] >= MOST_IN_LINE:
@@ -95,7 +92,7 @@ class Budget:
                 await turn.came.wait()
         except BaseException:
             if turn.came.is_set():  # cancelled just as its turn came
-                self._let_go(turn.owner, turn.size)
+                self.let_go(turn.size, owner=turn.owner)
             raise
         finally:
             if not turn.came.is_set():
@@ -134,12 +131,32 @@ class Budget:
         if not self._waiting[turn.owner]:
             del self._waiting[turn.owner]
 
-    def _let_go(self, owner: str, size: int) -> None:
+    def let_go(self, size: int, *, owner: str) -> None:
+        """Give room back."""
         self.held -= size
         self._held_by[owner] -= size
         if not self._held_by[owner]:
             del self._held_by[owner]
         self._wake()
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """Room in a budget, held during a block."""
+
+    budget: Budget
+    size: int
+    owner: str
+
+    async def __aenter__(self) -> None:
+        """Take the room; nothing takes none."""
+        if self.size:
+            await self.budget.take(self.size, owner=self.owner)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Give it back."""
+        if self.size:
+            self.budget.let_go(self.size, owner=self.owner)
 
 
 class ReadRequest(Request):

@@ -1,6 +1,5 @@
 """Dossiers: sent as records and events, read back with their states and their reasons."""
 
-import asyncio
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -380,9 +379,9 @@ def _one(request: Request, verdict: Verdict, language: Language) -> Response:
     if verdict.word is VerdictWord.QUARANTINED:
         body = problem_of(verdict, language=language, instance=instance_of(request))
         return Response(orjson.dumps(body), status_code=422, media_type=MEDIA_TYPE)
-    out = AcceptedOut(code=verdict.code or "", verdict=verdict.word.value)
+    out = {"code": verdict.code or "", "verdict": verdict.word.value}  # an AcceptedOut
     return Response(
-        orjson.dumps(out.model_dump()),
+        orjson.dumps(out),
         status_code=201 if verdict.is_new else 200,
         media_type=JSON,
     )
@@ -430,9 +429,7 @@ async def put_dossier(
 
     records = await run_in_threadpool(read) if len(raw) > ASIDE else read()
     by = intake.sender_of(who)
-    verdicts = await asyncio.wrap_future(
-        here.coalescer.submit(records, by=by, door=intake.Form.NATIVE, now=now)
-    )
+    verdicts = await here.coalescer.verdicts(records, by=by, door=intake.Form.NATIVE, now=now)
     return _one(request, verdicts[0], language)
 
 

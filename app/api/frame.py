@@ -38,6 +38,7 @@ HEADERS: Final = {
 _HEADERS: Final = tuple(
     (name.lower().encode("ascii"), value.encode("ascii")) for name, value in HEADERS.items()
 )
+_NAMES: Final = frozenset(name for name, _ in _HEADERS)
 _NAMES_OF_IDS: Final = frozenset({b"x-request-id", b"traceparent"})
 
 
@@ -206,7 +207,11 @@ def framed(
     own = list(headers)
     names = {name for name, _ in own}
     own.append((b"x-request-id", str(state["request_id"]).encode("latin-1")))
-    own += [pair for pair in _HEADERS if pair[0] not in names]
+    own += (
+        _HEADERS
+        if names.isdisjoint(_NAMES)
+        else [pair for pair in _HEADERS if pair[0] not in names]
+    )
     allowance = state.get("allowance")
     if isinstance(allowance, Allowance):
         policy = f'"default";q={allowance.limit};w=60'

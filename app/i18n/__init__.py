@@ -104,7 +104,9 @@ def choose_language(accept_language: str | None) -> Language:
     :param accept_language: the value of the header of that name (RFC 9110, 12.5.4).
     """
     best, best_weight = Language.VI, 0.0
-    for item in (accept_language or "").split(","):
+    if not accept_language:
+        return best
+    for item in accept_language.split(","):
         tag, _, parameter = item.strip().partition(";")
         weight = _weight(parameter)
         primary = tag.split("-")[0].strip().lower()

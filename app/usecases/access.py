@@ -182,7 +182,7 @@ class Keyring:
     def __init__(self, *, secret: bytes, environment: str) -> None:
         self._pepper = hmac.digest(secret, b"dunghan api key", hashlib.sha256)
         self._environment = ENVIRONMENTS[environment]
-        self._known: dict[str, tuple[KeyRow, datetime]] = {}
+        self._known: dict[str, tuple[KeyRow, Principal, datetime]] = {}
         self._lock = threading.Lock()
 
     def digest(self, key: str) -> bytes:
@@ -199,13 +199,15 @@ class Keyring:
         with self._lock:
             if len(self._known) >= CACHE_SIZE:
                 self._known.clear()
-            self._known[row.prefix] = (row, now)
+            self._known[row.prefix] = (row, _principal(row), now)
 
-    def recall(self, prefix: str, *, now: datetime) -> KeyRow | None:
-        """Return a row read within the last five seconds."""
+    def recall(self, prefix: str, *, now: datetime) -> tuple[KeyRow, Principal] | None:
+        """Return a row read within the last five seconds, and whose key it is."""
         with self._lock:
-            row, read_at = self._known.get(prefix, (None, now))
-        return row if row is not None and timedelta(0) <= now - read_at < CACHE_FOR else None
+            known = self._known.get(prefix)
+        if known is None or not timedelta(0) <= now - known[2] < CACHE_FOR:
+            return None
+        return known[:2]
 
     def forget(self, prefix: str) -> None:
         """Drop what is remembered of a key."""
@@ -236,9 +238,11 @@ def prefix_of(key: str) -> str | None:
 
 def recall(keyring: Keyring, key: str, *, now: datetime) -> Principal | None:
     """Return who holds a key, if that was read from the database within the last five seconds."""
-    prefix = prefix_of(key)
-    row = None if prefix is None else keyring.recall(prefix, now=now)
-    return None if row is None else _opened(keyring, key, row, now=now)
+    known = keyring.recall(key.rpartition("_")[0], now=now)
+    if known is None:
+        return None
+    row, who = known
+    return who if _fits(keyring, key, row) and is_live(row, now=now) else None
 
 
 def authenticate(session: ReadSession, keyring: Keyring, key: str, *, now: datetime) -> Principal:
@@ -248,20 +252,16 @@ def authenticate(session: ReadSession, keyring: Keyring, key: str, *, now: datet
     """
     prefix = prefix_of(key)
     row = None if prefix is None else access.find_key(session, prefix)
-    principal = _opened(keyring, key, row, now=now)
-    if principal is None or row is None:
+    if not _fits(keyring, key, row) or row is None or not is_live(row, now=now):
         raise Unauthenticated
     keyring.remember(row, now=now)
-    return principal
+    return _principal(row)
 
 
-def _opened(keyring: Keyring, key: str, row: KeyRow | None, *, now: datetime) -> Principal | None:
+def _fits(keyring: Keyring, key: str, row: KeyRow | None) -> bool:
     """Compare in constant time, on the same path whether the key is unknown or wrong."""
     told = keyring.digest(key) if key.isascii() else _NOBODY
-    fits = hmac.compare_digest(told, _NOBODY if row is None else row.digest)
-    if row is None or not fits or not is_live(row, now=now):
-        return None
-    return _principal(row)
+    return hmac.compare_digest(told, _NOBODY if row is None else row.digest) and row is not None
 
 
 def holder(session: ReadSession, prefix: str, *, now: datetime) -> Principal:
@@ -297,16 +297,19 @@ def is_live(row: KeyRow, *, now: datetime) -> bool:
 
 def needs_touch(keyring: Keyring, principal: Principal, *, now: datetime) -> bool:
     """Tell whether the use of a key is to be noted: once a minute."""
-    row = keyring.recall(principal.prefix, now=now)
-    return row is not None and (row.last_used_at is None or row.last_used_at < now - USE_GRAIN)
+    known = keyring.recall(principal.prefix, now=now)
+    if known is None:
+        return False
+    used_at = known[0].last_used_at
+    return used_at is None or used_at < now - USE_GRAIN
 
 
 def touch(session: WriteSession, keyring: Keyring, principal: Principal, *, now: datetime) -> None:
     """Note that a key is in use, at the grain of a minute."""
     access.touch_key(session, principal.key_id, now=now, grain=now - USE_GRAIN)
-    row = keyring.recall(principal.prefix, now=now)
-    if row is not None:
-        keyring.remember(replace(row, last_used_at=now), now=now)
+    known = keyring.recall(principal.prefix, now=now)
+    if known is not None:
+        keyring.remember(replace(known[0], last_used_at=now), now=now)
 
 
 def issue_key(

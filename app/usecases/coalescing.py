@@ -8,12 +8,14 @@ transaction fails, each of its calls is done again by itself, so that one caller
 nobody else's.
 """
 
+import asyncio
+import contextlib
 import logging
 import threading
-from collections import deque
-from collections.abc import Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -30,6 +32,9 @@ LEADERS: Final = 2
 
 _Kind = tuple[Sender, str]
 """What calls must have in common to share a transaction: the sender and the door."""
+_Answer = Future[list[Verdict]] | asyncio.Future[list[Verdict]]
+"""Where verdicts go: to a thread that waits, or to a coroutine."""
+_Outcome = tuple[_Answer, list[Verdict] | BaseException]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +45,13 @@ class _Call:
     by: Sender
     door: str
     now: datetime
-    answer: Future[list[Verdict]] = field(default_factory=Future)
+    answer: _Answer
+
+    def is_wanted(self) -> bool:
+        """Tell whether its caller still waits; from now on a thread that does may not give up."""
+        if isinstance(self.answer, Future):
+            return self.answer.set_running_or_notify_cancel()
+        return not self.answer.cancelled()
 
 
 class Coalescer:
@@ -79,18 +90,41 @@ class Coalescer:
 
         :raises StorageUnavailable: too many of this key wait already; nothing was taken.
         """
-        call = _Call(records, by, door, now)
+        answer: Future[list[Verdict]] = Future()
+        self._enter(_Call(records, by, door, now, answer))
+        return answer
+
+    async def verdicts(
+        self,
+        records: Sequence[Incoming | Unreadable],
+        *,
+        by: Sender,
+        door: str,
+        now: datetime,
+    ) -> list[Verdict]:
+        """Give records to the next transaction, and return their verdicts once it is committed.
+
+        No thread waits meanwhile, and the loop is woken once for all calls of a transaction.
+
+        :raises StorageUnavailable: too many of this key wait already, or the database is away.
+        """
+        answer: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
+        self._enter(_Call(records, by, door, now, answer))
+        return await answer
+
+    def _enter(self, call: _Call) -> None:
+        """Let a call wait for the next transaction of its kind, and see that one comes."""
+        kind = (call.by, call.door)
         with self._turn:
-            own = self._waiting.setdefault((by, door), deque())
+            own = self._waiting.setdefault(kind, deque())
             if own and len(own) >= self._most_waiting - self._count:
                 raise StorageUnavailable(trouble=Trouble.BUSY)
             own.append(call)
             self._count += 1
-            if len(self._under_way) < self._leaders and self._is_free((by, door)):
+            if len(self._under_way) < self._leaders and self._is_free(kind):
                 leader = min({*range(self._leaders)} - self._under_way.keys())
-                self._under_way[leader] = (by, door)
+                self._under_way[leader] = kind
                 self._threads.submit(self._lead, leader)
-        return call.answer
 
     def _is_free(self, kind: _Kind) -> bool:
         """Tell whether no leader comes back for calls of a kind anyway."""
@@ -104,9 +138,7 @@ class Coalescer:
             except BaseException as error:
                 with self._turn:
                     del self._under_way[leader]
-                for call in calls:
-                    if not call.answer.done():
-                        call.answer.set_exception(error)
+                _give((call.answer, error) for call in calls)
                 raise
 
     def _next(self, leader: int) -> list[_Call]:
@@ -122,7 +154,7 @@ class Coalescer:
                 while own and len(taken) < self._most_together:
                     call = own.popleft()
                     self._count -= 1
-                    if call.answer.set_running_or_notify_cancel():  # else its caller gave up
+                    if call.is_wanted():
                         taken.append(call)
                 if own:
                     self._waiting[kind] = own  # what is left takes its turn behind the others
@@ -140,14 +172,12 @@ class Coalescer:
             log.exception("calls failed", extra={"calls": len(calls)})
             self._refuse(calls, error, is_common=False)
         else:
-            for call, own in zip(calls, verdicts, strict=True):
-                call.answer.set_result(own)
+            _give(zip((call.answer for call in calls), verdicts, strict=True))
 
     def _refuse(self, calls: Sequence[_Call], error: Exception, *, is_common: bool) -> None:
         """Answer with an error; one that may be that of another call is looked for singly."""
         if is_common or len(calls) == 1:
-            for call in calls:
-                call.answer.set_exception(error)
+            _give((call.answer, error) for call in calls)
             return
         for call in calls:
             self._settle([call])
@@ -159,7 +189,8 @@ class Coalescer:
         for number, call in enumerate(calls):
             for one in call.records:
                 owners.append((number, one.index))
-                records.append(replace(one, index=len(records)))
+                at = len(records)
+                records.append(one if one.index == at else replace(one, index=at))
         first = calls[0]
         now = max(call.now for call in calls)
         with self._database.begin() as session:
@@ -167,5 +198,33 @@ class Coalescer:
         found: list[list[Verdict]] = [[] for _ in calls]
         for verdict in verdicts:
             number, index = owners[verdict.index]
-            found[number].append(replace(verdict, index=index))
+            told = verdict if verdict.index == index else replace(verdict, index=index)
+            found[number].append(told)
         return found
+
+
+def _give(outcomes: Iterable[_Outcome]) -> None:
+    """Let callers have what became of their calls; each loop is woken once."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Outcome]] = defaultdict(list)
+    for answer, outcome in outcomes:
+        if isinstance(answer, Future):
+            _settle(answer, outcome)
+        else:
+            by_loop[answer.get_loop()].append((answer, outcome))
+    for loop, own in by_loop.items():
+        with contextlib.suppress(RuntimeError):  # its server has stopped, and nobody waits
+            loop.call_soon_threadsafe(_settle_all, own)
+
+
+def _settle_all(outcomes: Iterable[_Outcome]) -> None:
+    for answer, outcome in outcomes:
+        _settle(answer, outcome)
+
+
+def _settle(answer: _Answer, outcome: list[Verdict] | BaseException) -> None:
+    if answer.done():
+        return
+    if isinstance(outcome, BaseException):
+        answer.set_exception(outcome)
+    else:
+        answer.set_result(outcome)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final, Protocol
 
 from app.domain.faults import Fault
@@ -52,6 +53,7 @@ class Reader(Protocol):
         """Return the record or event, or its faults."""
 
 
+@lru_cache(maxsize=8)
 def hasher(key: bytes) -> Hash:
     """Return the keyed hash of applicants; without the key nobody can tell a number from it.
 
