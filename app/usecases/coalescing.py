@@ -1,11 +1,12 @@
 """Single records that arrive together share one transaction, and each caller has its own verdict.
 
-Nobody waits for company: while one transaction is under way, those who come meanwhile gather, and
-the next transaction takes all that one key told. A commit is then paid once for many callers. Keys
-take turns, and one may have no more calls waiting than it leaves places free, so that a key which
-floods keeps nobody else from its turn. If a shared
-transaction fails, each of its calls is done again by itself, so that one caller's trouble is
-nobody else's.
+While one transaction is under way, those who come meanwhile gather, and the next transaction takes
+all that one key told. A commit is then paid once for many callers. A call that comes alone waits
+for nobody. But senders who were just answered often tell the next thing at once, so the next
+transaction waits some milliseconds for as many as were there before. Keys take turns, and one may
+have no more calls waiting than it leaves places free, so that a key which floods keeps nobody else
+from its turn. If a shared transaction fails, each of its calls is done again by itself, so that one
+caller's trouble is nobody else's.
 """
 
 import asyncio
@@ -29,6 +30,8 @@ MOST_WAITING: Final = 2_000
 """Calls that may wait at once; further ones are told to come again."""
 LEADERS: Final = 2
 """Transactions under way at once: the second one is for those whom the first cannot take along."""
+COMPANY_SECONDS: Final = 0.005
+"""How long a transaction waits for those to come back who were there before it."""
 
 _Kind = tuple[Sender, str]
 """What calls must have in common to share a transaction: the sender and the door."""
@@ -62,21 +65,29 @@ class Coalescer:
     """
 
     def __init__(
-        self, database: Database, *, most_together: int, most_waiting: int = MOST_WAITING
+        self,
+        database: Database,
+        *,
+        most_together: int,
+        most_waiting: int = MOST_WAITING,
+        company_seconds: float = COMPANY_SECONDS,
     ) -> None:
         """Prepare; threads are started by the first call.
 
         :param most_together: calls that share one transaction at most; 1 shares none.
+        :param company_seconds: how long a transaction waits for as many as were there before.
         """
         self._database = database
         self._most_together = most_together
         self._most_waiting = most_waiting
+        self._company_seconds = company_seconds
         self._leaders = LEADERS if most_together > 1 else 8
         self._threads = ThreadPoolExecutor(self._leaders, thread_name_prefix="coalescer")
-        self._turn = threading.Lock()
+        self._turn = threading.Condition()
         self._waiting: dict[_Kind, deque[_Call]] = {}  # in the order of their turns
         self._count = 0
         self._under_way: dict[int, _Kind] = {}  # by leader
+        self._expected: dict[_Kind, int] = {}  # calls for which a leader waits
 
     def submit(
         self,
@@ -121,10 +132,19 @@ class Coalescer:
                 raise StorageUnavailable(trouble=Trouble.BUSY)
             own.append(call)
             self._count += 1
-            if len(self._under_way) < self._leaders and self._is_free(kind):
-                leader = min({*range(self._leaders)} - self._under_way.keys())
-                self._under_way[leader] = kind
-                self._threads.submit(self._lead, leader)
+            if self._is_free(kind):
+                self._call_leader(kind)
+            elif len(own) == self._expected.get(kind):
+                self._turn.notify_all()
+
+    def _call_leader(self, kind: _Kind) -> None:
+        """Let a leader that is free begin, or one that waits go on."""
+        if len(self._under_way) < self._leaders:
+            leader = min({*range(self._leaders)} - self._under_way.keys())
+            self._under_way[leader] = kind
+            self._threads.submit(self._lead, leader)
+        elif self._expected:
+            self._turn.notify_all()
 
     def _is_free(self, kind: _Kind) -> bool:
         """Tell whether no leader comes back for calls of a kind anyway."""
@@ -135,11 +155,39 @@ class Coalescer:
         while calls := self._next(leader):
             try:
                 self._settle(calls)
+                self._gather((calls[0].by, calls[0].door))
             except BaseException as error:
                 with self._turn:
                     del self._under_way[leader]
                 _give((call.answer, error) for call in calls)
                 raise
+
+    def _expect(self, answered: Sequence[_Call]) -> None:
+        """Note how many calls may come together next: those just answered, and those who wait."""
+        kind = (answered[0].by, answered[0].door)
+        with self._turn:
+            own = len(self._waiting.get(kind, ()))
+            self._expected[kind] = min(len(answered) + own, self._most_together)
+
+    def _gather(self, kind: _Kind) -> None:
+        """Wait a moment for those to come back who were answered, unless other calls need a leader.
+
+        Senders that tell one thing after the other share transactions all together this way. Else
+        half of them would wait while the other half is taken in, and each half pay for a commit.
+        """
+        with self._turn:
+            expected = self._expected.get(kind, 0)
+            if expected > 1:
+                self._turn.wait_for(
+                    lambda: len(self._waiting.get(kind, ())) >= expected or self._is_needed(),
+                    self._company_seconds,
+                )
+            self._expected.pop(kind, None)
+
+    def _is_needed(self) -> bool:
+        """Tell whether calls of some kind wait for a leader, and all are busy."""
+        is_busy = len(self._under_way) == self._leaders
+        return is_busy and any(self._is_free(one) for one in self._waiting)
 
     def _next(self, leader: int) -> list[_Call]:
         """Return calls of the key and door whose turn it is, or stop leading."""
@@ -172,6 +220,7 @@ class Coalescer:
             log.exception("calls failed", extra={"calls": len(calls)})
             self._refuse(calls, error, is_common=False)
         else:
+            self._expect(calls)
             _give(zip((call.answer for call in calls), verdicts, strict=True))
 
     def _refuse(self, calls: Sequence[_Call], error: Exception, *, is_common: bool) -> None:

@@ -1,5 +1,6 @@
 """Calls that arrive together: one transaction, a verdict for each, and each its own error."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import Future
@@ -27,6 +28,7 @@ class Gated(Database):
     def __init__(self, url: str) -> None:
         super().__init__(url)
         self.gate = threading.Event()
+        self.knocks = threading.Semaphore(0)
         self.transactions = 0
         self.refuses: set[int] = set()
         self.trouble: Exception = StorageUnavailable(trouble=Trouble.BUSY)
@@ -34,6 +36,7 @@ class Gated(Database):
     @contextmanager
     def begin(self) -> Iterator[WriteSession]:
         """Wait, count, and fail in the transactions that are named."""
+        self.knocks.release()
         self.gate.wait(PATIENCE)
         self.transactions += 1
         is_refused = self.transactions in self.refuses
@@ -56,7 +59,9 @@ def gated(migrated_url: str) -> Iterator[Gated]:
 def sender(gated: Gated) -> Sender:
     """Give a sender."""
     with gated.begin() as session:
-        return settled(session)
+        found = settled(session)
+    assert gated.knocks.acquire(blocking=False)
+    return found
 
 
 def record(code: str, status: Status = Status.PROCESSING, index: int = 0) -> Incoming:
@@ -218,3 +223,137 @@ def test_a_key_that_floods_leaves_another_its_place_and_its_turn(
     for each in [answer, *flood]:
         assert each.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
     assert order == ["quiet", "noisy"]
+
+
+def test_who_was_answered_and_comes_back_shares_with_those_who_wait(
+    gated: Gated, sender: Sender
+) -> None:
+    before = gated.transactions
+    coalescer = Coalescer(gated, most_together=100, company_seconds=3)
+    gated.gate.clear()
+    first = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
+    gated.knocks.acquire()
+    second = coalescer.submit([record("HS-2")], by=sender, door="test", now=NOW)
+
+    gated.gate.set()
+    first.result(PATIENCE)
+    third = coalescer.submit([record("HS-3")], by=sender, door="test", now=NOW)
+
+    assert [each.result(PATIENCE)[0].code for each in (second, third)] == ["HS-2", "HS-3"]
+    assert gated.transactions - before == 2
+
+
+def test_who_stays_away_is_waited_for_no_longer_than_that(gated: Gated, sender: Sender) -> None:
+    coalescer = Coalescer(gated, most_together=100, company_seconds=0.01)
+
+    answers = submitted(coalescer, gated, sender, [record("HS-1")], [record("HS-2")])
+
+    assert [each.result(PATIENCE)[0].code for each in answers] == ["HS-1", "HS-2"]
+
+
+def test_a_leader_that_waits_for_company_serves_another_key_at_once(
+    gated: Gated, sender: Sender
+) -> None:
+    senders = [
+        Sender(sender.source_id, key, sender.unit_id, sender.lft, sender.rgt) for key in (7, 8, 9)
+    ]
+    coalescer = Coalescer(gated, most_together=100, company_seconds=2 * PATIENCE)
+    gated.gate.clear()
+    first = [
+        coalescer.submit([record(f"HS-1-{by.key_id}")], by=by, door="test", now=NOW)
+        for by in senders[:2]
+    ]
+    for _ in first:
+        gated.knocks.acquire()
+    company = [
+        coalescer.submit([record(f"HS-2-{by.key_id}")], by=by, door="test", now=NOW)
+        for by in senders[:2]
+    ]
+    gated.gate.set()
+    for one in first:  # both leaders wait for these callers to come back
+        one.result(PATIENCE)
+
+    other = coalescer.submit([record("HS-9")], by=senders[2], door="test", now=NOW)
+
+    assert other.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
+    assert [one.result(PATIENCE)[0].word for one in company] == [VerdictWord.ACCEPTED] * 2
+
+
+def test_coroutines_wait_without_a_thread_and_each_has_its_own(
+    gated: Gated, sender: Sender
+) -> None:
+    coalescer = Coalescer(gated, most_together=100)
+    broken = Unreadable(0, "HS-X", {}, (Fault("/unit", "record.required"),))
+
+    async def all_at_once() -> list[list[Verdict]]:
+        calls: list[Incoming | Unreadable] = [*(record(f"HS-{n}") for n in range(20)), broken]
+        threads = threading.active_count()
+        told = asyncio.gather(
+            *(coalescer.verdicts([one], by=sender, door="test", now=NOW) for one in calls)
+        )
+        await asyncio.sleep(0)
+        assert threading.active_count() - threads <= 1  # the leader
+        return await told
+
+    verdicts = asyncio.run(all_at_once())
+
+    assert [one[0].code for one in verdicts] == [*(f"HS-{n}" for n in range(20)), "HS-X"]
+    assert [one[0].word for one in verdicts] == [
+        *[VerdictWord.ACCEPTED] * 20,
+        VerdictWord.QUARANTINED,
+    ]
+
+
+def test_a_coroutine_has_the_error_of_its_own_call(gated: Gated, sender: Sender) -> None:
+    gated.trouble = RuntimeError("a bug")
+    gated.refuses = {gated.transactions + 1}
+    coalescer = Coalescer(gated, most_together=100)
+
+    async def one_after_the_other() -> list[Verdict]:
+        with pytest.raises(RuntimeError, match="a bug"):
+            await coalescer.verdicts([record("HS-1")], by=sender, door="test", now=NOW)
+        return await coalescer.verdicts([record("HS-1")], by=sender, door="test", now=NOW)
+
+    assert asyncio.run(one_after_the_other())[0].word is VerdictWord.ACCEPTED
+
+
+def test_a_coroutine_that_gave_up_before_its_turn_is_not_taken_in(
+    gated: Gated, sender: Sender
+) -> None:
+    coalescer = Coalescer(gated, most_together=100)
+    gated.gate.clear()
+
+    async def give_one_up() -> None:
+        first, second, third = (
+            asyncio.ensure_future(
+                coalescer.verdicts([record(f"HS-{n}")], by=sender, door="test", now=NOW)
+            )
+            for n in range(3)
+        )
+        await asyncio.sleep(0)
+        second.cancel()
+        await asyncio.wait([second])
+        gated.gate.set()
+        await asyncio.gather(first, third)
+
+    asyncio.run(give_one_up())
+
+    assert stored(gated) == ["HS-0", "HS-2"]
+
+
+def test_a_loop_that_has_ended_keeps_nobody_else_from_an_answer(
+    gated: Gated, sender: Sender
+) -> None:
+    coalescer = Coalescer(gated, most_together=100)
+    gated.gate.clear()
+
+    async def leave() -> None:
+        call = coalescer.verdicts([record("HS-1")], by=sender, door="test", now=NOW)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(call, 0.01)
+
+    asyncio.run(leave())
+    other = coalescer.submit([record("HS-2")], by=sender, door="test", now=NOW)
+    gated.gate.set()
+
+    assert other.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
