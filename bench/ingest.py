@@ -2,12 +2,13 @@
 
     python -m bench.ingest [--quick] [--rounds 5] [--no-peer] [--only batch1000,raw]
 
-One server process on a durable embedded PostgreSQL (fsync and synchronous_commit on) takes records
-over several connections: full transactions, with updates, the same again and older news among
-them (``bench.traffic``). RAW COPY is a CSV COPY of the rows that such a run left in ``dossier``,
-into the empty table with its indexes, one transaction. Cells are interleaved, tables are emptied
-before each, a ratio is taken within its round, and medians are shown with their range. What is
-stored is counted before a time is shown. The peer runs on the same PostgreSQL and does less.
+One server process, two where a row says so, on a durable embedded PostgreSQL (fsync and
+synchronous_commit on) takes records over several connections: full transactions, with updates, the
+same again and older news among them (``bench.traffic``). RAW COPY is a CSV COPY of the rows that
+such a run left in ``dossier``, into the empty table with its indexes, one transaction. Cells are
+interleaved, tables are emptied before each, a ratio is taken within its round, and medians are
+shown with their range. What is stored is counted before a time is shown. The peer runs on the same
+PostgreSQL and does less.
 """
 
 import argparse
@@ -22,6 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from fractions import Fraction
@@ -55,6 +57,7 @@ class Stand:
     server: EmbeddedPostgres
     port: int
     alone_port: int
+    second_port: int
     key: str
     peer_port: int | None
     pid: int
@@ -175,21 +178,57 @@ def singles(connections: int, *, alone: bool = False) -> Callable[[Stand, int], 
         stream = Traffic(seed=number)
         records = list(stream.records(stand.sizes["single"]))
         port = stand.alone_port if alone else stand.port
-        requests = [
-            traffic.request(
-                "PUT",
-                f"/v1/dossiers/{one['code']}",
-                orjson.dumps({name: value for name, value in one.items() if name != "code"}),
-                port=port,
-                key=stand.key,
-            )
-            for one in records
-        ]
+        requests = [traffic.request(*single(one), port=port, key=stand.key) for one in records]
         sent = traffic.send(requests, port=port, connections=connections)
         check(stand, stream, None, len(records))
         return Result(len(records) / sent.seconds, sent.p50)
 
     return cell
+
+
+def pair(size: int) -> Callable[[Stand, int], Result]:
+    """Return the cell of two server processes, each with senders of its own and half of the lines.
+
+    :param size: records of a batch; 1 is a call for each.
+    """
+
+    def cell(stand: Stand, number: int) -> Result:
+        stand.empty()
+        lines = CONNECTIONS if size > 1 else 16
+        streams = (Traffic(seed=number), Traffic(seed=number + 500))
+        parts = []
+        for stream, port in zip(streams, (stand.port, stand.second_port), strict=True):
+            records = list(stream.records(stand.sizes["batch" if size > 1 else "single"] // 2))
+            calls = (
+                [
+                    ("POST", "/v1/dossiers/batch", traffic.batch(records[at : at + size]))
+                    for at in range(0, len(records), size)
+                ]
+                if size > 1
+                else [single(one) for one in records]
+            )
+            parts.append([traffic.request(*one, port=port, key=stand.key) for one in calls])
+        begun = time.perf_counter()
+        with ThreadPoolExecutor(2) as both:
+            sent = both.map(
+                lambda requests, port: traffic.send(requests, port=port, connections=lines // 2),
+                parts,
+                (stand.port, stand.second_port),
+            )
+            latencies = [took for one in sent for took in one.latencies]
+        seconds = time.perf_counter() - begun
+        news = sum(stream.told[traffic.NEW] for stream in streams)
+        assert stand.counted("dossier WHERE is_current") == news
+        count = sum(sum(stream.told.values()) for stream in streams)
+        return Result(count / seconds, statistics.median(latencies) * 1000)
+
+    return cell
+
+
+def single(record: dict[str, object]) -> tuple[str, str, bytes]:
+    """Return the call that tells one record."""
+    body = orjson.dumps({name: value for name, value in record.items() if name != "code"})
+    return "PUT", f"/v1/dossiers/{record['code']}", body
 
 
 def peer(path: str, size: int) -> Callable[[Stand, int], Result]:
@@ -223,6 +262,8 @@ CELLS: dict[str, tuple[str, Callable[[Stand, int], Result]]] = {
     "single16": ("one record a call, 16 connections", singles(16)),
     "alone16": ("the same, a transaction for each", singles(16, alone=True)),
     "single1": ("one record a call, 1 connection", singles(1)),
+    "pair1000": ("two server processes: batches of 1,000", pair(1000)),
+    "pair1": ("two server processes: one record a call", pair(1)),
     "drf1000": ("peer: batches of 1,000, 4 connections", peer("/batch", 1000)),
     "drf1": ("peer: one record a call, 16 connections", peer("/dossiers", 1)),
 }
@@ -410,7 +451,7 @@ def main() -> int:
             database = Database(server.url, statement_timeout_ms=600_000)
             key = settle(database)
             database.dispose()
-            port, alone = free_port(), free_port()
+            port, alone, second = free_port(), free_port(), free_port()
             told = {
                 "DUNGHAN_DATABASE_URL": server.url,
                 "DUNGHAN_HASH_KEY": SECRET,
@@ -423,9 +464,10 @@ def main() -> int:
             with (
                 process([*command, str(port)], port, **told) as running,
                 process([*command, str(alone)], alone, **apart),
+                process([*command, str(second)], second, **told),
                 peer_server(server, asked.peer_venv if has_peer else None) as peer_port,
             ):
-                stand = Stand(server, port, alone, key, peer_port, running.pid, sizes)
+                stand = Stand(server, port, alone, second, key, peer_port, running.pid, sizes)
                 CELLS["batch1000"][1](stand, 0)  # warm, and the rows for RAW COPY
                 found: dict[str, list[Result]] = {name: [] for name in cells}
                 for number in range(1, rounds + 1):

@@ -23,6 +23,12 @@ settings.configure(
     INSTALLED_APPS=["rest_framework"],
     MIDDLEWARE=["django.middleware.common.CommonMiddleware"],
     DATA_UPLOAD_MAX_MEMORY_SIZE=64 * 2**20,
+    LOGGING={
+        "version": 1,
+        "disable_existing_loggers": False,
+        "handlers": {"here": {"class": "logging.StreamHandler"}},
+        "loggers": {"django": {"handlers": ["here"], "level": "ERROR"}},
+    },
     DEFAULT_AUTO_FIELD="django.db.models.BigAutoField",
     REST_FRAMEWORK={
         "DEFAULT_AUTHENTICATION_CLASSES": [],
@@ -95,11 +101,17 @@ class DossierSerializer(serializers.ModelSerializer[Dossier]):
 
 
 def upsert(rows: list[dict[str, object]]) -> None:
-    """Insert or update, one transaction; of two rows of one code the later one counts."""
+    """Insert or update, one transaction; of two rows of one code the later one counts.
+
+    Rows go in the order of their codes: batches that come together would lock each other out.
+    """
     last = {row["code"]: Dossier(**row) for row in rows}
     with transaction.atomic():
         Dossier.objects.bulk_create(
-            last.values(), update_conflicts=True, unique_fields=["code"], update_fields=FIELDS
+            [last[code] for code in sorted(last)],
+            update_conflicts=True,
+            unique_fields=["code"],
+            update_fields=FIELDS,
         )
 
 
