@@ -183,11 +183,18 @@ def _number(value: object) -> int:
 
 
 def _instant(value: object) -> datetime:
-    return datetime.fromisoformat(_text(value)).astimezone(UTC)
+    moment = datetime.fromisoformat(_text(value))
+    return moment if moment.tzinfo is UTC else moment.astimezone(UTC)
 
 
 def _choice(kind: type[StrEnum]) -> Callable[[object], object]:
-    return lambda value: kind(_text(value))
+    members = {one.value: one for one in kind}
+
+    def chosen(value: object) -> object:
+        told = _text(value)
+        return members.get(told) or kind(told)  # which says that there is no such one
+
+    return chosen
 
 
 def _items(value: object) -> Iterable[object]:

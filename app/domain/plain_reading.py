@@ -117,7 +117,9 @@ def read(
         [
             (reading, own[-1], _line(own, waited, received_at, pause, closing, taken))
             for reading, own in others
-        ],
+        ]
+        if others
+        else [],
         closing is None,
         [pause.started_at] if pause is not None and pause.kind is _SUPPLEMENT else [],
         issues,
@@ -208,7 +210,12 @@ def _unmoved(told: Due | None, law: Due | None) -> tuple[_Dues, list[tuple[Readi
     """Return what is held of a dossier that was never paused, and by the readings that differ."""
     if told is None:
         return (law,), [] if law is None else [(_AS_SENT, (None,))]
-    return (told,), [] if law == told else [(_STATUTORY, (law,))]
+    return (told,), [] if _alike(law, told) else [(_STATUTORY, (law,))]
+
+
+def _alike(law: Due | None, told: Due) -> bool:
+    """Tell whether two due dates are one; most that fall on one day are."""
+    return law is not None and law.due_on == told.due_on and law == told
 
 
 def _moved(
@@ -243,11 +250,8 @@ def _moved(
 # ---------------------------------------------------------------- edges
 
 
-class _Waited(NamedTuple):
-    """Since when a dossier waited to be taken in, and from when on that was too long."""
-
-    since: datetime
-    overdue_at: datetime | None
+_Waited = tuple[datetime, datetime | None]
+"""Since when a dossier waited to be taken in, and from when on that was too long."""
 
 
 def _waited(
@@ -265,8 +269,8 @@ def _waited(
     limit = intake_limit(calendar.local_date(handed_in))
     due_at = intake_due(calendar, limit, since, received_at)
     if due_at is None or due_at + JUST >= received_at:
-        return _Waited(since, None)
-    return _Waited(since, due_at + JUST)
+        return since, None
+    return since, due_at + JUST
 
 
 def _line(
@@ -283,13 +287,16 @@ def _line(
     """
     at: list[datetime] = []
     states: list[int] = []
+    flows: list[int] = []
     if waited is not None:
-        at.append(waited.since)
+        since, overdue_at = waited
+        at.append(since)
         states.append(_AWAITING)
-        if waited.overdue_at is not None:
-            at.append(waited.overdue_at)
+        flows.append(_NONE)
+        if overdue_at is not None:
+            at.append(overdue_at)
             states.append(_AWAITING_OVERDUE)
-    flows = [_NONE] * len(at)
+            flows.append(_NONE)
     due_on: list[date | None] = [None] * len(at)
     flows.append(_RECEIVED)
     closes = None if closing is None else max(closing.at, received_at)
@@ -309,7 +316,7 @@ def _line(
         at.append(closes)
         states.append(state.value)
         flows.append(_FINISHES[state])
-    due_on += [_day(due)] * (len(at) - len(due_on))
+    due_on += [None if due is None else due.due_on] * (len(at) - len(due_on))
     days = [] if taken is None else [*[None] * (len(at) - 1), taken]
     return Line(at, states, flows, due_on, days)
 

@@ -5,6 +5,7 @@ means *absent* (what was known stays known), ``None`` means *null* (erases it, a
 anything else is a value.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import TypedDict
@@ -162,6 +163,10 @@ class Told(TypedDict, total=False):
     old_due_at: datetime | None
 
 
+Heard = tuple[MessageKind | str, str, datetime]
+"""What tells a message from others: its kind, its digest and its stamp."""
+
+
 @immutable
 class Message:
     """One accepted thing that a sender told us about one dossier.
@@ -179,6 +184,24 @@ class Message:
     told: Told
     stamped: bool = True
     root: int = 0
+
+    @property
+    def heard(self) -> Heard:
+        """Return what tells it from others."""
+        return (self.kind, self.digest, self.source_updated_at)
+
+    def is_among(self, heard: Sequence[Heard]) -> bool:
+        """Tell whether it was told before, given what was heard so far in order of arrival.
+
+        A snapshot without a stamp was told before only if it equals the last one: a sender may come
+        back to an earlier state without a new date.
+        """
+        if self.stamped:
+            return self.heard in heard
+        for kind, digest, _ in reversed(heard):
+            if kind == self.kind:
+                return digest == self.digest
+        return False
 
     @property
     def order(self) -> tuple[datetime, str]:

@@ -113,7 +113,11 @@ def is_number(word: str) -> bool:
 
 def is_distinctive(word: str) -> bool:
     """Tell whether a number names a dossier beyond its own source."""
-    return (len(word) >= SHORTEST_RUNNING or not word.isdigit()) and is_number(word)
+    return _is_wide(word) and is_number(word)
+
+
+def _is_wide(word: str) -> bool:
+    return len(word) >= SHORTEST_RUNNING or not word.isdigit()
 
 
 def signs(source: int, words: Iterable[str]) -> frozenset[str]:
@@ -121,7 +125,13 @@ def signs(source: int, words: Iterable[str]) -> frozenset[str]:
 
     A number that is not distinctive is a sign within its own source only.
     """
-    return frozenset([sign(source, word) for word in words if is_number(word)])
+    return frozenset(
+        [
+            word if _is_wide(word) else f"{source}/{word}"
+            for word in words
+            if _DIGIT.search(word) is not None
+        ]
+    )
 
 
 def sign(source: int, word: str) -> str:
@@ -169,7 +179,8 @@ def words_of(key: Key, told: Iterable[Told]) -> frozenset[str]:
     """Return every number under which a dossier was ever told, also those no longer told."""
     words = [key[1]]
     for facts in told:
-        words += facts.get("other_codes") or ()
+        if "other_codes" in facts:
+            words += facts["other_codes"] or ()
     return frozenset(words)
 
 

@@ -18,7 +18,7 @@ from sqlalchemy import Result, text
 
 from app.domain import sameness
 from app.domain.canonical import from_plain
-from app.domain.record import Message, MessageKind
+from app.domain.record import Heard, Message, MessageKind
 from app.domain.sameness import Relation
 from app.domain.values import immutable
 from app.store.line import Rows
@@ -52,12 +52,60 @@ class Claim:
     writes: bool = True
 
 
-@immutable
-class Kept:
-    """The record of one dossier: its messages in order of arrival and the last place used."""
+_Row = tuple[Any, ...]
+"""A message as it is stored, see ``_RECORDS``; what was told of it is JSON text."""
 
-    messages: tuple[Message, ...]
-    last_seq: int
+
+class Kept:
+    """The record of one dossier: its messages in order of arrival and the last place used.
+
+    What each told is read when the messages are asked for: whether one was heard before shows
+    without that.
+    """
+
+    __slots__ = ("_messages", "_rows")
+
+    def __init__(self) -> None:
+        self._rows: list[_Row] = []
+        self._messages: tuple[Message, ...] | None = None
+
+    def add(self, row: _Row) -> None:
+        """Add the message that arrived next."""
+        self._rows.append(row)
+
+    @property
+    def last_seq(self) -> int:
+        """Return the last place used."""
+        return int(self._rows[-1][2])
+
+    @property
+    def heard(self) -> list[Heard]:
+        """Return what tells the messages from others."""
+        return [(kind, digest, at) for _, _, _, kind, _, at, _, digest, _, _, _ in self._rows]
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Return the messages in order of arrival."""
+        if self._messages is None:
+            self._messages = tuple([_message(row) for row in self._rows])
+        return self._messages
+
+
+def _message(row: _Row) -> Message:
+    _, _, _, kind, at, updated_at, stamped, digest, told, recorded_at, root = row
+    return Message(
+        _KINDS[kind],
+        at,
+        updated_at,
+        digest,
+        recorded_at,
+        from_plain(orjson.loads(told)),
+        stamped,
+        root,
+    )
+
+
+_KINDS: Final = {one.value: one for one in MessageKind}
 
 
 _json: Final[Callable[[Sequence[Mapping[str, Any]]], bytes]] = Encoder().encode
@@ -113,7 +161,7 @@ def _located(rows: Rows) -> dict[Key, Located]:
 
 _RECORDS = b"""
     SELECT r.source_id, r.code, r.seq, r.kind, r.at, r.source_updated_at, r.stamped,
-           r.digest, r.told, r.recorded_at, r.root_unit_id
+           r.digest, r.told::text, r.recorded_at, r.root_unit_id
       FROM json_to_recordset($1::json) AS k(unit_id int, source_id int, code text)
       JOIN dossier_record r
         ON r.unit_id = k.unit_id AND r.source_id = k.source_id AND r.code = k.code
@@ -129,25 +177,13 @@ def records(session: ReadSession, located: Mapping[Key, Located]) -> dict[Key, K
         {"unit_id": place.home_unit_id, "source_id": key[0], "code": key[1]}
         for key, place in located.items()
     ]
-    found: dict[Key, list[Message]] = {}
-    last: dict[Key, int] = {}
+    found: dict[Key, Kept] = {}
     for row in session.ask(_RECORDS, _json(homes)):
-        source, code, seq, kind, at, updated_at, stamped, digest, told, recorded_at, root = row
-        key = (source, code)
-        found.setdefault(key, []).append(
-            Message(
-                kind=MessageKind(kind),
-                at=at,
-                source_updated_at=updated_at,
-                digest=digest,
-                recorded_at=recorded_at,
-                told=from_plain(told),
-                stamped=stamped,
-                root=root,
-            )
-        )
-        last[key] = seq
-    return {key: Kept(tuple(messages), last[key]) for key, messages in found.items()}
+        key = (row[0], row[1])
+        if key not in found:
+            found[key] = Kept()
+        found[key].add(row)
+    return found
 
 
 _CLAIM = b"""

@@ -392,13 +392,13 @@ class _Batch:
         """
         found = {}
         for key, record in kept.items():
-            heard = self.told[key]
+            told = self.told[key]
+            known = record.heard
             if key not in self.again and all(
-                _compared(message, record.messages) is _UNCHANGED and not one.told.get("approved")
-                for one, _, message in heard
+                message.is_among(known) and not one.told.get("approved") for one, _, message in told
             ):
-                self._hear(heard, located[key])
-                found[key] = [Verdict(one.index, one.code, _UNCHANGED) for one, _, _ in heard]
+                self._hear(told, located[key])
+                found[key] = [Verdict(one.index, one.code, _UNCHANGED) for one, _, _ in told]
         return found
 
     def _round(self, wanted: Mapping[Key, Sequence[Incoming]], *, is_again: bool) -> list[Verdict]:
@@ -781,24 +781,13 @@ def _first_unit(messages: Sequence[Message]) -> str:
 
 
 def _compared(message: Message, known: Sequence[Message]) -> VerdictWord:
-    """Tell whether a message is news, older news, or what was told before.
-
-    A snapshot without a stamp is unchanged only if it equals the last one: a sender may come back
-    to an earlier state without a new date.
-    """
-    peers = [one for one in known if one.kind is message.kind]
-    if message.stamped:
-        same = any(
-            one.digest == message.digest and one.source_updated_at == message.source_updated_at
-            for one in peers
-        )
-    else:
-        same = bool(peers) and peers[-1].digest == message.digest
-    if same:
+    """Tell whether a message is news, older news, or what was told before."""
+    if message.is_among([one.heard for one in known]):
         return VerdictWord.UNCHANGED
     if message.kind is not MessageKind.RECORD:
         return VerdictWord.ACCEPTED
-    newest = max(peers, key=lambda one: one.order, default=None)
+    records = [one for one in known if one.kind is _RECORD]
+    newest = max(records, key=lambda one: one.order, default=None)
     if newest is None:
         return VerdictWord.ACCEPTED
     if message.stamped and newest.stamped:

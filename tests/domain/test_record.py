@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from app.domain.record import OPEN_STATUSES, Status, Told
+from app.domain.record import OPEN_STATUSES, MessageKind, Status, Told
 from tests.strategies import message
 
 AT = datetime(2026, 3, 2, tzinfo=UTC)
@@ -27,3 +27,25 @@ def test_news_is_newer_by_stamp_whenever_it_arrives() -> None:
 
     assert early.order < late.order
     assert replace(early, recorded_at=AT).order == early.order
+
+
+def test_a_record_with_a_stamp_was_told_before_whatever_came_after_it() -> None:
+    told, other = Told(unit="A"), Told(unit="B")
+    first, second = message(told, at=AT), message(other, at=AT + timedelta(days=1))
+    heard = [first.heard, second.heard]
+
+    assert message(told, at=AT).is_among(heard)
+    assert not message(told, at=AT + timedelta(days=1)).is_among(heard)
+    assert not message(told, at=AT, kind=MessageKind.STEP).is_among(heard)
+
+
+def test_a_record_without_a_stamp_was_told_before_only_if_it_equals_the_last_one() -> None:
+    told, other = Told(unit="A"), Told(unit="B")
+    first, second = message(told, at=AT), message(other, at=AT + timedelta(days=1))
+    event = message(Told(reason="?"), at=AT, kind=MessageKind.VOID)
+    again = message(told, at=AT + timedelta(days=2), stamped=False)
+
+    assert again.is_among([first.heard, event.heard])
+    assert not again.is_among([first.heard, second.heard])
+    assert not again.is_among([event.heard])
+    assert not again.is_among([])
