@@ -102,11 +102,16 @@ def parts_of(value: object) -> dict[str, object]:
 
     :raises ValueError: the value is neither.
     """
-    if isinstance(value, PauseTold | ExtensionTold):
-        named = ((field.name, getattr(value, field.name)) for field in fields(value))
-        return {name: part for name, part in named if part is not None}
-    message = f"no canonical form for {type(value).__name__}"
-    raise ValueError(message)
+    names = _PARTS.get(type(value))
+    if names is None:
+        message = f"no canonical form for {type(value).__name__}"
+        raise ValueError(message)
+    return {name: part for name in names if (part := getattr(value, name)) is not None}
+
+
+_PARTS: Final[dict[type, tuple[str, ...]]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in (PauseTold, ExtensionTold)
+}
 
 
 def _write_instant(moment: datetime) -> str:

@@ -616,25 +616,22 @@ _GAPS = re.compile(r"[\s.-]")
 
 def _identity(raw: Mapping[str, object]) -> str | None:
     """Return the number of the applicant, to be hashed at once; dummies are none."""
-    for value in (raw.get("SoGiayToChuHoSo"), *_listed_numbers(raw), raw.get("MaDoiTuong")):
-        number = None if value is None else _real_number(value)
-        if number is not None:
-            return number
-    return None
+    number = _real_number(raw.get("SoGiayToChuHoSo"))
+    if number is None and "DinhDanhCHS" in raw:
+        listed = map(_real_number, _listed_numbers(raw["DinhDanhCHS"]))
+        number = next(filter(None, listed), None)
+    return _real_number(raw.get("MaDoiTuong")) if number is None else number
 
 
-def _listed_numbers(raw: Mapping[str, object]) -> Sequence[object]:
+def _listed_numbers(listed: object) -> list[object]:
     """Return the numbers of ``DinhDanhCHS``, citizen numbers first."""
-    listed = raw.get("DinhDanhCHS")
-    if not isinstance(listed, list):
-        return ()
-    rows = [row for row in listed if isinstance(row, dict)]
+    rows = [row for row in listed if isinstance(row, dict)] if isinstance(listed, list) else []
     rows.sort(key=lambda row: str(row.get("LoaiDinhDanh")) != "1")
     return [row.get("SoDinhDanh") for row in rows]
 
 
 def _real_number(value: object) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, str | int):
+    if type(value) is not str and type(value) is not int:
         return None
     number = str(value)[:_LONGEST_SCALAR]
     if not number.isdigit():

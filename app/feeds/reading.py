@@ -19,7 +19,7 @@ from msgspec.json import Encoder
 
 from app.domain.canonical import parts_of
 from app.domain.faults import Fault
-from app.domain.record import ExtensionTold, MessageKind, PauseTold, Told
+from app.domain.record import MessageKind, PauseTold, Told
 from app.domain.values import immutable
 from app.feeds.body import find_broken
 from app.feeds.masking import LOST, field_name, mask
@@ -459,15 +459,20 @@ def newest(facts: Mapping[str, object], *, now: datetime) -> datetime:
 
 def canonical_bytes(told: Told) -> bytes:
     """Write what was told as ``app.domain.canonical.text_of`` does, ten times as fast."""
-    if "pauses" in told or "extension" in told:  # parts that are not known are left out of these
-        return _write({name: _parts(value) for name, value in told.items()})
-    return _write(told)
+    if "pauses" not in told and "extension" not in told:
+        return _write(told)
+    plain: dict[str, object] = {**told}
+    for name in ("pauses", "extension"):
+        if plain.get(name) is not None:
+            plain[name] = _parts(plain[name])
+    return _write(plain)
 
 
 def _parts(value: object) -> object:
+    """Return pauses or an extension without the parts that are not known."""
     if isinstance(value, tuple):
-        return [_parts(item) for item in value]
-    return parts_of(value) if isinstance(value, PauseTold | ExtensionTold) else value
+        return [parts_of(item) for item in value]
+    return parts_of(value)
 
 
 _write = Encoder(order="sorted").encode
