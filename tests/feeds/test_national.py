@@ -439,6 +439,33 @@ def test_values_without_a_word_and_unknown_fields_are_passed_over() -> None:
     }
 
 
+dates = st.datetimes(
+    datetime.fromisoformat("2000-01-02"), datetime.fromisoformat("2026-08-10")
+).map(lambda at: f"{at:%Y%m%d%H%M%S}")
+codes = st.sampled_from(["0", "1", "2", "3", "4", "9", "10", "04", "x", "true", "False", ""])
+odd_dates = st.sampled_from(["20260230091000", "19991231235959", "2026080309", "20260803096000"])
+
+
+@given(st.data())
+def test_blanks_around_its_values_change_nothing_of_a_dossier(data: st.DataObject) -> None:
+    drawn = {
+        **dict.fromkeys(("NgayTiepNhan", "NgayHenTra", "NgayTra", "NgayTuChoi"), dates | odd_dates),
+        **dict.fromkeys(("TrangThaiHoSo", "KenhThucHien", "LoaiDoiTuong", "HinhThuc"), codes),
+        **dict.fromkeys(("HoSoCoThanhPhanSoHoa", "DuocThanhToanTrucTuyen"), codes),
+        "MaTTHC": st.sampled_from(["1.001193", "1.001193.000.00.00.H44", "x 001203004567"]),
+        "DonViXuLy": st.sampled_from(["H44.100", "UBND phường Việt Trì", "001203004567"]),
+    }
+    values = data.draw(st.fixed_dictionaries({}, optional=drawn))
+    blanked = {name: f" {value}\t" for name, value in values.items()}
+
+    def outcome(changes: Mapping[str, object]) -> object:
+        return national.read_dossier(
+            a_new_dossier(**changes), unit="H44", now=NOW, hash_applicant=hashed
+        )
+
+    assert outcome(values) == outcome(blanked) == outcome(values)
+
+
 @given(json_values | st.dictionaries(st.sampled_from(ALL_FIELDS), json_values))
 def test_any_json_value_is_a_dossier_or_faults_that_can_be_said(raw: object) -> None:
     dossier = national.read_dossier(raw, unit="H44", now=NOW, hash_applicant=hashed)

@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from app.domain.canonical import text_of
 from app.domain.faults import Fault
 from app.domain.record import PauseTold, Status
 from app.feeds.body import BodyNul, Broken
+from app.feeds.masking import mask
 from app.feeds.reading import (
     MOST_KNOWN,
     Fields,
@@ -184,6 +186,35 @@ def test_only_words_that_are_fine_as_they_stand_are_remembered() -> None:
     assert asked == ["a", " a", " a"]
     with pytest.raises(Flaw):
         look(["a"])
+
+
+def outcome(check: Callable[[object], object], value: object) -> object:
+    try:
+        return check(value)
+    except Flaw as error:
+        return error.faults
+
+
+short = text(20)
+
+
+@given(
+    st.lists(
+        st.text(st.sampled_from("aA1 .-\u0301\u1ec7\ufffd\x07\u200b"), max_size=25)
+        | st.sampled_from(PERSONS)
+        | st.none()
+        | st.lists(st.just("a"), max_size=1),
+        max_size=8,
+    )
+)
+def test_what_a_checker_remembers_changes_nothing(values: list[object]) -> None:
+    def check(value: object) -> str:
+        return mask(short(value))
+
+    look = known(check)
+
+    for value in (*values, *values):
+        assert outcome(look, value) == outcome(check, value)
 
 
 def test_a_memory_of_words_begins_anew_when_it_is_full() -> None:
