@@ -769,7 +769,7 @@ def _promise(message: Message, due_at: datetime) -> Promise:
     told = message.told
     return Promise(
         due_at,
-        message.kind.value,
+        _WORDS[message.kind],
         told.get("document"),
         message.recorded_at,
         message.source_updated_at,
@@ -777,6 +777,7 @@ def _promise(message: Message, due_at: datetime) -> Promise:
     )
 
 
+_WORDS: Final = {kind: kind.value for kind in MessageKind}
 _NAMES_DUE = frozenset({_RECORD, _CORRECTION})
 
 

@@ -285,18 +285,7 @@ def _line(
 
     ``taken`` are the days that the finish took.
     """
-    at: list[datetime] = []
-    states: list[int] = []
-    flows: list[int] = []
-    if waited is not None:
-        since, overdue_at = waited
-        at.append(since)
-        states.append(_AWAITING)
-        flows.append(_NONE)
-        if overdue_at is not None:
-            at.append(overdue_at)
-            states.append(_AWAITING_OVERDUE)
-            flows.append(_NONE)
+    at, states, flows = _awaited(waited)
     due_on: list[date | None] = [None] * len(at)
     flows.append(_RECEIVED)
     closes = None if closing is None else max(closing.at, received_at)
@@ -312,13 +301,23 @@ def _line(
             _open(at, states, pause.ended_at, due, closes)
     flows += [_NONE] * (len(at) - len(flows))
     if closing is not None and closes is not None:
-        state = judge(due, closing.at)
+        state, flow = _FINISHES[judge(due, closing.at)]
         at.append(closes)
-        states.append(state.value)
-        flows.append(_FINISHES[state])
+        states.append(state)
+        flows.append(flow)
     due_on += [None if due is None else due.due_on] * (len(at) - len(due_on))
     days = [] if taken is None else [*[None] * (len(at) - 1), taken]
     return Line(at, states, flows, due_on, days)
+
+
+def _awaited(waited: _Waited | None) -> tuple[list[datetime], list[int], list[int]]:
+    """Return the edges before the receipt: their instants, states and flows."""
+    if waited is None:
+        return [], [], []
+    since, overdue_at = waited
+    if overdue_at is None:
+        return [since], [_AWAITING], [_NONE]
+    return [since, overdue_at], [_AWAITING, _AWAITING_OVERDUE], [_NONE, _NONE]
 
 
 def _open(
@@ -451,7 +450,7 @@ _OVERDUE: Final = State.OPEN_OVERDUE.value
 _PAUSED: Final = State.PAUSED.value
 _NONE: Final = Flow.NONE.value
 _RECEIVED: Final = Flow.RECEIVED.value
-_FINISHES: Final = {state: flow.value for state, flow in FINISHES.items()}
+_FINISHES: Final = {state: (state.value, flow.value) for state, flow in FINISHES.items()}
 _AS_SENT: Final = Reading.AS_SENT
 _STATUTORY: Final = Reading.STATUTORY
 _RECORD: Final = MessageKind.RECORD

@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, get_args
 
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
@@ -134,10 +134,16 @@ _NOT_COMPUTABLE = (CalendarYearMissing, CalendarNeverOpens)
 
 # ---------------------------------------------------------------- dates
 
-_DATES = (
-    *("submitted_at", "received_at", "clock_start_at", "finished_at", "ended_at"),
-    *("returned_at", "entered_at"),
-)
+_DateName = Literal[
+    "submitted_at",
+    "received_at",
+    "clock_start_at",
+    "finished_at",
+    "ended_at",
+    "returned_at",
+    "entered_at",
+]
+_DATES: Final[tuple[_DateName, ...]] = get_args(_DateName)
 
 
 def _dates_ahead(case: Case) -> bool:
@@ -151,7 +157,7 @@ def told_ahead(messages: Sequence[Message]) -> bool:
         horizon, told = message.recorded_at + AHEAD, message.told
         for name in _DATES:
             at = told.get(name)
-            if at is not None and isinstance(at, datetime) and at > horizon:
+            if at is not None and at > horizon:
                 return True
     return False
 

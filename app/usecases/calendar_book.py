@@ -6,7 +6,7 @@ was applied to it); saving a new version, or moving a unit in the tree, moves no
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 
 from app.domain.calendar import WorkCalendar
@@ -20,6 +20,9 @@ Layers = tuple[tuple[CalendarRow, ...], ...]
 
 MOST_ASKED: Final = 20_000
 """So many answers are kept; then all are forgotten and found again."""
+
+
+_EVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +41,35 @@ class CalendarBook:
     asked: dict[tuple[int, datetime], WorkCalendar] = field(
         default_factory=dict, compare=False, repr=False
     )
-    """Answers given lately: the dossiers of a batch are judged as of the same moment."""
+    """Answers given lately about moments that lie before the newest calendar of a unit."""
+    newest: dict[int, tuple[datetime, WorkCalendar]] = field(
+        default_factory=dict, compare=False, repr=False
+    )
+    """The newest calendar of each unit asked for, and since when it is the one that is known."""
 
     def at(self, unit: int, known_at: datetime) -> WorkCalendar:
         """Return the calendar of a unit as it was known at a moment."""
+        newest = self.newest.get(unit)
+        if newest is not None and newest[0] <= known_at:
+            return newest[1]
         answer = self.asked.get((unit, known_at))
-        if answer is None:
-            if len(self.asked) >= MOST_ASKED:
-                self.asked.clear()
-            answer = self.asked[unit, known_at] = self._at(unit, known_at)
+        if answer is not None:
+            return answer
+        answer, since = self._at(unit, known_at), self._since(unit)
+        if since <= known_at:
+            self.newest[unit] = (since, answer)
+            return answer
+        if len(self.asked) >= MOST_ASKED:
+            self.asked.clear()
+        self.asked[unit, known_at] = answer
         return answer
+
+    def _since(self, unit: int) -> datetime:
+        """Return the moment from which on nothing more was learned of a unit's calendar."""
+        told = self.layers[unit]
+        moments = [since for since, _ in told if since is not None]
+        rows = [row for _, layers in told for versions in layers for row in versions]
+        return max([*moments, *[row.recorded_at for row in rows]], default=_EVER)
 
     def _at(self, unit: int, known_at: datetime) -> WorkCalendar:
         rows = []
