@@ -470,19 +470,22 @@ def post_dossiers(
         )
 
     if once.key is not None:
-        whole = read([entry for part in parts for entry in part])
-        with turns.BATCHES.of(len(whole)), here.database.begin() as session:
-            return once.answer(
-                session,
-                who,
-                lambda: answer(ingest.accept(session, whole, by=by, door=form, now=now)),
-                now=now,
-            )
+        whole = [entry for part in parts for entry in part]
+        with turns.BATCHES.of(len(whole)):
+            records = read(whole)
+            with here.database.begin() as session:
+                return once.answer(
+                    session,
+                    who,
+                    lambda: answer(ingest.accept(session, records, by=by, door=form, now=now)),
+                    now=now,
+                )
     verdicts: list[Verdict] = []
     for part in parts:
-        records = read(part)  # before its turn, while another batch is written
-        with turns.BATCHES.of(len(records)), here.database.begin() as session:
-            found = ingest.accept(session, records, by=by, door=form, now=now)
+        with turns.BATCHES.of(len(part)):
+            records = read(part)
+            with here.database.begin() as session:
+                found = ingest.accept(session, records, by=by, door=form, now=now)
         first = len(verdicts)
         verdicts += [replace(one, index=one.index + first) for one in found] if first else found
     body = answer(verdicts).model_dump(mode="json", by_alias=True)

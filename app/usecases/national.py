@@ -120,13 +120,15 @@ def take_in(
 
     :raises StorageUnavailable: the database cannot serve; nothing of the call was kept.
     """
-    records, form = _read(envelope, hash_applicant, now)
     by = intake.sender_of(who)
-    if len(records) <= FEW:
+    if len(envelope.data) <= FEW:
+        records, form = _read(envelope, hash_applicant, now)
         verdicts = coalescer.submit(records, by=by, door=form, now=now).result()
     else:
-        with turns.BATCHES.of(len(records)), database.begin() as session:
-            verdicts = ingest.accept(session, records, by=by, door=form, now=now)
+        with turns.BATCHES.of(len(envelope.data)):
+            records, form = _read(envelope, hash_applicant, now)
+            with database.begin() as session:
+                verdicts = ingest.accept(session, records, by=by, door=form, now=now)
     return national.answer(_replies(envelope, verdicts), say=say)
 
 

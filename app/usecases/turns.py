@@ -2,8 +2,9 @@
 
 Side by side, the one that comes second finds its dossiers changed when it claims them, and does its
 whole round again; and one alone keeps both the interpreter and the database at work, for PostgreSQL
-writes a part of it while the next one is folded. A batch is read before its turn, so that the
-next one is ready.
+writes a part of it while the next one is folded. A batch is read within its turn: if it is read
+beside another that is folded, it takes the interpreter away from that one each time a part goes to
+the database.
 A turn is taken before the transaction begins, so whoever waits for one holds no lock, and it is a
 courtesy: a batch that has waited for long goes on beside the others.
 """
