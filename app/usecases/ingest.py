@@ -565,18 +565,20 @@ class _Batch:
         ]
 
     def _words(self, keys: Iterable[Key], kept: Mapping[Key, Kept]) -> terms.Words:
-        return terms.words_in(
-            [
-                *([(one.root, one.told) for one in kept[key].messages] if key in kept else ()),
-                *[(self.root, one.told) for one, _, _ in self.told.get(key, ())],
-            ]
-            for key in keys
-        )
+        told = []
+        for key in keys:
+            heard = [(self.root, one.told) for one, _, _ in self.told.get(key, ())]
+            if key in kept:
+                heard = [(one.root, one.told) for one in kept[key].messages] + heard
+            told.append(heard)
+        return terms.words_in(told)
 
     def _hear(self, heard: Sequence[_Heard], place: Located) -> None:
         """Note that the source told of a unit's dossiers, unless we tell ourselves."""
-        if any(one.kind is not _CALENDAR_CHANGE for one, _, _ in heard):
-            self.heard.add(place.home_unit_id)
+        for one, _, _ in heard:
+            if one.kind is not _CALENDAR_CHANGE:
+                self.heard.add(place.home_unit_id)
+                return
 
     def _planned(self, keys: Sequence[Key], seen: _Seen) -> list[_Next]:
         """Tell news from what is known, dossier by dossier."""
