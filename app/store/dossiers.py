@@ -21,7 +21,6 @@ from app.domain.canonical import from_plain
 from app.domain.record import Heard, Message, MessageKind
 from app.domain.sameness import Relation
 from app.domain.values import immutable
-from app.store.arrays import columns_of
 from app.store.line import Rows
 from app.store.session import Later, ReadSession, WriteSession
 
@@ -112,15 +111,15 @@ _KINDS: Final = {one.value: one for one in MessageKind}
 _json: Final[Callable[[Sequence[Mapping[str, Any]]], bytes]] = Encoder().encode
 
 
-def _arrays(keys: Iterable[Key]) -> list[bytes]:
-    return columns_of(sorted(set(keys)), 2)
+def _json_keys(keys: Iterable[Key]) -> bytes:
+    return _json([{"source_id": key[0], "code": key[1]} for key in sorted(set(keys))])
 
 
 def _count(rows: Rows) -> int:
     return int(rows[0][0])
 
 
-_KEYED: Final = "(SELECT unnest($1::int[]) AS source_id, unnest($2::text[]) AS code) AS k"
+_KEYED: Final = "json_to_recordset($1::json) AS k(source_id int, code text)"
 
 
 _BY_KEYS = b"""
@@ -151,7 +150,7 @@ def locate(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Located]:
 
 def sought(session: ReadSession, keys: Iterable[Key]) -> Later[dict[Key, Located]]:
     """Look up where each known dossier lives."""
-    return session.later(_located, _LOCATE, *_arrays(keys))
+    return session.later(_located, _LOCATE, _json_keys(keys))
 
 
 def _located(rows: Rows) -> dict[Key, Located]:
@@ -191,9 +190,8 @@ _CLAIM = b"""
     WITH claimed AS (
     INSERT INTO locator (source_id, code, home_unit_id, unit_id, version)
     SELECT r.source_id, r.code, r.home_unit_id, r.unit_id, r.seen + 1
-      FROM (SELECT unnest($1::int[]) AS source_id, unnest($2::text[]) AS code,
-                   unnest($3::int[]) AS home_unit_id, unnest($4::int[]) AS unit_id,
-                   unnest($5::int[]) AS seen) AS r
+      FROM json_to_recordset($1::json)
+        AS r(source_id int, code text, home_unit_id int, unit_id int, seen int)
      ORDER BY r.source_id, r.code COLLATE "C"
     ON CONFLICT (source_id, code) DO UPDATE
        SET unit_id = CASE EXCLUDED.unit_id WHEN 0 THEN locator.unit_id ELSE EXCLUDED.unit_id END,
@@ -253,14 +251,17 @@ def claim(session: WriteSession, claims: Iterable[Claim]) -> Claimed:
     The rows are locked in one order for all writers, also those that were lost. It is the order
     of keys in Python, so that who claims part by part, each behind the one before it, keeps it.
     """
-    rows = sorted(
-        [
-            # no unit has the number 0
-            (one.source_id, one.code, one.home_unit_id, one.unit_id if one.writes else 0, one.seen)
-            for one in claims
-        ]
-    )
-    return Claimed(session.later(_count, _CLAIM, *columns_of(rows, 5)), len(rows))
+    rows = [
+        {
+            "source_id": one.source_id,
+            "code": one.code,
+            "home_unit_id": one.home_unit_id,
+            "unit_id": one.unit_id if one.writes else 0,  # no unit has this number
+            "seen": one.seen,
+        }
+        for one in sorted(claims, key=lambda one: (one.source_id, one.code))
+    ]
+    return Claimed(session.later(_count, _CLAIM, _json(rows)), len(rows))
 
 
 _NEVER: Final = 2**31 - 2
@@ -281,39 +282,31 @@ _APPEND = b"""
                                 recorded_at)
     SELECT unit_id, source_id, code, seq, coalesce(kind, 'record'),
            coalesce(at, source_updated_at), source_updated_at, coalesce(stamped, true), digest,
-           coalesce(stale, false), told, $12::int, $13::int, $14::timestamptz
-      FROM (SELECT unnest($1::int[]) AS unit_id, unnest($2::int[]) AS source_id,
-                   unnest($3::text[]) AS code, unnest($4::int[]) AS seq,
-                   unnest($5::text[]) AS kind, unnest($6::timestamptz[]) AS at,
-                   unnest($7::timestamptz[]) AS source_updated_at,
-                   unnest($8::boolean[]) AS stamped, unnest($9::text[]) AS digest,
-                   unnest($10::boolean[]) AS stale, jsonb_array_elements($11::jsonb) AS told) AS r
+           coalesce(stale, false), told, $2::int, $3::int, $4::timestamptz
+      FROM json_to_recordset($1::json)
+        AS r(unit_id int, source_id int, code text, seq int, kind text, at timestamptz,
+             source_updated_at timestamptz, stamped boolean, digest text, stale boolean,
+             told jsonb)
     """
-
-Appended = tuple[
-    int, int, str, int, MessageKind | None, datetime | None, datetime, bool | None, str, bool | None
-]
-"""A message as a row of the record: home unit, source, code, seq, kind, at, stamp, stamped, digest,
-stale. None stands for what most are: a snapshot, at the moment of its stamp, stamped, not stale."""
 
 
 def append(
     session: WriteSession,
-    rows: Sequence[Appended],
-    told: Sequence[bytes],
+    rows: Sequence[Mapping[str, Any]],
     *,
     key_id: int | None,
     root_unit_id: int,
     now: datetime,
 ) -> None:
-    """Add messages to the record, sent with a key to the unit that is its root.
+    """Add messages to the record, told with a key to the unit that is its root.
 
-    ``told`` is what each row was told, as canonical JSON text.
+    Each row has the columns of ``dossier_record`` that differ among them; ``told`` is what was told
+    as canonical JSON text. A ``kind``, ``at``, ``stamped`` or ``stale`` that is left out is that of
+    fresh news by a snapshot, which most are: at the moment of its stamp.
     """
     if rows:
-        told_all = b"[%b]" % b",".join(told)
-        columns = columns_of(rows, 10)
-        session.send(_APPEND, *columns, told_all, key_id, root_unit_id, now.isoformat())
+        told = orjson.dumps(rows, default=orjson.Fragment)
+        session.send(_APPEND, told, key_id, root_unit_id, now.isoformat())
 
 
 _CLOCK_TYPES = {
@@ -602,7 +595,7 @@ _PLACES = (
 
 def places(session: ReadSession, keys: Iterable[Key]) -> Later[dict[Key, tuple[int, ...]]]:
     """Look up the units at which each dossier stands in the projection, in no order of time."""
-    return session.later(_places, _PLACES, *_arrays(keys))
+    return session.later(_places, _PLACES, _json_keys(keys))
 
 
 def _places(rows: Rows) -> dict[Key, tuple[int, ...]]:
@@ -630,7 +623,7 @@ def standings(session: ReadSession, keys: Iterable[Key]) -> dict[Key, Standing]:
     """Return what stored dossiers say of those that are the same."""
     return {
         (source, code): Standing(is_counted, tuple((*other,) for other in same))
-        for source, code, is_counted, same in session.ask(_STANDINGS, *_arrays(keys))
+        for source, code, is_counted, same in session.ask(_STANDINGS, _json_keys(keys))
     }
 
 
@@ -703,7 +696,7 @@ def legs_of(session: ReadSession, parents: Iterable[Key]) -> Later[dict[Key, Key
     return session.later(
         lambda rows: {(source, code): (source, parent) for source, code, parent in rows},
         _LEGS_OF,
-        *_arrays(parents),
+        _json_keys(parents),
     )
 
 

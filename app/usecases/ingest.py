@@ -26,7 +26,7 @@ from app.domain.values import immutable
 from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import access, dossiers, freshness, quarantine, stamps, units
-from app.store.dossiers import Appended, Claim, Claimed, Kept, Located
+from app.store.dossiers import Claim, Claimed, Kept, Located
 from app.store.session import ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import sameness, terms
@@ -663,7 +663,6 @@ class _Batch:
                 for one in winners
                 for seq, news in enumerate(one.fresh, one.first_seq)
             ],
-            [news.text for one in winners for news in one.fresh],
             key_id=self.by.key_id,
             root_unit_id=self.root,
             now=self.now,
@@ -748,22 +747,27 @@ class _Rights:
         return self.units.get(unit) or self.lexicon.by_id.get(unit)
 
 
-def _appended(one: _Next, seq: int, news: _News) -> Appended:
+def _appended(one: _Next, seq: int, news: _News) -> dict[str, Any]:
     """Return the row of one message of the record, without what goes without saying."""
-    message, (source, code) = news.message, one.key
-    at, stamp = message.at, message.source_updated_at
-    return (
-        one.place.home_unit_id,
-        source,
-        code,
-        seq,
-        None if message.kind is _RECORD else message.kind,
-        None if at == stamp else at,
-        stamp,
-        None if message.stamped else False,
-        message.digest,
-        news.stale or None,
-    )
+    message = news.message
+    row: dict[str, Any] = {
+        "unit_id": one.place.home_unit_id,
+        "source_id": one.key[0],
+        "code": one.key[1],
+        "seq": seq,
+        "source_updated_at": message.source_updated_at,
+        "digest": message.digest,
+        "told": news.text,
+    }
+    if message.kind is not _RECORD:
+        row["kind"] = message.kind
+    if message.at != message.source_updated_at:
+        row["at"] = message.at
+    if not message.stamped:
+        row["stamped"] = False
+    if news.stale:
+        row["stale"] = True
+    return row
 
 
 _key: Final = attrgetter("key")

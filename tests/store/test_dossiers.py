@@ -9,7 +9,7 @@ from sqlalchemy import text
 
 from app.domain.record import MessageKind
 from app.store import dossiers
-from app.store.dossiers import Appended, Claim
+from app.store.dossiers import Claim
 from app.store.session import Database, WriteSession
 
 NOW = datetime(2026, 3, 2, tzinfo=UTC)
@@ -52,18 +52,23 @@ def row(code: str = "HS-1", unit: int = 1, **more: Any) -> dict[str, Any]:
     }
 
 
-def message(seq: int) -> Appended:
-    """Return a snapshot as it is appended."""
-    return (1, 1, "HS-1", seq, None, None, NOW, None, "d", None)
+def message(seq: int, code: str = "HS-1", **more: Any) -> dict[str, Any]:
+    """Return a message as it is appended, without what goes without saying."""
+    return {
+        "unit_id": 1,
+        "source_id": 1,
+        "code": code,
+        "seq": seq,
+        "source_updated_at": NOW,
+        "digest": "d",
+        "told": b'{"received_at":"2026-03-02T00:00:00Z","unit":"A"}',
+        **more,
+    }
 
 
-TOLD = b'{"received_at":"2026-03-02T00:00:00Z","unit":"A"}'
-
-
-def append(session: WriteSession, rows: list[Appended], *, root: int = 0) -> None:
-    """Add messages to the record, as a sender without a key."""
-    told = [TOLD] * len(rows)
-    dossiers.append(session, rows, told, key_id=None, root_unit_id=root, now=NOW)
+def append(session: WriteSession, rows: list[dict[str, Any]]) -> None:
+    """Add messages to the record of somebody who speaks for everything."""
+    dossiers.append(session, rows, key_id=None, root_unit_id=0, now=NOW)
 
 
 def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
@@ -99,9 +104,7 @@ def test_who_expects_keys_reads_no_table_from_end_to_end_while_it_is_new(
 ) -> None:
     with database.begin() as session, session.savepoint():
         dossiers.expect_keys(session)
-        lookup = dossiers._LOCATE  # the statement is the subject
-        for parameter in (b"$1", b"$2"):
-            lookup = lookup.replace(parameter, b"'{}'")
+        lookup = dossiers._LOCATE.replace(b"$1", b"'[]'")  # the statement is the subject
         plan = "\n".join(line for (line,) in session.ask(b"EXPLAIN " + lookup))
 
     assert "Index Scan using pk_locator" in plan
@@ -120,8 +123,8 @@ def test_the_record_gives_back_what_was_told_in_order_of_arrival(session: WriteS
 
 def test_a_message_says_only_what_is_out_of_the_common(session: WriteSession) -> None:
     before = NOW - timedelta(hours=1)
-    unusual = (1, 1, "HS-1", 2, MessageKind.VOID, before, NOW, False, "d", True)
-    append(session, [message(1), unusual], root=7)
+    unusual = message(2, kind="paused", at=before, stamped=False, stale=True)
+    dossiers.append(session, [message(1), unusual], key_id=None, root_unit_id=7, now=NOW)
 
     rows = session.execute(
         text(
@@ -132,7 +135,7 @@ def test_a_message_says_only_what_is_out_of_the_common(session: WriteSession) ->
 
     assert [tuple(one) for one in rows] == [
         ("record", NOW, True, False, 7, NOW),
-        ("void", before, False, True, 7, NOW),
+        ("paused", before, False, True, 7, NOW),
     ]
 
 
