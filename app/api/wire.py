@@ -1,4 +1,4 @@
-"""HTTP on the wire: a plain request goes by, h11 takes everything else.
+"""HTTP on the wire: a plain request is read here, h11 takes everything else.
 
 Most requests say nothing out of the ordinary, and their head comes in one piece. Such a one is read
 with one pattern and answered with one write. Whatever is not as plain is h11's, from its first
@@ -70,7 +70,7 @@ class Plain:
 
 
 class Wire(H11Protocol):
-    """uvicorn's protocol of h11, which plain requests go by."""
+    """uvicorn's protocol of h11, without h11 for plain requests."""
 
     def data_received(self, data: bytes) -> None:
         """Read a plain request here, and leave everything else to h11."""

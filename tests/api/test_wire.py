@@ -1,4 +1,4 @@
-"""A plain request goes by h11 and is read and answered exactly as h11 would."""
+"""A plain request is read without h11, and read and answered exactly as h11 would."""
 
 import contextlib
 import socket
