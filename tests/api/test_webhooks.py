@@ -214,9 +214,9 @@ def test_every_change_is_on_the_audit_trail_without_the_secret(
 
     with installation.database.read() as session:
         lines = session.execute(
-            sa.select(audit.c.action, sa.cast(audit.c.after, sa.Text)).where(
-                audit.c.subject == made["id"]
-            )
+            sa.select(audit.c.action, sa.cast(audit.c.after, sa.Text))
+            .where(audit.c.subject == made["id"])
+            .order_by(audit.c.sequence)
         ).all()
     assert [action for action, _ in lines] == ["webhook.add", "webhook.rotate", "webhook.remove"]
     assert "whsec_" not in str(lines)
