@@ -216,7 +216,7 @@ def test_every_change_is_on_the_audit_trail_without_the_secret(
         lines = session.execute(
             sa.select(audit.c.action, sa.cast(audit.c.after, sa.Text))
             .where(audit.c.subject == made["id"])
-            .order_by(audit.c.sequence)
+            .order_by(audit.c.id)
         ).all()
     assert [action for action, _ in lines] == ["webhook.add", "webhook.rotate", "webhook.remove"]
     assert "whsec_" not in str(lines)
