@@ -88,6 +88,14 @@ class StorageUnavailable(AppError):
     retry_after_seconds: int = 2
 
 
+@dataclass(eq=False, kw_only=True)
+class Deadlocked(StorageUnavailable):
+    """Two writers waited for each other, and this one was ended back to a savepoint.
+
+    All locks it had taken since are free again, so it may begin again at once.
+    """
+
+
 class Later(Generic[T]):
     """The answer to a statement that travels with the next one that cannot wait."""
 
@@ -270,13 +278,19 @@ class WriteSession(ReadSession):
 
     @contextlib.contextmanager
     def savepoint(self) -> Iterator[Self]:
-        """Keep what the block does, or, when it raises, undo that part alone."""
+        """Keep what the block does, or, when it raises, undo that part alone.
+
+        :raises Deadlocked: two writers waited for each other and this one had to give way.
+        """
         begun = self.send(b"SAVEPOINT part")
         try:
             yield self
             self.flush()
-        except BaseException:
+        except BaseException as error:
             self._undo(begun)
+            cause = error.orig if isinstance(error, sa_exc.DBAPIError) else error
+            if isinstance(cause, psycopg.errors.DeadlockDetected):
+                raise Deadlocked(trouble=Trouble.BUSY) from error
             raise
         self.send(b"RELEASE SAVEPOINT part")
 

@@ -5,7 +5,6 @@ good records beside it are kept; older news is kept as stale and never overwrite
 told before is unchanged. Two writers of one dossier settle by its version (``store.dossiers``).
 """
 
-import contextlib
 import uuid
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,7 +26,7 @@ from app.feeds.reading import canonical_bytes
 from app.i18n import ZONE
 from app.store import access, dossiers, freshness, quarantine, stamps, units
 from app.store.dossiers import Claim, Claimed, Kept, Located
-from app.store.session import ReadSession, WriteSession
+from app.store.session import Deadlocked, ReadSession, WriteSession
 from app.store.units import UnitRow
 from app.usecases import sameness, terms
 from app.usecases.projection import Folded, Projected, edges_of, plain
@@ -38,9 +37,12 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RECORD: Final = MessageKind.RECORD
 _CALENDAR_CHANGE: Final = MessageKind.CALENDAR_CHANGE
 
-ROUNDS = 8
+ROUNDS = 16
 """Who lost a race locks what it found, looks again and wins; only a dossier that turned up in
-between, told to be the same as one of the batch, costs another round."""
+between, told to be the same as one of the batch or its leg, costs another round."""
+DEADLOCKS: Final = 3
+"""So often a batch begins again when the server ended it because two writers waited for each other;
+should its caller hold what the other one waits for, that would go on for ever."""
 
 PART: Final = 50
 """So many dossiers at least are sent to the server while the next ones are folded."""
@@ -161,7 +163,7 @@ class VersionRace(RuntimeError):
 
 
 class _Lost(Exception):
-    """Another writer changed a dossier after it was read."""
+    """Another writer changed a dossier after it was read, or one turned up that was not locked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -313,6 +315,8 @@ class _Batch:
         """What was told of each dossier, as it is kept; made while the server looks them up."""
         self.again: set[Key] = set()
         """Dossiers that are folded again, whatever was told of them."""
+        self.met: set[Key] = set()
+        """Dossiers that were found in any round so far: who looks again locks them all at once."""
 
     def accepted(self, readable: Sequence[Incoming]) -> list[Verdict]:
         """Settle all dossiers of the batch, with the legs that found their parent."""
@@ -333,13 +337,24 @@ class _Batch:
         """Settle dossiers, all again when another writer changed one of them meanwhile.
 
         Who lost lets go of every lock before it looks again: locks are taken in one order within
-        a round, and a second round on top of a first would break that order.
+        a round, and a second round on top of a first would break that order. Numbers have their
+        own order and go before dossiers; should two writers wait for each other all the same, the
+        one that the server chose begins again like one that lost.
 
         :raises VersionRace: it lost more often than can be.
+        :raises Deadlocked: that happened ``DEADLOCKS`` times and once more.
         """
+        deadlocks = 0
         for number in range(ROUNDS):
-            with contextlib.suppress(_Lost), self.session.savepoint():
-                return self._round(wanted, is_again=number > 0)
+            try:
+                with self.session.savepoint():
+                    return self._round(wanted, is_again=number > 0)
+            except _Lost:
+                continue
+            except Deadlocked:
+                deadlocks += 1
+                if deadlocks > DEADLOCKS:
+                    raise
         raise VersionRace(f"{len(wanted)} dossiers")
 
     def _seen(self, wanted: Mapping[Key, Sequence[Incoming]]) -> "_Seen":
@@ -408,16 +423,28 @@ class _Batch:
         """
         seen = self._seen(wanted)
         if is_again:
-            dossiers.lock(self.session, {*seen.located, *seen.near.located})
+            self.met.update(seen.located, seen.near.located, seen.legs)
+            dossiers.lock(self.session, self.met)
             seen = self._seen(wanted)
+        return self._settled(wanted, seen, is_locked=is_again)
+
+    def _settled(
+        self, wanted: Mapping[Key, Sequence[Incoming]], seen: _Seen, *, is_locked: bool
+    ) -> list[Verdict]:
+        """Fold, claim and write what was seen, with the legs that find their parent in it."""
         planned = self._planned([key for key in wanted if key not in seen.unchanged], seen)
         writing = [one for one in planned if one.fresh or one.key in self.again]
         legs = self._legs(writing, seen)
         if legs:
             self.again |= legs
-            return self._round({**dict.fromkeys(legs, ()), **wanted}, is_again=is_again)
+            whole = {**dict.fromkeys(legs, ()), **wanted}
+            return self._settled(whole, self._seen(whole), is_locked=is_locked)
         beside = self._beside(planned, writing, seen)
         nexts = sorted((*writing, *beside), key=_key)
+        known = {one.key for one in nexts if one.place.version > 0}
+        if is_locked and not known <= self.met:  # to lock more now would break the order
+            self.met |= known
+            raise _Lost
         quiet = {one.key for one in beside}
         most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
         claimed = [

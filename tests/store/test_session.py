@@ -1,8 +1,10 @@
 """Readers and writers."""
 
 import contextlib
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -11,7 +13,14 @@ import sqlalchemy as sa
 from sqlalchemy import make_url, text
 
 from app.store.line import Line
-from app.store.session import GRACE_SECONDS, CommittedFailure, Database, StorageUnavailable, Trouble
+from app.store.session import (
+    GRACE_SECONDS,
+    CommittedFailure,
+    Database,
+    Deadlocked,
+    StorageUnavailable,
+    Trouble,
+)
 from tests.faults.proxy import Fault, Proxy
 
 COUNT = text("SELECT count(*) FROM note")
@@ -109,6 +118,36 @@ def test_a_savepoint_within_another_undoes_no_more_than_its_own_part(notes: Data
 
     with notes.read() as reader:
         assert reader.ask(b"SELECT id FROM note ORDER BY id") == [(1,), (3,)]
+
+
+@pytest.mark.parametrize("hot", [True, False])
+def test_of_two_writers_that_wait_for_each_other_one_gives_way_and_may_begin_again(
+    notes: Database, hot: bool
+) -> None:
+    with notes.begin() as session:
+        session.execute(text("INSERT INTO note VALUES (1), (2)"))
+    both_hold_one = threading.Barrier(2)
+
+    def lock(order: tuple[int, int]) -> int:
+        given_way = 0
+        with notes.begin() as session:
+            while True:
+                try:
+                    with session.savepoint():
+                        for number in order:
+                            statement = f"SELECT FROM note WHERE id = {number} FOR UPDATE"
+                            if hot:
+                                session.ask(statement.encode())
+                            else:
+                                session.execute(text(statement))
+                            if number == order[0] and not given_way:
+                                both_hold_one.wait(60)
+                        return given_way
+                except Deadlocked:
+                    given_way += 1
+
+    with ThreadPoolExecutor(2) as pool:
+        assert sorted(pool.map(lock, [(1, 2), (2, 1)])) == [0, 1]
 
 
 def test_a_savepoint_whose_connection_is_lost_tells_of_the_loss(notes: Database) -> None:

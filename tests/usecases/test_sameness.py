@@ -273,6 +273,41 @@ def test_batches_that_share_dossiers_both_ways_round_wait_for_each_other(
         assert rebuild.compare(session).differ == 0
 
 
+def test_writers_whose_dossiers_and_legs_turn_up_in_between_never_lock_each_other_out(
+    fresh_database: Database,
+) -> None:
+    """Eight at once tell of twelve dossiers: new and known, parents and legs, under many numbers.
+
+    Who lost a race once found more to lock after it had locked the first.
+    """
+    with fresh_database.begin() as session:
+        first = settled(session, "local")
+        senders = [first, sender_of(session, "ministry", first)]
+        failed = session.scalar(DEADLOCKS)
+
+    def bring(number: int) -> None:
+        draw = Random(number)
+        codes = [f"{'K' * length}-{number // 40 + 1}" for length in range(1, 7)]
+        news = []
+        for index, code in enumerate(draw.sample(codes, draw.randint(2, 5))):
+            told = Told(unit=draw.choice("AB"), procedure="P", received_at=FIRST, contacts=number)
+            if draw.random() < 0.3:
+                told["other_codes"] = (draw.choice(codes),)
+            if draw.random() < 0.3:
+                told["parent"] = draw.choice(codes)
+            at = NOW + timedelta(seconds=number)
+            news.append(Incoming(index, code, MessageKind.RECORD, at, at, True, told))
+        with fresh_database.begin() as session:
+            ingest.accept(session, news, by=draw.choice(senders), door="test", now=NOW)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(bring, range(320)))
+
+    with fresh_database.begin() as session:
+        assert session.scalar(DEADLOCKS) == failed
+        assert rebuild.compare(session).differ == 0
+
+
 DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 
 Telling = tuple[int, str, Message]
