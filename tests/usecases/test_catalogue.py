@@ -67,7 +67,8 @@ class TestUnits:
         put(session, unit("A"))
         put(session, unit("A", name="Tên mới"))
 
-        rows = session.execute(sa.select(unit_revision.c.seq, unit_revision.c.spec)).all()
+        told = sa.select(unit_revision.c.seq, unit_revision.c.spec).order_by(unit_revision.c.seq)
+        rows = session.execute(told).all()
         assert [(seq, spec["name"]) for seq, spec in rows] == [(1, "A"), (2, "Tên mới")]
         line = session.execute(sa.select(audit).order_by(audit.c.id.desc()).limit(1)).one()
         assert (line.action, line.before["name"], line.after["name"]) == (
