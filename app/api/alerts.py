@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Instant, Out
+from app.api.fields import Instant, Out, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
@@ -103,9 +103,7 @@ def list_alerts(
     who: Reader,
     page: Page,
     now: Now,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     stage: Annotated[
         str | None, Query(max_length=40, description="Mốc cảnh báo. / For example `overdue+1`.")
     ] = None,

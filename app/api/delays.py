@@ -3,11 +3,11 @@
 from datetime import datetime, timedelta
 from typing import Annotated
 
-from fastapi import Query
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import CodeInPath, Instant, Out
+from app.api.dossier_due_dates import JustBefore, ReadingAsked, SourceAsked
+from app.api.fields import CodeInPath, Out
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.attribution import Party, Stretch
@@ -93,15 +93,9 @@ def get_dossier_delay(
     session: Reading,
     who: Annotated[Principal, needs("dossiers:read")],
     now: Now,
-    reading: Annotated[
-        DueReading, Query(description="Cách đọc hạn trả. / Reading of the due date.")
-    ] = DueReading.PROMISED,
-    source: Annotated[
-        str | None, Query(max_length=100, description="Hệ thống nguồn. / Source system.")
-    ] = None,
-    as_of: Annotated[
-        Instant | None, Query(description="Như ngay trước lúc này. / As just before this instant.")
-    ] = None,
+    reading: ReadingAsked = DueReading.PROMISED,
+    source: SourceAsked = None,
+    as_of: JustBefore = None,
 ) -> DelayOut:
     """Thời gian xử lý chia theo bên: công dân, đơn vị, cơ quan khác; ai giữ hồ sơ khi đến hạn.
 

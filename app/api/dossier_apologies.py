@@ -2,11 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import Query
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.doors import doors
-from app.api.fields import CodeInPath, In, Instant, Out, Text
+from app.api.fields import CodeInPath, In, Instant, Out, Source, Text
 from app.api.letters import LetterOut
 from app.api.problems import Refused, problems
 from app.deps import Now, Reading, Writing, needs
@@ -26,10 +25,6 @@ router = doors("/v1/dossiers", tag="dossiers")
 
 Reader = Annotated[Principal, needs("dossiers:read")]
 Writer = Annotated[Principal, needs("dossiers:write")]
-Source = Annotated[
-    str | None,
-    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
-]
 EXAMPLE: Final[dict[str, JsonValue]] = {
     "issued_at": "2026-08-04T10:00:00+07:00",
     "new_due_at": "2026-08-12T17:00:00+07:00",

@@ -34,6 +34,16 @@ from app.usecases.subtree import Subtree
 
 router = doors("/v1/dossiers", tag="dossiers")
 
+ReadingAsked = Annotated[
+    DueReading, Query(description="Cách đọc hạn trả. / Reading of the due date.")
+]
+SourceAsked = Annotated[
+    str | None, Query(max_length=100, description="Hệ thống nguồn. / Source system.")
+]
+JustBefore = Annotated[
+    Instant | None, Query(description="Như ngay trước lúc này. / As just before this instant.")
+]
+
 
 class Format(StrEnum):
     """How the account is answered."""
@@ -164,15 +174,9 @@ def explain_due_date(
     who: Annotated[Principal, needs("dossiers:read")],
     now: Now,
     language: Language,
-    reading: Annotated[
-        DueReading, Query(description="Cách đọc hạn trả. / Reading of the due date.")
-    ] = DueReading.PROMISED,
-    source: Annotated[
-        str | None, Query(max_length=100, description="Hệ thống nguồn. / Source system.")
-    ] = None,
-    as_of: Annotated[
-        Instant | None, Query(description="Như ngay trước lúc này. / As just before this instant.")
-    ] = None,
+    reading: ReadingAsked = DueReading.PROMISED,
+    source: SourceAsked = None,
+    as_of: JustBefore = None,
     form: Annotated[
         Format, Query(alias="format", description="`html`: trang để in. / A page to print.")
     ] = Format.JSON,

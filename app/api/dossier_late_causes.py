@@ -2,11 +2,10 @@
 
 from typing import Annotated, Final
 
-from fastapi import Query
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.doors import doors
-from app.api.fields import CodeInPath, In, Instant, Out
+from app.api.fields import CodeInPath, In, Instant, Out, Source
 from app.api.late_causes import CauseId
 from app.api.problems import problems
 from app.deps import Now, Reading, Writing, needs
@@ -22,10 +21,6 @@ router = doors("/v1/dossiers", tag="dossiers")
 
 Reader = Annotated[Principal, needs("dossiers:read")]
 Writer = Annotated[Principal, needs("dossiers:write")]
-Source = Annotated[
-    str | None,
-    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
-]
 EXAMPLE: Final[dict[str, JsonValue]] = {"cause": "other_agency"}
 
 

@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Out
+from app.api.fields import Out, UnitsBelow
 from app.api.overdue import HolderOut, place_of, spelled
 from app.api.pages import link_next
 from app.api.problems import problems
@@ -84,9 +84,7 @@ def list_due_soon(
     who: Reader,
     now: Now,
     page: Page,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     days: Annotated[
         int,
         Query(

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from app.api import conditions
 from app.api.body import Raw
 from app.api.doors import doors
-from app.api.fields import Instant, Out
+from app.api.fields import Instant, Out, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
@@ -134,9 +134,7 @@ def list_evidence(
     session: Reading,
     who: Reader,
     page: Page,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
 ) -> EvidencesOut:
     """Các tệp đã lưu, theo đơn vị. / The files stored, by unit."""
     found = subtree_of(session, who, unit)

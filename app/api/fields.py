@@ -24,7 +24,9 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from app.domain.duration import read_duration
+from app.domain.timeliness import Reading
 from app.store.trees import Units
+from app.usecases.reporting import Extent
 
 FIRST_YEAR: Final = 1900
 LAST_YEAR: Final = 2200
@@ -209,6 +211,41 @@ UnitCode = Annotated[
     StringConstraints(min_length=1, max_length=64, pattern=r"^[0-9A-Za-z][0-9A-Za-z._-]*$"),
 ]
 """The code of a unit that is told."""
+
+UnitAsked = Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")]
+"""The unit that figures are asked of."""
+
+UnitsBelow = Annotated[
+    str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
+]
+"""The unit whose part of the tree a list is asked of; all that the key may see if not given."""
+
+FirstDay = Annotated[
+    Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")
+]
+"""The day on which a period that is asked about begins."""
+
+LastDay = Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")]
+"""The day on which it ends."""
+
+ExtentAsked = Annotated[
+    Extent, Query(description="Cả nhánh hay riêng đơn vị. / The whole branch, or alone.")
+]
+"""Whether a unit is counted with all below it."""
+
+JudgedBy = Annotated[Reading, Query(description="Cách đọc hạn trả. / Which due date judges.")]
+"""The reading of the due date by which dossiers are late."""
+
+AsKnown = Annotated[
+    Instant | None, Query(description="Như đã biết lúc đó. / As it was known then.")
+]
+"""The moment of knowledge; the present if not given."""
+
+Source = Annotated[
+    str | None,
+    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
+]
+"""The system that sent a dossier."""
 
 ByUnits = Annotated[
     Units,

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from app.api.conditions import answered, document, etag_of
 from app.api.doors import doors
+from app.api.fields import UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
@@ -267,9 +268,7 @@ def get_index_feed(
     now: Now,
     year: Year,
     rule_set: RuleSetName = index.DEFAULT_RULE_SET,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     as_of: Annotated[
         AwareDatetime | None,
         Query(description="Thời điểm chốt, trong năm. / The moment within the year."),

@@ -6,11 +6,25 @@ from fastapi import Query
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from app.api.doors import doors
-from app.api.fields import Day, In, Instant, Out, Text, UnitCode, Word
+from app.api.fields import (
+    AsKnown,
+    ExtentAsked,
+    FirstDay,
+    In,
+    Instant,
+    JudgedBy,
+    LastDay,
+    Out,
+    Text,
+    UnitAsked,
+    UnitCode,
+    Word,
+)
 from app.api.problems import problems
+from app.api.statistics import ASKING, StatisticsReader
 from app.deps import Language, Now, Reading, Writing, needs
 from app.domain.late_cause import UNCLASSIFIED, CauseGroup, LateCause
-from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
+from app.domain.period import Period
 from app.domain.timeliness import Reading as DueReading
 from app.i18n import Language as LanguageCode
 from app.i18n import phrase
@@ -25,13 +39,12 @@ from app.usecases.late_causes import (
     LateCauseUnknown,
     OwnCause,
 )
-from app.usecases.reporting import Extent, KnownInFuture, Question
+from app.usecases.reporting import Extent, Question
 from app.usecases.subtree import unit_of
 
 router = doors("/v1/late-causes", tag="alerts")
 
 Reader = Annotated[Principal, needs("dossiers:read")]
-StatisticsReader = Annotated[Principal, needs("statistics:read")]
 Writer = Annotated[Principal, needs("dossiers:write")]
 CatalogueWriter = Annotated[Principal, needs("catalogue:write")]
 
@@ -279,32 +292,22 @@ def assign_late_cause(
     "/counts",
     operation_id="countLateCauses",
     summary="Count the late dossiers of a period by cause",
-    responses=problems(
-        UnitUnknown, PeriodReversed, ObservedAfterEnd, ObservedBeforeBegin, KnownInFuture
-    ),
+    responses=problems(*ASKING),
 )
 def count_late_causes(
     session: Reading,
     who: StatisticsReader,
     now: Now,
     language: Language,
-    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
-    first: Annotated[
-        Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")
-    ],
-    last: Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")],
-    scope: Annotated[
-        Extent, Query(description="Cả nhánh hay riêng đơn vị. / The whole branch, or alone.")
-    ] = Extent.SUBTREE,
-    reading: Annotated[
-        DueReading, Query(description="Cách đọc hạn trả. / Which due date judges.")
-    ] = DueReading.PROMISED,
+    unit: UnitAsked,
+    first: FirstDay,
+    last: LastDay,
+    scope: ExtentAsked = Extent.SUBTREE,
+    reading: JudgedBy = DueReading.PROMISED,
     as_of: Annotated[
         Instant | None, Query(description="Thời điểm xem, trong kỳ. / Observed at.")
     ] = None,
-    known_at: Annotated[
-        Instant | None, Query(description="Như đã biết lúc đó. / As it was known then.")
-    ] = None,
+    known_at: AsKnown = None,
 ) -> CauseCountsOut:
     """Hồ sơ trễ theo nguyên nhân; tổng các dòng đúng bằng số quá hạn của bảng số liệu.
 

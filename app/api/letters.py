@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from app.api.docs import page as page_of
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import Day, Instant, Out, Source, UnitAsked, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Language, Now, Page, Reading, needs
@@ -43,10 +43,6 @@ router = doors("/v1/letters", tag="alerts")
 
 Reader = Annotated[Principal, needs("dossiers:read")]
 Code = Annotated[str, Path(min_length=1, max_length=100, pattern=r"^[0-9A-Za-z~][0-9A-Za-z._~-]*$")]
-Source = Annotated[
-    str | None,
-    Query(max_length=100, description="Hệ thống nguồn, khi trùng mã. / When a code is ambiguous."),
-]
 Number = Annotated[
     int | None,
     Query(ge=1, le=20, description="Lần thứ mấy; mặc định lần cuối. / Which one; the last one."),
@@ -183,9 +179,7 @@ def list_letters(
     state: Annotated[
         LetterState, Query(description="Còn nợ, đã ban hành hay được miễn. / Owed, issued, exempt.")
     ] = LetterState.OWED,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     first: First = None,
     last: Last = None,
 ) -> LettersOut:
@@ -247,7 +241,7 @@ def get_letter_register(
     who: Reader,
     now: Now,
     language: Language,
-    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
+    unit: UnitAsked,
     first: First = None,
     last: Last = None,
 ) -> Response:

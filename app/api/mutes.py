@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from app.api.doors import doors
-from app.api.fields import In, Instant, Out, UnitCode, Word
+from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow, Word
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
@@ -119,9 +119,7 @@ def list_mutes(
     who: Reader,
     page: Page,
     now: Now,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     live: Annotated[
         bool, Query(description="Chỉ những mục còn hiệu lực. / Only those that still hold.")
     ] = False,

@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Instant, Out
+from app.api.fields import Instant, JudgedBy, Out, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
@@ -104,16 +104,12 @@ def list_overdue(
     who: Reader,
     now: Now,
     page: Page,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     as_of: Annotated[
         Instant | None,
         Query(description="Thời điểm xét, mặc định hiện tại. / The moment; the present if absent."),
     ] = None,
-    reading: Annotated[
-        DueReading, Query(description="Cách đọc hạn trả. / Which due date judges.")
-    ] = DueReading.PROMISED,
+    reading: JudgedBy = DueReading.PROMISED,
 ) -> OverdueOut:
     """Hồ sơ đang giải quyết đã quá hạn, hạn cũ nhất trước; số ngày trễ tính theo ngày làm việc.
 

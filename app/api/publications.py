@@ -6,10 +6,10 @@ from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.doors import doors
-from app.api.fields import Day, In, Instant, Out, Text, UnitCode, Word
+from app.api.fields import Day, FirstDay, In, Instant, Out, Text, UnitCode, Word
 from app.api.pages import link_next
 from app.api.problems import at, problems
-from app.api.registers import CountedOut, From, KnownAt, On, To, Unit, counted, local_day, teller
+from app.api.registers import CountedOut, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.period import Period, PeriodReversed
 from app.domain.publication import (
@@ -223,7 +223,7 @@ def list_publications(
 def count_publications(
     session: Reading,
     who: Reader,
-    first: From,
+    first: FirstDay,
     last: To,
     unit: Unit = None,
     known_at: KnownAt = None,

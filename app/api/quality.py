@@ -7,7 +7,7 @@ from fastapi import Query
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import FirstDay, Instant, LastDay, Out, UnitAsked
 from app.api.problems import problems
 from app.deps import Language, Now, Reading, needs
 from app.domain.dossier import Issue
@@ -75,11 +75,9 @@ def get_data_quality(
     who: Reader,
     now: Now,
     language: Language,
-    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
-    first: Annotated[
-        Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")
-    ],
-    last: Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day, inclusive.")],
+    unit: UnitAsked,
+    first: FirstDay,
+    last: LastDay,
     scope: Annotated[
         Extent, Query(description="Riêng đơn vị hay cả nhánh. / Alone or with all below.")
     ] = Extent.SUBTREE,

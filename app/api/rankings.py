@@ -16,6 +16,7 @@ from app.api.doors import doors
 from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
 from app.api.problems import problems
 from app.api.statistics import (
+    ASKING,
     COMPLETE,
     DataOut,
     RateOut,
@@ -26,18 +27,17 @@ from app.api.statistics import (
 )
 from app.deps import Now, Reading
 from app.domain.errors import Invalid
-from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed
+from app.domain.period import Period
 from app.domain.ranking import Delta
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.session import ReadSession
 from app.store.trees import Units
-from app.store.units import UnitUnknown
 from app.usecases import periods, rankings
 from app.usecases.access import Principal
 from app.usecases.periods import NotFrozen, PeriodUnknown, UnitNotFrozen
 from app.usecases.rankings import Asked, Ranked, Ranking, Side, Within
-from app.usecases.reporting import KnownInFuture, Question
+from app.usecases.reporting import Question
 from app.usecases.subtree import unit_of
 
 router = doors("/v1/rankings", tag="statistics")
@@ -167,12 +167,8 @@ class UnitsRankedOut(Out):
     responses={
         304: {"description": "The ranking is the one that the caller has."},
         **problems(
-            UnitUnknown,
+            *ASKING,
             UnknownDefinition,
-            PeriodReversed,
-            ObservedAfterEnd,
-            ObservedBeforeBegin,
-            KnownInFuture,
             SideUnclear,
             PeriodUnknown,
             UnitNotFrozen,

@@ -25,7 +25,6 @@ On = Annotated[
 KnownAt = Annotated[
     Instant | None, Query(description="Theo những gì đã biết lúc đó. / As known at that instant.")
 ]
-From = Annotated[Day, Query(alias="from", description="Ngày đầu kỳ. / First day of the period.")]
 To = Annotated[Day, Query(alias="to", description="Ngày cuối kỳ. / Last day of the period.")]
 
 

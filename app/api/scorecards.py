@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import CodeInPath, In, Instant, Out, Text
+from app.api.fields import CodeInPath, In, Instant, Out, Text, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import Refused, problems
 from app.api.rule_sets import BilingualOut
@@ -604,9 +604,7 @@ def list_scorecards(
     now: Now,
     page: Page,
     period: PeriodAsked,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
     compare: Annotated[
         str | None, Query(max_length=30, description="Kỳ so sánh. / Period to compare with.")
     ] = None,

@@ -8,7 +8,7 @@ from fastapi import Query
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import Day, Instant, Out
+from app.api.fields import Day, Instant, Out, UnitsBelow
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.freshness import Freshness
@@ -102,9 +102,7 @@ class SilencesOut(Out):
 def list_silences(
     session: Reading,
     who: Reader,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
 ) -> SilencesOut:
     """Những lần nguồn ngừng gửi dữ liệu, mới nhất trước, tối đa 200; mỗi lần chỉ báo một lần.
 

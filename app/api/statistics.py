@@ -13,7 +13,17 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
+from app.api.fields import (
+    AsKnown,
+    ByUnits,
+    Day,
+    ExtentAsked,
+    Instant,
+    JudgedBy,
+    Out,
+    UnitAsked,
+    UnitsOn,
+)
 from app.api.problems import problems
 from app.deps import Now, Reading, needs
 from app.domain.errors import Invalid
@@ -48,6 +58,12 @@ from app.usecases.subtree import unit_of
 router = doors("/v1/statistics", tag="statistics")
 
 StatisticsReader = Annotated[Principal, needs("statistics:read")]
+
+ASKING: Final = (
+    *(UnitUnknown, PeriodReversed, ObservedAfterEnd, ObservedBeforeBegin),
+    KnownInFuture,
+)
+"""Why a question of figures may be refused, whatever is asked."""
 
 
 @dataclass(eq=False, kw_only=True)
@@ -270,12 +286,8 @@ Flag = Annotated[bool, Query(description="Bỏ thủ tục trả trong ngày. / 
     responses={
         304: {"description": "The figures are those that the caller has."},
         **problems(
-            UnitUnknown,
+            *ASKING,
             UnknownDefinition,
-            PeriodReversed,
-            ObservedAfterEnd,
-            ObservedBeforeBegin,
-            KnownInFuture,
             GroupingUnknown,
             GroupingTwice,
             TooManyParts,
@@ -292,7 +304,7 @@ def get_statistics(
     session: Reading,
     who: StatisticsReader,
     now: Now,
-    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
+    unit: UnitAsked,
     first: Annotated[
         Day | None,
         Query(alias="from", description="Ngày đầu kỳ, khi không nêu `period`. / First day."),
@@ -304,16 +316,12 @@ def get_statistics(
         UUID | None,
         Query(description="Kỳ đã chốt: số liệu đã ghi, không đổi. / A closed period, as frozen."),
     ] = None,
-    scope: Annotated[
-        Extent, Query(description="Cả nhánh hay riêng đơn vị. / The whole branch, or alone.")
-    ] = Extent.SUBTREE,
+    scope: ExtentAsked = Extent.SUBTREE,
     as_of: Annotated[
         Instant | None,
         Query(description="Thời điểm xem, trong kỳ. / Observed at; the end of the period or now."),
     ] = None,
-    known_at: Annotated[
-        Instant | None, Query(description="Như đã biết lúc đó. / As it was known then.")
-    ] = None,
+    known_at: AsKnown = None,
     group_by: Annotated[
         str,
         Query(
@@ -323,9 +331,7 @@ def get_statistics(
             examples=["unit,month"],
         ),
     ] = "",
-    reading: Annotated[
-        DueReading, Query(description="Cách đọc hạn trả. / Which due date judges.")
-    ] = DueReading.PROMISED,
+    reading: JudgedBy = DueReading.PROMISED,
     definitions: Annotated[
         str,
         Query(

@@ -10,7 +10,7 @@ from starlette.responses import HTMLResponse
 
 from app.api.docs import page as page_of
 from app.api.doors import doors
-from app.api.fields import In, Instant, Out, UnitCode
+from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import (
@@ -282,9 +282,7 @@ def list_subscriptions(
     session: Reading,
     who: Manager,
     page: Page,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
 ) -> SubscriptionsOut:
     """Các địa chỉ nhận bản tin, ở dạng che.
 

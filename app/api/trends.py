@@ -9,20 +9,19 @@ from pydantic import Field
 
 from app.api import conditions
 from app.api.doors import doors
-from app.api.fields import ByUnits, Day, Instant, Out, UnitsOn
+from app.api.fields import ByUnits, Day, Instant, Out, UnitAsked, UnitsOn
 from app.api.problems import problems
-from app.api.statistics import DataOut, RateOut, StatisticsReader, data_out, words_of
+from app.api.statistics import ASKING, DataOut, RateOut, StatisticsReader, data_out, words_of
 from app.deps import Now, Reading
 from app.domain.errors import Invalid
-from app.domain.period import ObservedAfterEnd, ObservedBeforeBegin, Period, PeriodReversed, Step
+from app.domain.period import Period, Step
 from app.domain.rounding import to_decimals
 from app.domain.tally import CATALOGUE_COUNTS, COUNTS, Count, Tally
 from app.domain.timeliness import Reading as DueReading
 from app.rulebook.metrics import UnknownDefinition, load_metrics
 from app.store.trees import Units
-from app.store.units import UnitUnknown
 from app.usecases import trends
-from app.usecases.reporting import Extent, KnownInFuture, Question, TooManyParts
+from app.usecases.reporting import Extent, Question, TooManyParts
 from app.usecases.subtree import unit_of
 from app.usecases.trends import Before, Line, Lines, Point
 
@@ -89,12 +88,8 @@ class TrendsOut(Out):
     responses={
         304: {"description": "The trend is the one that the caller has."},
         **problems(
-            UnitUnknown,
+            *ASKING,
             UnknownDefinition,
-            PeriodReversed,
-            ObservedAfterEnd,
-            ObservedBeforeBegin,
-            KnownInFuture,
             TooManyParts,
             CountUnknown,
         ),
@@ -105,7 +100,7 @@ def get_trends(
     session: Reading,
     who: StatisticsReader,
     now: Now,
-    unit: Annotated[str, Query(max_length=100, description="Mã đơn vị. / Code of the unit.")],
+    unit: UnitAsked,
     first: Annotated[Day, Query(alias="from", description="Ngày đầu. / First day.")],
     last: Annotated[Day, Query(alias="to", description="Ngày cuối. / Last day, inclusive.")],
     step: Annotated[Step, Query(description="Chia theo. / Cut by.")] = Step.MONTH,

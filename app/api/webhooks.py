@@ -8,7 +8,7 @@ from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.doors import doors
-from app.api.fields import In, Instant, Out, UnitCode
+from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Here, Installation, Now, Page, Reading, Writing, needs
@@ -191,9 +191,7 @@ def list_webhooks(
     session: Reading,
     who: Reader,
     page: Page,
-    unit: Annotated[
-        str | None, Query(description="Đơn vị và mọi đơn vị bên dưới. / A unit and all below it.")
-    ] = None,
+    unit: UnitsBelow = None,
 ) -> WebhooksOut:
     """Các nơi nhận cảnh báo của đơn vị, cũ nhất trước.
 
