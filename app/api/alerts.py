@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.api.doors import doors
 from app.api.fields import Instant, Out, UnitsBelow
-from app.api.pages import link_next
+from app.api.pages import entry_of, link_next, spelled
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.mute import NoteReason
@@ -18,7 +18,6 @@ from app.store.units import UnitUnknown
 from app.usecases import alerts
 from app.usecases.access import Principal
 from app.usecases.alerts import AlertUnknown
-from app.usecases.outbox import told
 from app.usecases.subtree import subtree_of
 
 router = doors("/v1/alerts", tag="alerts")
@@ -121,21 +120,19 @@ def list_alerts(
     Alerts that were raised: once for each dossier, episode and stage.
     """
     filters = {"unit": unit, "stage": stage, "run": run, "since": since}
-    position = page.position(**filters)
+    place = entry_of(page.position(**filters))
     found, has_more = alerts.list_alerts(
         session,
         within=subtree_of(session, who, unit),
         stage=stage,
         run=run,
         since=since,
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit,
     )
-    after = (
-        page.cursor_after([told(found[-1].raised_at), str(found[-1].id)], **filters)
-        if has_more
-        else None
-    )
+    after = None
+    if has_more:
+        after = page.cursor_after(spelled(found[-1].raised_at, found[-1].id), **filters)
     link_next(request, response, after)
     muted = alerts.muted_until(session, found, now=now)
     return AlertsOut(
@@ -164,7 +161,3 @@ def acknowledge_alert(
     """
     row = alerts.acknowledge(session, alert_id, reason=reason, who=who, now=now)
     return AlertOut.of(row, alerts.muted_until(session, [row], now=now).get(row.id))
-
-
-def _place(raised_at: str, alert_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(raised_at), UUID(alert_id)

@@ -1,6 +1,5 @@
 """Mutes: what is not sent for a while, and why. Lists and figures show everything as before."""
 
-from datetime import datetime
 from typing import Annotated, Final
 from uuid import UUID
 
@@ -9,7 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue, StringConstraints
 
 from app.api.doors import doors
 from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow, Word
-from app.api.pages import link_next
+from app.api.pages import entry_of, link_next, spelled
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.mute import MuteEndsWrongly, NoteReason
@@ -19,7 +18,6 @@ from app.usecases import mutes
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
 from app.usecases.mutes import MuteUnclear, MuteUnknown, Wanted
-from app.usecases.outbox import told
 from app.usecases.subtree import subtree_of
 
 router = doors("/v1/mutes", tag="alerts")
@@ -129,17 +127,17 @@ def list_mutes(
     Mutes: who, why, until when.
     """
     filters = {"unit": unit, "live": live}
-    position = page.position(**filters)
+    place = entry_of(page.position(**filters))
     found, has_more = mutes.list_mutes(
         session,
         within=subtree_of(session, who, unit),
         live_at=now if live else None,
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit,
     )
     after = None
     if has_more:
-        after = page.cursor_after([told(found[-1].created_at), str(found[-1].id)], **filters)
+        after = page.cursor_after(spelled(found[-1].created_at, found[-1].id), **filters)
     link_next(request, response, after)
     return MutesOut(mutes=[MuteOut.of(row) for row in found], next_cursor=after)
 
@@ -156,7 +154,3 @@ def lift_mute(mute_id: UUID, session: Writing, who: Manager, now: Now) -> MuteOu
     End a mute; it stays on record with who lifted it.
     """
     return MuteOut.of(mutes.unmute(session, mute_id, who=who, now=now))
-
-
-def _place(created_at: str, mute_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(created_at), UUID(mute_id)

@@ -1,7 +1,7 @@
 """Closed periods: close, read, verify, and see what they would be today."""
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Annotated, ClassVar
 from uuid import UUID
 
@@ -12,7 +12,7 @@ from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import Day, In, Instant, Out, Text, UnitCode
 from app.api.idempotency import Once
-from app.api.pages import link_next
+from app.api.pages import entry_of, link_next, spelled
 from app.api.problems import problems
 from app.deps import CursorInvalid, Language, Now, Page, Reading, Writing, any_key, needs
 from app.domain.errors import Invalid
@@ -325,15 +325,13 @@ def list_periods(
     """
     within = subtree_of(session, who, unit)
     filters = {"unit": unit or ""}
-    position = page.position(**filters)
-    after = None if position is None else (datetime.fromisoformat(position[0]), UUID(position[1]))
+    after = entry_of(page.position(**filters))
     found = kept.page(session, lft=within.lft, rgt=within.rgt, after=after, limit=page.limit + 1)
     shown = found[: page.limit]
     cursor = None
     if len(found) > page.limit:
         last = shown[-1]
-        place = [last.closing.closed_at.isoformat(), str(last.id)]
-        cursor = page.cursor_after(place, **filters)
+        cursor = page.cursor_after(spelled(last.closing.closed_at, last.id), **filters)
     link_next(request, response, cursor)
     return PeriodsOut(periods=[period_out(one, who) for one in shown], next_cursor=cursor)
 

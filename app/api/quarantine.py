@@ -1,7 +1,6 @@
 """Records that could not be accepted: listed with their reasons, mended, tried again."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 from uuid import UUID
 
@@ -13,7 +12,7 @@ from app.api.doors import doors
 from app.api.dossiers import hashing
 from app.api.fields import Instant, Out
 from app.api.idempotency import Once
-from app.api.pages import link_next
+from app.api.pages import entry_of, link_next, spelled
 from app.api.problems import Refused, problems
 from app.deps import CursorInvalid, Here, Language, Now, Page, Reading, Writing, needs
 from app.domain.errors import Invalid
@@ -157,28 +156,23 @@ def list_quarantine(
     here until it is mended, and stays listed as accepted afterwards.
     """
     filters = {"unit": unit, "state": state, "fault": fault}
-    position = page.position(**filters)
+    place = entry_of(page.position(**filters))
     found = quarantine.page(
         session,
         within=subtree_of(session, who, unit),
         state=state,
         fault=fault,
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit + 1,
     )
     shown = found[: page.limit]
     more = None
     if len(found) > page.limit:
-        last = [shown[-1].recorded_at.isoformat(), str(shown[-1].id)]
-        more = page.cursor_after(last, **filters)
+        more = page.cursor_after(spelled(shown[-1].recorded_at, shown[-1].id), **filters)
     link_next(request, response, more)
     return QuarantineOut(
         quarantine=[EntryOut.of(entry, language) for entry in shown], next_cursor=more
     )
-
-
-def _place(recorded_at: str, entry_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(recorded_at), UUID(entry_id)
 
 
 @router.get(

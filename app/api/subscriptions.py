@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse
 from app.api.docs import page as page_of
 from app.api.doors import doors
 from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow
-from app.api.pages import link_next
+from app.api.pages import attempt_of, entry_of, link_next, spelled
 from app.api.problems import problems
 from app.deps import (
     CursorInvalid,
@@ -34,7 +34,6 @@ from app.store.subscriptions import SubscriptionRow
 from app.store.units import UnitUnknown
 from app.usecases import subscriptions
 from app.usecases.access import Principal
-from app.usecases.outbox import told
 from app.usecases.subscriptions import (
     DomainRefused,
     LinkInvalid,
@@ -288,16 +287,16 @@ def list_subscriptions(
 
     Who gets digests, masked.
     """
-    position = page.position(unit=unit)
+    place = entry_of(page.position(unit=unit))
     found, has_more = subscriptions.list_subscriptions(
         session,
         within=subtree_of(session, who, unit),
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit,
     )
     after = None
     if has_more:
-        after = page.cursor_after([told(found[-1].created_at), str(found[-1].id)], unit=unit)
+        after = page.cursor_after(spelled(found[-1].created_at, found[-1].id), unit=unit)
     link_next(request, response, after)
     return SubscriptionsOut(
         subscriptions=[SubscriptionOut.of(row) for row in found], next_cursor=after
@@ -351,15 +350,15 @@ def list_mails(
 
     Mails sent, waiting or given up (`dead`), newest first.
     """
-    position = page.position()
+    place = entry_of(page.position())
     found, has_more = subscriptions.list_mails(
         session,
         subscription_id,
         who=who,
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit,
     )
-    after = page.cursor_after([told(found[-1].created_at), str(found[-1].id)]) if has_more else None
+    after = page.cursor_after(spelled(found[-1].created_at, found[-1].id)) if has_more else None
     link_next(request, response, after)
     return MailsOut(mails=[MailOut.of(row) for row in found], next_cursor=after)
 
@@ -383,18 +382,18 @@ def list_mail_attempts(
     Every attempt to send a mail: when, what the server answered, when the next one is; newest
     first.
     """
-    position = page.position()
+    place = attempt_of(page.position())
     found, has_more = subscriptions.list_attempts(
         session,
         subscription_id,
         who=who,
-        after=None if position is None else (*_place(*position[:2]), int(position[2])),
+        after=place,
         limit=page.limit,
     )
     after = None
     if has_more:
         last = found[-1]
-        after = page.cursor_after([told(last.at), str(last.mail_id), last.attempt])
+        after = page.cursor_after(spelled(last.at, last.mail_id, last.attempt))
     link_next(request, response, after)
     return MailAttemptsOut(attempts=[MailAttemptOut.of(row) for row in found], next_cursor=after)
 
@@ -521,7 +520,3 @@ def _page(language: LanguageCode, *, heading: str, text: str, button: str | None
     answer.headers["Cache-Control"] = "no-store"
     answer.headers["Content-Language"] = language.value
     return answer
-
-
-def _place(created_at: str, row_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(created_at), UUID(row_id)

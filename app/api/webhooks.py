@@ -9,7 +9,7 @@ from pydantic import Field
 
 from app.api.doors import doors
 from app.api.fields import In, Instant, Out, UnitCode, UnitsBelow
-from app.api.pages import link_next
+from app.api.pages import attempt_of, entry_of, link_next, spelled
 from app.api.problems import problems
 from app.deps import CursorInvalid, Here, Installation, Now, Page, Reading, Writing, needs
 from app.senders.guard import UrlAddressRefused, UrlMalformed, UrlNotHttps, UrlPortRefused
@@ -19,7 +19,7 @@ from app.store.units import UnitUnknown
 from app.store.webhooks import WebhookRow
 from app.usecases import webhooks
 from app.usecases.access import Principal
-from app.usecases.outbox import OVERDUE, told
+from app.usecases.outbox import OVERDUE
 from app.usecases.subtree import subtree_of
 from app.usecases.webhooks import (
     LONGEST_OVERLAP_HOURS,
@@ -197,18 +197,16 @@ def list_webhooks(
 
     Receivers of a unit and of all below it, oldest first.
     """
-    position = page.position(unit=unit)
+    place = entry_of(page.position(unit=unit))
     found, has_more = webhooks.list_webhooks(
         session,
         within=subtree_of(session, who, unit),
-        after=None if position is None else _place(*position),
+        after=place,
         limit=page.limit,
     )
-    after = (
-        page.cursor_after([told(found[-1].created_at), str(found[-1].id)], unit=unit)
-        if has_more
-        else None
-    )
+    after = None
+    if has_more:
+        after = page.cursor_after(spelled(found[-1].created_at, found[-1].id), unit=unit)
     link_next(request, response, after)
     return WebhooksOut(webhooks=[WebhookOut.of(row) for row in found], next_cursor=after)
 
@@ -311,18 +309,18 @@ def list_deliveries(
 
     Every attempt with its answer and the present state of its event, newest first.
     """
-    position = page.position()
+    place = attempt_of(page.position())
     found, has_more = webhooks.list_deliveries(
         session,
         webhook_id,
         who=who,
-        after=None if position is None else (*_place(*position[:2]), int(position[2])),
+        after=place,
         limit=page.limit,
     )
     after = None
     if has_more:
         last = found[-1]
-        after = page.cursor_after([told(last.at), str(last.event.event_id), last.attempt])
+        after = page.cursor_after(spelled(last.at, last.event.event_id, last.attempt))
     link_next(request, response, after)
     return DeliveriesOut(deliveries=[DeliveryOut.of(each) for each in found], next_cursor=after)
 
@@ -371,7 +369,3 @@ def _shown(row: WebhookRow) -> dict[str, object]:
         "failures": row.failures,
         "previous_secret_until": row.previous_until,
     }
-
-
-def _place(created_at: str, webhook_id: str) -> tuple[datetime, UUID]:
-    return datetime.fromisoformat(created_at), UUID(webhook_id)

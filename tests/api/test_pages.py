@@ -1,8 +1,19 @@
-"""The Link header to the next page."""
+"""Places in cursors, and the Link header to the next page."""
 
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import orjson
 from fastapi import Request, Response
+from hypothesis import given
+from hypothesis import strategies as st
 
-from app.api.pages import link_next
+from app.api.pages import attempt_of, entry_of, link_next, spelled
+
+ENTRY = UUID("01990000-0000-7000-8000-000000000001")
+INSTANTS = st.timedeltas(timedelta(0), timedelta(days=70_000)).map(
+    lambda since: datetime(2000, 1, 1, tzinfo=UTC) + since
+)
 
 
 def request() -> Request:
@@ -39,3 +50,25 @@ def test_the_last_page_names_none() -> None:
     link_next(request(), response, None)
 
     assert "link" not in response.headers
+
+
+@given(INSTANTS, st.uuids(), st.integers(1, 10))
+def test_a_place_is_read_from_a_cursor_as_it_was_written(
+    at: datetime, entry: UUID, attempt: int
+) -> None:
+    written = orjson.loads(orjson.dumps(spelled(at, entry)))
+    tried = orjson.loads(orjson.dumps(spelled(at, entry, attempt)))
+
+    assert entry_of(written) == (at, entry)
+    assert attempt_of(tried) == (at, entry, attempt)
+
+
+def test_a_place_is_written_in_local_time_with_its_offset() -> None:
+    at = datetime(2026, 8, 3, 2, 10, 6, tzinfo=UTC)
+
+    assert spelled(at, ENTRY, 2) == ["2026-08-03T09:10:06+07:00", str(ENTRY), 2]
+
+
+def test_the_beginning_is_no_place() -> None:
+    assert entry_of(None) is None
+    assert attempt_of(None) is None
