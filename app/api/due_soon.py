@@ -1,15 +1,14 @@
 """The list of what falls due soon, the soonest first."""
 
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated
-from urllib.parse import quote
 
 from fastapi import Query, Request, Response
 from pydantic import Field
 
 from app.api.doors import doors
 from app.api.fields import Out, UnitsBelow
-from app.api.overdue import HolderOut, place_of, spelled
+from app.api.overdue import HolderOut, InHandOut, address_of, in_hand, place_of, spelled
 from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
@@ -24,15 +23,9 @@ router = doors("/v1/due-soon", tag="alerts")
 Reader = Annotated[Principal, needs("dossiers:read")]
 
 
-class DueDossierOut(Out):
+class DueDossierOut(InHandOut):
     """One dossier that falls due soon."""
 
-    code: str = Field(examples=["H44.100-260803-0012"])
-    source: str
-    unit: str = Field(examples=["H44.100"])
-    procedure: str | None = Field(examples=["1.001193"])
-    due_on: date
-    due_at: datetime
     working_days_left: int | None = Field(
         description="Working days after today up to `due_on`; null when a year is not loaded."
     )
@@ -44,19 +37,12 @@ class DueDossierOut(Out):
     def of(cls, due: DueDossier) -> "DueDossierOut":
         """Return a line of the list as it is shown."""
         row = due.row
-        path = f"/v1/dossiers/{quote(row.key.code, safe='')}"
-        source = f"?source={quote(row.source, safe='')}"
         return cls(
-            code=row.key.code,
-            source=row.source,
-            unit=row.unit,
-            procedure=row.procedure,
-            due_on=row.due_on,
-            due_at=row.due_at,
+            **in_hand(row),
             working_days_left=due.working_days_left,
             state="open_in_time",
             holder=HolderOut(unit=due.holder.unit, leg=due.holder.leg),
-            links={"dossier": path + source, "due_date": f"{path}/due-date{source}"},
+            links={"dossier": address_of(row), "due_date": address_of(row, "/due-date")},
         )
 
 

@@ -1,7 +1,7 @@
 """The list of overdue dossiers, worst first."""
 
 from datetime import date, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 from fastapi import Query, Request, Response
@@ -13,7 +13,7 @@ from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
 from app.domain.timeliness import Reading as DueReading
-from app.store.overdue import Place
+from app.store.overdue import OverdueRow, Place
 from app.store.units import UnitUnknown
 from app.usecases import overdue
 from app.usecases.access import Principal
@@ -33,8 +33,8 @@ class HolderOut(Out):
     leg: str | None = Field(description="Of a joint dossier, the leg that is being worked on.")
 
 
-class LateDossierOut(Out):
-    """One overdue dossier."""
+class InHandOut(Out):
+    """A dossier in hand, by its due date."""
 
     code: str = Field(examples=["H44.100-260803-0012"])
     source: str
@@ -42,6 +42,11 @@ class LateDossierOut(Out):
     procedure: str | None = Field(examples=["1.001193"])
     due_on: date
     due_at: datetime
+
+
+class LateDossierOut(InHandOut):
+    """One overdue dossier."""
+
     late_working_days: int | None = Field(
         description="Working days after `due_on` up to the day of `as_of`; null when the calendar "
         "of a year is missing."
@@ -59,24 +64,17 @@ class LateDossierOut(Out):
     def of(cls, late: LateDossier) -> "LateDossierOut":
         """Return a line of the list as it is shown."""
         row = late.row
-        path = f"/v1/dossiers/{quote(row.key.code, safe='')}"
-        source = f"?source={quote(row.source, safe='')}"
         return cls(
-            code=row.key.code,
-            source=row.source,
-            unit=row.unit,
-            procedure=row.procedure,
-            due_on=row.due_on,
-            due_at=row.due_at,
+            **in_hand(row),
             late_working_days=late.late_working_days,
             state="open_overdue",
             holder=HolderOut(unit=late.holder.unit, leg=late.holder.leg),
             apology=late.apology.value,
             late_cause=late.late_cause,
             links={
-                "dossier": path + source,
-                "timeline": f"{path}/timeline{source}",
-                "due_date": f"{path}/due-date{source}",
+                "dossier": address_of(row),
+                "timeline": address_of(row, "/timeline"),
+                "due_date": address_of(row, "/due-date"),
             },
         )
 
@@ -136,6 +134,24 @@ def list_overdue(
         dossiers=[LateDossierOut.of(late) for late in found.dossiers],
         next_cursor=cursor,
     )
+
+
+def in_hand(row: OverdueRow) -> dict[str, Any]:
+    """Return what the lists by due date show of every dossier."""
+    return {
+        "code": row.key.code,
+        "source": row.source,
+        "unit": row.unit,
+        "procedure": row.procedure,
+        "due_on": row.due_on,
+        "due_at": row.due_at,
+    }
+
+
+def address_of(row: OverdueRow, part: str = "") -> str:
+    """Return the address of a dossier, or of a part of it."""
+    code, source = quote(row.key.code, safe=""), quote(row.source, safe="")
+    return f"/v1/dossiers/{code}{part}?source={source}"
 
 
 def spelled(place: Place) -> list[object]:
