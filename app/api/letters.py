@@ -19,7 +19,7 @@ from app.domain.letter import LetterState
 from app.domain.period import Period, PeriodReversed
 from app.exports import letter as letter_words
 from app.exports import letter_register
-from app.exports.letter import LetterFacts, LetterWords
+from app.exports.letter import LetterWords
 from app.exports.letter_register import RegisterRow
 from app.i18n import Language as LanguageCode
 from app.rulebook.letter_exemptions import load_exemptions
@@ -30,7 +30,6 @@ from app.usecases import letters
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
 from app.usecases.letters import (
-    LetterForm,
     LetterLine,
     LetterNumberUnknown,
     ListedLetter,
@@ -332,7 +331,7 @@ def _words(
     new_due_on: date | None,
     now: datetime,
 ) -> LetterWords:
-    form = letters.get_form(
+    facts = letters.get_facts(
         session,
         code,
         source=source,
@@ -341,11 +340,7 @@ def _words(
         new_due_on=new_due_on,
         now=now,
     )
-    return letter_words.written(_facts(form))
-
-
-def _facts(form: LetterForm) -> LetterFacts:
-    return LetterFacts(**{name: getattr(form, name) for name in LetterForm.__dataclass_fields__})
+    return letter_words.written(facts)
 
 
 def _register_rows(line: LetterLine) -> list[RegisterRow]:

@@ -49,6 +49,24 @@ class Letter:
         return self.sequence is not None and self.sequence > 1
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LetterFacts:
+    """What is known for the letter of one dossier; what is None is left to be filled in."""
+
+    code: str
+    unit: str
+    parent: str | None
+    procedure: str
+    received_on: date | None
+    due_at: datetime | None
+    finished_on: date | None
+    is_late: bool
+    reason: str | None
+    document: str | None
+    issued_on: date | None
+    new_due_on: date | None
+
+
 def letters_of(messages: Iterable[Message]) -> tuple[Letter, ...]:
     """Return the letters of a dossier in the order in which they were issued."""
     found: list[Letter] = []

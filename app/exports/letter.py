@@ -12,31 +12,13 @@ from typing import Final
 
 import typst
 
-from app.domain.letter import FORM_04_SINCE
+from app.domain.letter import FORM_04_SINCE, LetterFacts
 from app.i18n import Language, format_instant, phrase
 
 DOTS: Final = "…" * 24
 SHORT_DOTS: Final = "………"
 EPOCH: Final = datetime(2025, 7, 1, tzinfo=UTC)
 """Stands as the making of every PDF, so that the same letter is the same file."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LetterFacts:
-    """What is known for a letter; None is left to be filled in."""
-
-    code: str
-    unit: str
-    parent: str | None
-    procedure: str
-    received_on: date | None
-    due_at: datetime | None
-    finished_on: date | None
-    is_late: bool
-    reason: str | None
-    document: str | None
-    issued_on: date | None
-    new_due_on: date | None
 
 
 @dataclass(frozen=True, slots=True)

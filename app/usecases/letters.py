@@ -13,7 +13,7 @@ from app.domain.alert import working_days_late
 from app.domain.calendar import CalendarYearMissing
 from app.domain.dossier import ZONE
 from app.domain.errors import Invalid
-from app.domain.letter import Letter, LetterState, Timing, letters_of, timing_of
+from app.domain.letter import Letter, LetterFacts, LetterState, Timing, letters_of, timing_of
 from app.domain.period import Period
 from app.domain.record import MessageKind
 from app.domain.timeliness import State
@@ -119,24 +119,6 @@ class ApologyTold:
     new_due_at: datetime | None = None
     document: str | None = None
     exempt_reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class LetterForm:
-    """What is known for the letter of one dossier; what is None is left to be filled in."""
-
-    code: str
-    unit: str
-    parent: str | None
-    procedure: str
-    received_on: date | None
-    due_at: datetime | None
-    finished_on: date | None
-    is_late: bool
-    reason: str | None
-    document: str | None
-    issued_on: date | None
-    new_due_on: date | None
 
 
 # ---------------------------------------------------------------- lists
@@ -385,7 +367,7 @@ def is_taken(verdict: Verdict | None) -> bool:
 # ---------------------------------------------------------------- the letter itself
 
 
-def get_form(
+def get_facts(
     session: ReadSession,
     code: str,
     *,
@@ -394,7 +376,7 @@ def get_form(
     number: int | None,
     new_due_on: date | None,
     now: datetime,
-) -> LetterForm:
+) -> LetterFacts:
     """Return what is known for the letter of a dossier.
 
     :param number: which of its letters, from 1; the last one when None. One that is not issued
@@ -417,7 +399,7 @@ def get_form(
     key = (int(row["source_id"]), code)
     cause = load_late_causes().get(late_causes.causes_of(session, [key]).get(key, ""))
     finished = row["finished_at"]
-    return LetterForm(
+    return LetterFacts(
         code=code,
         unit=unit.name,
         parent=None if above is None or unit.parent_id is None else above[unit.parent_id].name,

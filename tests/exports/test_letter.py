@@ -8,7 +8,8 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from app.exports.letter import LetterFacts, pdf, written
+from app.domain.letter import LetterFacts
+from app.exports.letter import pdf, written
 from tests.factories import local
 
 FACTS = LetterFacts(

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from app.domain.letter import LetterState, Timing
+from app.domain.letter import LetterFacts, LetterState, Timing
 from app.domain.period import Period
 from app.domain.tally import Count
 from app.rulebook.metrics import load_metrics
@@ -203,8 +203,8 @@ def test_the_form_knows_what_the_dossier_knows_and_leaves_the_rest(
     within = Subtree(sender.lft, sender.rgt)
     late_causes.put_cause(session, "A", "other_agency", source=None, who=sender, now=NOW)
 
-    def form(number: int | None = None, day: date | None = None) -> letters.LetterForm:
-        return letters.get_form(
+    def form(number: int | None = None, day: date | None = None) -> LetterFacts:
+        return letters.get_facts(
             session, "A", source=None, within=within, number=number, new_due_on=day, now=NOW
         )
 
