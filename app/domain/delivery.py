@@ -87,6 +87,15 @@ class Answer:
         return self.status == GONE
 
 
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How much waits: events or mails pending and dead, and since when the oldest has been due."""
+
+    pending: int
+    dead: int
+    oldest_due_at: datetime | None
+
+
 def answered(status: int, *, milliseconds: int, retry_after: timedelta | None = None) -> Answer:
     """Return the answer that a status code is."""
     good = 200 <= status < 300

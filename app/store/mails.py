@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from app.domain.delivery import CLAIM, Answer, Failure
+from app.domain.delivery import CLAIM, Answer, Backlog, Failure
 from app.domain.mail import AWAY, MailKind, MailState
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import mail, mail_attempt
@@ -80,15 +80,6 @@ class AttemptRow:
     milliseconds: int | None
     state: str
     next_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much waits: mails pending and dead, and since when the oldest has been due."""
-
-    pending: int
-    dead: int
-    oldest_due_at: datetime | None
 
 
 def plan(session: WriteSession, planned: Sequence[Planned], *, now: datetime) -> int:

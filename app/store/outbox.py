@@ -14,7 +14,7 @@ from uuid import UUID
 import orjson
 import sqlalchemy as sa
 
-from app.domain.delivery import CLAIM_OF_EVENT, Answer, Failure
+from app.domain.delivery import CLAIM_OF_EVENT, Answer, Backlog, Failure
 from app.store.session import ReadSession, WriteSession
 from app.store.tables import delivery, outbox
 
@@ -68,15 +68,6 @@ class Attempt:
     milliseconds: int | None
     state: str
     next_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Backlog:
-    """How much waits: events pending and dead, and since when the oldest has been due."""
-
-    pending: int
-    dead: int
-    oldest_due_at: datetime | None
 
 
 def append(session: WriteSession, posts: Sequence[Post], *, now: datetime) -> int:

@@ -7,9 +7,8 @@ from enum import StrEnum
 from typing import Final
 
 from app.domain.calendar import next_year_warning
+from app.domain.delivery import Backlog
 from app.store import mails, outbox, schema
-from app.store.mails import Backlog as MailBacklog
-from app.store.outbox import Backlog
 from app.store.session import Database, ReadSession, StorageUnavailable
 from app.usecases import calendars, freshness, runs
 from app.usecases.runs import Standing
@@ -78,8 +77,12 @@ def look(database: Database, *, as_of: datetime, must_be_durable: bool) -> Readi
                 post = outbox.backlog(session, now=as_of, dead_for=DEAD_FOR)
                 last = None if nights.last is None else nights.last.slot
                 letters = mails.backlog(session, now=as_of, dead_for=DEAD_FOR)
-                degraded |= _behind(nights, post, as_of) | _amiss(session, as_of)
-                degraded |= _unsent(letters, as_of)
+                degraded |= {
+                    **_behind(nights),
+                    **_unsent("outbox", post, as_of, late=LATE_POST),
+                    **_amiss(session, as_of),
+                    **_unsent("mails", letters, as_of, late=LATE_MAIL),
+                }
     except StorageUnavailable:
         checks[Check.DATABASE] = Verdict.FAILED
     return Readiness(checks=checks, degraded=degraded, last_nightly=last)
@@ -117,36 +120,29 @@ def _measures(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, flo
     }
 
 
-def _behind(nights: Standing, post: Backlog, as_of: datetime) -> dict[str, object]:
-    """Return which night is missing, and how far the post is behind."""
-    found: dict[str, object] = {}
-    if nights.is_behind and nights.lag > LATE_NIGHT:
-        found["nightly"] = {
+def _behind(nights: Standing) -> dict[str, object]:
+    """Return which night is missing, nothing while none is."""
+    if not nights.is_behind or nights.lag <= LATE_NIGHT:
+        return {}
+    return {
+        "nightly": {
             "last": None if nights.last is None else nights.last.slot,
             "expected": nights.expected,
             "waiting": nights.waiting,
             "failed": nights.failed,
         }
-    oldest = post.oldest_due_at
-    is_late = oldest is not None and as_of - oldest > LATE_POST
-    if is_late or post.dead:
-        found["outbox"] = {
-            "pending": post.pending,
-            "dead": post.dead,
-            "oldest_due_at": None if oldest is None else oldest.isoformat(),
-        }
-    return found
+    }
 
 
-def _unsent(letters: MailBacklog, as_of: datetime) -> dict[str, object]:
-    """Return how far the mails are behind."""
-    oldest = letters.oldest_due_at
-    if not letters.dead and (oldest is None or as_of - oldest <= LATE_MAIL):
+def _unsent(name: str, backlog: Backlog, as_of: datetime, *, late: timedelta) -> dict[str, object]:
+    """Return how far events or mails are behind, under their name; nothing while they are not."""
+    oldest = backlog.oldest_due_at
+    if not backlog.dead and (oldest is None or as_of - oldest <= late):
         return {}
     return {
-        "mails": {
-            "pending": letters.pending,
-            "dead": letters.dead,
+        name: {
+            "pending": backlog.pending,
+            "dead": backlog.dead,
             "oldest_due_at": None if oldest is None else oldest.isoformat(),
         }
     }
