@@ -4,7 +4,8 @@ An ``Entry`` is one mapping of a file and the place where it stands. Reading goe
 so that one run names them all; ``refuse`` then stops with them.
 """
 
-from collections.abc import Iterable, Sequence
+import tomllib
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -247,6 +248,21 @@ class Entry:
             where = f"{self.where}/{key}".lstrip("/")
             self.findings.append(Finding(where, refused.fault, refused.params))
             return None
+
+
+def toml(text: str, *, parse_float: Callable[[str], object] = float) -> Entry:
+    """Return a text in TOML as one entry; one that cannot be read is empty, with that as a fault.
+
+    :param parse_float: what reads a number with a point; ``float`` makes it one that ``exact``
+        refuses, so that only whole numbers are taken.
+    """
+    findings: list[Finding] = []
+    raw: object = {}
+    try:
+        raw = tomllib.loads(text, parse_float=parse_float)
+    except tomllib.TOMLDecodeError as fault:
+        findings.append(Finding("", "rulebook.unreadable", {"detail": str(fault)}))
+    return Entry(raw, "", findings)
 
 
 def exact(raw: object) -> Fraction:

@@ -1,16 +1,14 @@
 """Which counts of the registers can stand for which inputs: a strict loader of ``fills.toml``."""
 
-import tomllib
 from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from app.domain.lint import Finding
 from app.domain.petition import PetitionCount
 from app.domain.publication import PublicationCount
-from app.rulebook.entry import Entry, refuse
+from app.rulebook.entry import Entry, refuse, toml
 
 FILLS_FILE: Final = Path(__file__).with_name("fills.toml")
 
@@ -37,18 +35,12 @@ def parse_fills(text: str, *, file: str) -> Fills:
 
     :raises RulebookRefused: naming the file, the entry and the fault.
     """
-    findings: list[Finding] = []
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        findings.append(Finding("", "rulebook.unreadable", {"detail": str(fault)}))
-        raw = {}
-    root = Entry(raw, "", findings)
+    root = toml(text)
     found: dict[str, Mapping[str, RegisterCount]] = {}
     for rule_set in root.names():
         entry = root.entry(rule_set)
         found[rule_set] = MappingProxyType({name: _count(entry, name) for name in entry.names()})
-    refuse(file, findings)
+    refuse(file, root.findings)
     return MappingProxyType(found)
 
 

@@ -1,6 +1,5 @@
 """The definitions of rates: a strict loader of ``metrics.toml`` and look-up by name or by day."""
 
-import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -15,7 +14,7 @@ from app.domain.lint import Finding
 from app.domain.rate import Better, Empty, RateDefinition
 from app.domain.rounding import Rounding
 from app.domain.tally import Count
-from app.rulebook.entry import Entry, refuse
+from app.rulebook.entry import Entry, refuse, toml
 
 METRICS_FILE = Path(__file__).with_name("metrics.toml")
 
@@ -94,13 +93,7 @@ def parse_metrics(text: str, *, file: str) -> Metrics:
 
     :raises RulebookRefused: naming the file, the entry and the fault.
     """
-    findings: list[Finding] = []
-    try:
-        raw = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as fault:
-        findings.append(Finding("", "rulebook.unreadable", {"detail": str(fault)}))
-        raw = {"metric": []}
-    root = Entry(raw, "", findings)
+    root = toml(text, parse_float=Decimal)
     definitions: list[RateDefinition] = []
     defaults: list[RateDefinition] = []
     for entry in root.entries("metric"):
@@ -109,11 +102,12 @@ def parse_metrics(text: str, *, file: str) -> Metrics:
         defaults.extend([definition] if entry.flag("default", default=False) else [])
         entry.done()
     root.done()
-    if not findings:
-        findings.extend(_versions(definitions))
+    if not root.findings:
+        root.findings.extend(_versions(definitions))
         if len(defaults) != 1:
-            findings.append(Finding("metric", "metric.one_default", {"found": str(len(defaults))}))
-    refuse(file, findings)
+            told = {"found": str(len(defaults))}
+            root.findings.append(Finding("metric", "metric.one_default", told))
+    refuse(file, root.findings)
     return Metrics(tuple(definitions), defaults[0])
 
 

@@ -1,15 +1,13 @@
 """The named kinds of reporting periods: a strict loader of ``periods.toml``."""
 
-import tomllib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import ClassVar
 
 from app.domain.errors import NotFound
-from app.domain.lint import Finding
 from app.domain.period import LENGTHS, PeriodKind
-from app.rulebook.entry import Entry, refuse
+from app.rulebook.entry import Entry, refuse, toml
 
 PERIODS_FILE = Path(__file__).with_name("periods.toml")
 LAST_BEGIN = 28
@@ -38,13 +36,7 @@ def parse_period_kinds(text: str, *, file: str) -> dict[str, PeriodKind]:
 
     :raises RulebookRefused: naming the file, the entry and the fault.
     """
-    findings: list[Finding] = []
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        findings.append(Finding("", "rulebook.unreadable", {"detail": str(fault)}))
-        raw = {"kind": []}
-    root = Entry(raw, "", findings)
+    root = toml(text)
     found: dict[str, PeriodKind] = {}
     for entry in root.entries("kind"):
         kind = _kind(entry)
@@ -53,7 +45,7 @@ def parse_period_kinds(text: str, *, file: str) -> dict[str, PeriodKind]:
             entry.fault("twice", "id")
         found[kind.id] = kind
     root.done()
-    refuse(file, findings)
+    refuse(file, root.findings)
     return found
 
 

@@ -1,6 +1,5 @@
 """The limits for petitions: a strict loader of ``petitions.toml`` and look-up by day."""
 
-import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -11,7 +10,7 @@ from typing import ClassVar
 from app.domain.errors import NotFound
 from app.domain.lint import Finding
 from app.domain.petition import PetitionLimits
-from app.rulebook.entry import Entry, refuse
+from app.rulebook.entry import refuse, toml
 from app.rulebook.metrics import Source
 
 PETITIONS_FILE = Path(__file__).with_name("petitions.toml")
@@ -71,13 +70,7 @@ def parse_petition_rules(text: str, *, file: str) -> PetitionRules:
 
     :raises RulebookRefused: naming the file, the entry and the fault.
     """
-    findings: list[Finding] = []
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as fault:
-        findings.append(Finding("", "rulebook.unreadable", {"detail": str(fault)}))
-        raw = {}
-    root = Entry(raw, "", findings)
+    root = toml(text)
     entries = []
     for entry in root.entries("limits"):
         entries.append(
@@ -96,9 +89,9 @@ def parse_petition_rules(text: str, *, file: str) -> PetitionRules:
         )
         entry.done()
     root.done()
-    if not findings:
-        findings.extend(_overlaps(entries))
-    refuse(file, findings)
+    if not root.findings:
+        root.findings.extend(_overlaps(entries))
+    refuse(file, root.findings)
     return PetitionRules(tuple(entries))
 
 

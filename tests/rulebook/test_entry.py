@@ -6,7 +6,7 @@ from fractions import Fraction
 import pytest
 
 from app.domain.lint import Finding, Severity
-from app.rulebook.entry import Entry, RulebookRefused, exact, refuse
+from app.rulebook.entry import Entry, RulebookRefused, exact, refuse, toml
 
 
 def read(raw: object) -> tuple[Entry, list[Finding]]:
@@ -69,6 +69,27 @@ def test_a_flag_is_a_truth_or_its_word() -> None:
 
     assert (entry.flag("a", default=False), entry.flag("b", default=True)) == (True, False)
     assert findings == []
+
+
+def test_a_text_that_is_no_toml_reads_as_empty_with_that_as_its_first_fault() -> None:
+    entry = toml("limits = [")
+    entry.need("limits")
+
+    assert entry.names() == ()
+    assert [finding.code for finding in entry.findings] == [
+        "rulebook.unreadable",
+        "rulebook.missing_key",
+    ]
+
+
+def test_a_number_with_a_point_is_taken_only_where_it_is_read_exactly() -> None:
+    loose, exactly = toml("share = 0.1"), toml("share = 0.1", parse_float=Decimal)
+
+    loose.number("share")
+
+    assert [finding.code for finding in loose.findings] == ["rulebook.not_a_number"]
+    assert exactly.number("share") == Fraction(1, 10)
+    assert exactly.findings == []
 
 
 def test_something_else_than_a_mapping_reads_as_empty_with_one_fault() -> None:
