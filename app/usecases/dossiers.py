@@ -1,9 +1,9 @@
 """Read dossiers: where one stands under each reading, what was told of it, why its date is so."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from app.domain.account import account
 from app.domain.calendar import WorkCalendar
@@ -43,6 +43,17 @@ class DossierAmbiguous(Conflict):
     code: ClassVar[str] = "dossier.ambiguous"
     dossier: str
     sources: str
+
+
+class Sourced(Protocol):
+    """A dossier as one source system sent it."""
+
+    @property
+    def source(self) -> str:
+        """Return the code of the system."""
+
+
+Sent = TypeVar("Sent", bound=Sourced)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -194,6 +205,15 @@ def _found(session: ReadSession, code: str, within: Subtree, source: str | None)
     found = dossiers.find(session, code, **span, source=source)
     if not found:  # under a former number, or one that another system gave it
         found = dossiers.find_by_other(session, code, **span, source=source)
+    return the_one(found, code)
+
+
+def the_one(found: Sequence[Sent], code: str) -> Sent:
+    """Return the one dossier that was found under a number.
+
+    :raises DossierUnknown: none was.
+    :raises DossierAmbiguous: several sources sent one.
+    """
     if not found:
         raise DossierUnknown(dossier=code)
     if len(found) > 1:

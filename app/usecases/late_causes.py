@@ -15,7 +15,7 @@ from app.store.late_causes import Place, Said
 from app.store.session import ReadSession, WriteSession
 from app.usecases import reporting
 from app.usecases.access import Principal
-from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
+from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, the_one
 from app.usecases.reporting import Question
 from app.usecases.subtree import Subtree, unit_of
 
@@ -172,7 +172,7 @@ def assign(
     taken: dict[Key, Place] = {}
     for index, (code, source) in enumerate(dossiers):
         try:
-            place = _one(found.get((code, source), []), code)
+            place = the_one(found.get((code, source), []), code)
             _check(cause, scope, place)
         except (DossierUnknown, DossierAmbiguous, LateCauseUnknown) as error:
             refused.append(Refusal(index, code, error))
@@ -198,7 +198,7 @@ def put_cause(
     :raises LateCauseUnknown: the cause does not exist for the unit, or is retired.
     """
     asked = [(code, source)]
-    place = _one(
+    place = the_one(
         late_causes.places(session, asked, lft=who.lft, rgt=who.rgt).get(asked[0], []), code
     )
     _check(cause, _scope_of(session, cause, who), place)
@@ -247,15 +247,7 @@ def _say(
 
 def _place_of(session: ReadSession, code: str, source: str | None, within: Subtree) -> Place:
     found = late_causes.places(session, [(code, source)], lft=within.lft, rgt=within.rgt)
-    return _one(found.get((code, source), []), code)
-
-
-def _one(found: Sequence[Place], code: str) -> Place:
-    if not found:
-        raise DossierUnknown(dossier=code)
-    if len(found) > 1:
-        raise DossierAmbiguous(dossier=code, sources=", ".join(one.source for one in found))
-    return found[0]
+    return the_one(found.get((code, source), []), code)
 
 
 def _scope_of(session: ReadSession, cause: str, who: Principal) -> Subtree | None:

@@ -27,7 +27,7 @@ from app.store.session import ReadSession, WriteSession
 from app.usecases import intake, late_causes
 from app.usecases.access import Principal
 from app.usecases.calendars import calendars_of
-from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, source_named
+from app.usecases.dossiers import source_named, the_one
 from app.usecases.ingest import Verdict, VerdictWord
 from app.usecases.subtree import Subtree
 
@@ -234,11 +234,7 @@ def get_apology(
 
 def _found(session: ReadSession, code: str, source: str | None, within: Subtree) -> Found:
     found = dossiers.find(session, code, lft=within.lft, rgt=within.rgt, source=source)
-    if not found:
-        raise DossierUnknown(dossier=code)
-    if len(found) > 1:
-        raise DossierAmbiguous(dossier=code, sources=", ".join(one.source for one in found))
-    return found[0]
+    return the_one(found, code)
 
 
 def _listed(session: ReadSession, found: Found) -> tuple[ListedLetter, ...]:

@@ -12,7 +12,7 @@ from app.store import audit, dossiers, mutes
 from app.store.mutes import MuteRow
 from app.store.session import ReadSession, WriteSession
 from app.usecases.access import Principal
-from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
+from app.usecases.dossiers import the_one
 from app.usecases.subtree import Subtree, unit_of
 
 
@@ -87,11 +87,8 @@ def _place_of(session: ReadSession, wanted: Wanted, who: Principal) -> tuple[int
         return unit_of(session, who, wanted.unit).id, None
     code = wanted.code or ""
     found = dossiers.find(session, code, lft=who.lft, rgt=who.rgt, source=wanted.source)
-    if not found:
-        raise DossierUnknown(dossier=code)
-    if len(found) > 1:
-        raise DossierAmbiguous(dossier=code, sources=", ".join(one.source for one in found))
-    return int(found[0].row["unit_id"]), int(found[0].row["source_id"])
+    row = the_one(found, code).row
+    return int(row["unit_id"]), int(row["source_id"])
 
 
 def get(session: ReadSession, mute_id: UUID, *, who: Principal) -> MuteRow:
