@@ -205,10 +205,14 @@ class Server(uvicorn.Server):
             await asyncio.to_thread(self._begin)
 
 
-def _serve(app: FastAPI, listener: socket.socket, begin: Callable[[], None]) -> None:
-    """Serve until told to stop; what is open then is answered, within limits."""
-    config = uvicorn.Config(
+def _config(
+    app: FastAPI | str, *, factory: bool = False, workers: int | None = None
+) -> uvicorn.Config:
+    """Return how an application is served, by one process or by several."""
+    return uvicorn.Config(
         app,
+        factory=factory,
+        workers=workers,
         http=Wire,  # with h11 behind it, which keeps the body of a request that asks for an upgrade
         ws="none",
         lifespan="off",
@@ -218,10 +222,14 @@ def _serve(app: FastAPI, listener: socket.socket, begin: Callable[[], None]) -> 
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
+
+
+def _serve(app: FastAPI, listener: socket.socket, begin: Callable[[], None]) -> None:
+    """Serve until told to stop; what is open then is answered, within limits."""
     # The server raises the signal again once it has stopped; it then ends this block quietly.
     former = signal.signal(signal.SIGTERM, _interrupt)
     try:
-        Server(config, begin).run(sockets=[listener])
+        Server(_config(app), begin).run(sockets=[listener])
     except KeyboardInterrupt:
         pass
     finally:
@@ -237,19 +245,7 @@ def _serve_many(settings: Settings) -> None:
 
     One that uvicorn makes is not named as TCP, and answers would wait for Nagle's delay.
     """
-    config = uvicorn.Config(
-        "app.cli.serve:asgi",
-        factory=True,
-        workers=settings.workers,
-        http=Wire,
-        ws="none",
-        lifespan="off",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    config = _config("app.cli.serve:asgi", factory=True, workers=settings.workers)
     with _listener(settings.host, settings.port) as listener:
         Multiprocess(config, sockets=[listener]).run()
 
