@@ -7,18 +7,14 @@ from typing import Annotated
 
 import orjson
 import typer
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from app import cli
-from app.cli.recount import build_all
+from app.cli.recount import DIFFERS, build_all, progress_of
 from app.clock import system_clock
 from app.settings import Settings
 from app.usecases import rebuild, recount
 
 commands = typer.Typer()
-
-DIFFERS = 1
-"""The exit code when something differs and was not mended."""
 
 
 @commands.command("rebuild")
@@ -29,16 +25,12 @@ def rebuild_projection(
     as_json: Annotated[bool, typer.Option("--json", help="Cho máy đọc. / For machines.")] = False,
 ) -> None:
     """So mọi hồ sơ với bản ghi gốc. / Compare every dossier with what its record gives."""
-    columns = (SpinnerColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
     with (
         cli.database_of(Settings()) as database,
-        Progress(*columns, transient=True, disable=as_json) as progress,
+        progress_of("rebuild", is_shown=not as_json) as told,
     ):
-        task = progress.add_task("rebuild", total=None)
         with database.read() as session:
-            found = rebuild.compare(
-                session, progress=lambda done: progress.update(task, completed=done)
-            )
+            found = rebuild.compare(session, progress=told)
         mended = 0
         while repair and found.named:
             with database.begin() as session:
@@ -49,9 +41,9 @@ def rebuild_projection(
             with database.read() as session:
                 wrong = recount.compare(session).batches
             build_all(database, wrong)
-    told = {"looked_at": found.looked_at, "differ": found.differ, "mended": mended}
+    numbers = {"looked_at": found.looked_at, "differ": found.differ, "mended": mended}
     if as_json:
-        typer.echo(orjson.dumps(told).decode())
+        typer.echo(orjson.dumps(numbers).decode())
     else:
-        cli.tell("rebuild.done", **{name: str(value) for name, value in told.items()})
+        cli.tell("rebuild.done", **{name: str(value) for name, value in numbers.items()})
     raise typer.Exit(DIFFERS if found.differ else 0)

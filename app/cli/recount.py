@@ -1,7 +1,8 @@
 """``recount``: count every dossier anew and compare with the facts that answer figures."""
 
+import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Final
 
@@ -17,7 +18,7 @@ from app.usecases import recount
 commands = typer.Typer()
 
 DIFFERS = 1
-"""The exit code when a number differs and was not mended."""
+"""The exit code when something differs and was not mended."""
 
 BUILDERS: Final = min(4, os.cpu_count() or 1)
 """How many batches of units are built at once: the work is that of the database."""
@@ -48,6 +49,15 @@ def build_all(
             recount.roll_up(session)
 
 
+@contextlib.contextmanager
+def progress_of(name: str, *, is_shown: bool) -> Iterator[Callable[[int], None]]:
+    """Show how far a command has come; give what is to be told how many are done."""
+    columns = (SpinnerColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
+    with Progress(*columns, transient=True, disable=not is_shown) as progress:
+        task = progress.add_task(name, total=None)
+        yield lambda done: progress.update(task, completed=done)
+
+
 @commands.command("recount")
 def recount_facts(
     repair: Annotated[
@@ -63,16 +73,10 @@ def recount_facts(
     as_json: Annotated[bool, typer.Option("--json", help="Cho máy đọc. / For machines.")] = False,
 ) -> None:
     """Đếm lại mọi hồ sơ, so với số liệu. / Count all dossiers anew, compare with the figures."""
-    columns = (SpinnerColumn(), TextColumn("{task.completed}"), TimeElapsedColumn())
     with (
         cli.database_of(Settings()) as database,
-        Progress(*columns, transient=True, disable=as_json) as progress,
+        progress_of("recount", is_shown=not as_json) as told,
     ):
-        task = progress.add_task("recount", total=None)
-
-        def told(done: int) -> None:
-            progress.update(task, completed=done)
-
         if build:
             with database.read() as session:
                 batches = list(recount.batches(session, size=recount.BUILT_AT_ONCE))
