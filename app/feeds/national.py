@@ -40,6 +40,8 @@ from app.feeds.reading import (
     MAX_CODE,
     MAX_ITEMS,
     MAX_NAME,
+    MAX_OTHER_CODES,
+    NO_HOUR,
     ZONE,
     Checker,
     EventIn,
@@ -289,7 +291,8 @@ _RESTS: Final[dict[str, timedelta]] = {}
 
 def wire_instant(value: str) -> datetime:
     """Read ``yyyyMMddHHmmss`` as local time and return it in UTC."""
-    if len(value) != len("yyyyMMddHHmmss") or not (value.isascii() and value.isdigit()):
+    is_moment = len(value) == len("yyyyMMddHHmmss") and value.isascii() and value.isdigit()
+    if not is_moment or value[8:10] == NO_HOUR:
         raise flaw("national.not_date")
     try:
         moment = datetime.fromisoformat(f"{value[:8]}T{value[8:]}Z")
@@ -406,7 +409,10 @@ def _unit(value: str) -> str:
 
 
 def _other_codes(value: str) -> tuple[str, ...]:
-    return tuple(sorted({_code(part) for part in re.split(r"[,;]", value) if part.strip()}))
+    parts = [part for part in re.split(r"[,;]", value) if part.strip()]
+    if len(parts) > MAX_OTHER_CODES:
+        raise flaw("record.too_many_items", limit=str(MAX_OTHER_CODES))
+    return tuple(sorted({_code(part) for part in parts}))
 
 
 # ------------------------------------------------------------------ codes of units

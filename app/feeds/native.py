@@ -28,6 +28,7 @@ from app.feeds.reading import (
     MAX_CODE,
     MAX_ITEMS,
     MAX_NAME,
+    MAX_OTHER_CODES,
     MAX_TEXT,
     Checker,
     EventIn,
@@ -52,7 +53,6 @@ from app.feeds.reading import (
     wrong_type,
 )
 
-MAX_OTHER_CODES: Final = 20
 MAX_COUNT: Final = 10_000
 
 _code = text(MAX_CODE)

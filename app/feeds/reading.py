@@ -36,6 +36,7 @@ MAX_CODE = 100
 MAX_NAME = 200
 MAX_TEXT = 500
 MAX_ITEMS = 200
+MAX_OTHER_CODES = 20
 MAX_FAULTS = 50
 
 HAPPENED = (
@@ -226,6 +227,9 @@ def not_among(value: object, words: Mapping[object, object] | Sequence[str]) -> 
     return flaw("record.not_among", allowed=", ".join(map(str, words)))
 
 
+NO_HOUR = "24"
+"""The hour that ends a day in ISO 8601 and is none in RFC 3339; newer Pythons would read it."""
+
 _MOMENT = r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:\.\d{1,12})?"
 _INSTANT = re.compile(_MOMENT + r"(?:[Zz]|[+-]\d\d:\d\d)", re.ASCII)
 _NAIVE = re.compile(_MOMENT, re.ASCII)
@@ -258,6 +262,8 @@ def instant(value: object) -> datetime:
 
 
 def _usual_instant(value: str, shift: timedelta) -> datetime:
+    if value[11:13] == NO_HOUR:
+        raise flaw("record.not_instant")
     try:
         moment = datetime.fromisoformat(value[:19] + "Z")
     except ValueError:
@@ -276,6 +282,8 @@ def _odd_instant(value: object) -> datetime:
     if _INSTANT.fullmatch(value) is None:
         is_naive = _NAIVE.fullmatch(value) is not None
         raise flaw("record.naive_instant" if is_naive else "record.not_instant")
+    if value[11:13] == NO_HOUR:
+        raise flaw("record.not_instant")
     try:
         moment = datetime.fromisoformat(value.upper())
     except ValueError:

@@ -376,6 +376,11 @@ def test_a_row_that_does_not_fit_is_refused_at_its_field(
         ({"NgayTiepNhan": "20260803"}, {"/NgayTiepNhan": "national.not_date"}),
         ({"NgayTiepNhan": "20260230091000"}, {"/NgayTiepNhan": "national.not_date"}),
         ({"NgayTiepNhan": "20260803251000"}, {"/NgayTiepNhan": "national.not_date"}),
+        ({"NgayTiepNhan": "20260803240000"}, {"/NgayTiepNhan": "national.not_date"}),
+        (
+            {"MaHoSoKhac": ",".join(f"A-{n}" for n in range(21))},
+            {"/MaHoSoKhac": "record.too_many_items"},
+        ),
         ({"NgayTiepNhan": "٢٠260803091000"}, {"/NgayTiepNhan": "national.not_date"}),
         ({"NgayTiepNhan": 46237.5}, {"/NgayTiepNhan": "national.not_scalar"}),
         ({"NgayHenTra": "00010101000000"}, {"/NgayHenTra": "record.year_range"}),

@@ -89,6 +89,7 @@ def test_an_instant_with_its_offset_is_given_in_utc(value: str, expected: dateti
         ("2026-W32-1T09:10:00+07:00", "record.not_instant"),
         ("2026-02-30T09:10:00+07:00", "record.not_instant"),
         ("2026-08-03T24:00:00+07:00", "record.not_instant"),
+        ("2026-08-03 24:00:00+07:00", "record.not_instant"),
         ("2026-08-03T09:10:60+07:00", "record.not_instant"),
         ("2026-08-03T09:10:00+25:00", "record.not_instant"),
         ("2026-08-03T09:10:00 +07:00", "record.not_instant"),
