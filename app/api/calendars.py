@@ -11,7 +11,7 @@ from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
 from app.api.previews import PreviewOut
-from app.api.problems import PreconditionFailed, at, problems
+from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.api.units import CatalogueWriter, reach_of
 from app.deps import AnyKey, Language, Now, Reading, Writing
 from app.domain.almanac import FIRST_YEAR, LAST_YEAR
@@ -148,19 +148,12 @@ class WorkingTimeIn(In):
 
 def exceptions_of(told: list[ExceptionIn]) -> tuple[DayException, ...]:
     """Return exceptions, naming the place of one that cannot be."""
-    made = []
-    for index, each in enumerate(told):
-        with at(f"/exceptions/{index}"):
-            made.append(each.to_exception())
-    return tuple(made)
+    return tuple(each_at("/exceptions", told, ExceptionIn.to_exception))
 
 
 def _sessions(told: object, pointer: str) -> tuple[Session, ...]:
-    made = []
-    for index, pair in enumerate(told if isinstance(told, list) else ()):
-        with at(f"{pointer}/{index}"):
-            made.append(Session.parse(*pair))
-    return tuple(made)
+    pairs = told if isinstance(told, list) else []
+    return tuple(each_at(pointer, pairs, lambda pair: Session.parse(*pair)))
 
 
 def _week(told: Mapping[WeekdayName, Any], pointer: str) -> Week:

@@ -12,7 +12,7 @@ from app.api.doors import doors
 from app.api.fields import In, Instant, Out, Text, ToldInstant, UnitCode, Word
 from app.api.ledgers import LedgerOut, SuspendedOut, members_of, number
 from app.api.limits import LimitIn, PolicyTold
-from app.api.problems import Refused, at, problems
+from app.api.problems import Refused, at, each_at, problems
 from app.api.units import reach_of
 from app.deps import AnyKey, Here, Installation, Language
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
@@ -119,11 +119,7 @@ PausesIn = Annotated[list[PauseIn], Field(max_length=200)]
 
 def pauses_of(told: list[PauseIn]) -> tuple[Pause, ...]:
     """Return pauses, naming the place of one that cannot be."""
-    made = []
-    for index, each in enumerate(told):
-        with at(f"/pauses/{index}"):
-            made.append(each.to_pause())
-    return tuple(made)
+    return tuple(each_at("/pauses", told, PauseIn.to_pause))
 
 
 class CalculationIn(In):

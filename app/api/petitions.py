@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from app.api.doors import doors
 from app.api.fields import Day, FirstDay, In, Instant, Out, UnitCode, Word
 from app.api.pages import link_next
-from app.api.problems import at, problems
+from app.api.problems import each_at, problems
 from app.api.registers import CountedOut, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.almanac import CalendarYearMissing
@@ -188,10 +188,7 @@ def put_petitions(body: PetitionsBody, session: Writing, who: Writer, now: Now) 
 
     Tell petitions by the days of their steps; each is whole. Never what they say or who wrote them.
     """
-    told = []
-    for index, one in enumerate(body.petitions):
-        with at(f"/petitions/{index}"):
-            told.append(one.to_filed())
+    told = each_at("/petitions", body.petitions, PetitionBody.to_filed)
     done = registers.put_petitions(session, told, by=teller(who, now))
     return PetitionsPutOut(
         petitions=[

@@ -6,11 +6,11 @@ repeats what was sent.
 
 import logging
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import orjson
 from fastapi import Request
@@ -31,6 +31,8 @@ log = logging.getLogger(__name__)
 
 MEDIA_TYPE: Final = "application/problem+json"
 PAGES: Final = "/docs/problems/"
+Told = TypeVar("Told")
+Made = TypeVar("Made")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[T ][\d:.]+[+-]\d\d:\d\d", re.ASCII)
 
@@ -185,6 +187,18 @@ def at(pointer: str) -> Iterator[None]:
         raise Refused(faults=tuple(fault.under(pointer) for fault in error.faults)) from error
     except Invalid as error:
         raise Refused(faults=(Fault(pointer, error.code, params_of(error)),)) from error
+
+
+def each_at(pointer: str, told: Iterable[Told], make: Callable[[Told], Made]) -> list[Made]:
+    """Make a value of each entry of a list, so that an ``Invalid`` names the entry it speaks of.
+
+    :raises Refused: in place of the error.
+    """
+    made = []
+    for index, one in enumerate(told):
+        with at(f"{pointer}/{index}"):
+            made.append(make(one))
+    return made
 
 
 def params_of(error: AppError) -> dict[str, str]:

@@ -12,7 +12,7 @@ from app.api.idempotency import Once
 from app.api.limits import DatedLimitIn
 from app.api.pages import link_next
 from app.api.previews import PreviewOut
-from app.api.problems import PreconditionFailed, at, problems
+from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.api.units import CatalogueWriter, ChangesOut, changes_out, reach_of
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, any_key
 from app.domain.limits import (
@@ -81,10 +81,7 @@ class ProcedureIn(In):
 
         :raises Refused: a limit cannot be; its place is named.
         """
-        limits = []
-        for index, limit in enumerate(self.limits):
-            with at(f"/limits/{index}"):
-                limits.append(limit.to_dated())
+        limits = each_at("/limits", self.limits, DatedLimitIn.to_dated)
         with at("/limits"):
             return ProcedureSpec(
                 code=code,
@@ -273,10 +270,7 @@ def put_procedures(
     catalogue.require_shared(reach_of(who))
 
     def answer() -> ChangesOut:
-        specs = []
-        for index, one in enumerate(body.procedures):
-            with at(f"/procedures/{index}"):
-                specs.append(one.to_spec(one.code))
+        specs = each_at("/procedures", body.procedures, lambda one: one.to_spec(one.code))
         done, _ = rule_change.apply(
             session,
             rule_change.of_procedures(

@@ -8,7 +8,7 @@ from pydantic import ConfigDict, Field, JsonValue
 from app.api.doors import doors
 from app.api.fields import Day, FirstDay, In, Instant, Out, Text, UnitCode, Word
 from app.api.pages import link_next
-from app.api.problems import at, problems
+from app.api.problems import each_at, problems
 from app.api.registers import CountedOut, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.domain.period import Period, PeriodReversed
@@ -160,10 +160,7 @@ def put_publications(body: PostingsIn, session: Writing, who: Writer, now: Now) 
 
     Tell how public procedures are at units; each entry is whole. The same again changes nothing.
     """
-    told = []
-    for index, one in enumerate(body.publications):
-        with at(f"/publications/{index}"):
-            told.append(one.to_posting())
+    told = each_at("/publications", body.publications, PostingIn.to_posting)
     done = registers.put_postings(session, told, by=teller(who, now))
     return PostingsPutOut(
         publications=[

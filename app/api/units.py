@@ -10,7 +10,7 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode, Word
 from app.api.idempotency import Once
 from app.api.pages import link_next
-from app.api.problems import PreconditionFailed, at, problems
+from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.deps import AnyKey, CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.session import ReadSession
 from app.store.units import TreeFull, TreeTooDeep, UnitRow, UnitUnknown
@@ -331,10 +331,7 @@ def put_units(
     """
 
     def answer() -> ChangesOut:
-        specs = []
-        for index, unit in enumerate(body.units):
-            with at(f"/units/{index}"):
-                specs.append(unit.to_spec(unit.code))
+        specs = each_at("/units", body.units, lambda unit: unit.to_spec(unit.code))
         done = catalogue.put_units(session, specs, actor=who.actor, now=now, within=reach_of(who))
         precedence.follow(session, done, now=now)
         return changes_out([(put.row.code, put.change) for put in done])

@@ -1,7 +1,7 @@
 """Refusals: one form for all, in two languages, without what was sent."""
 
 import string
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Annotated, ClassVar
 
 import pytest
@@ -13,6 +13,7 @@ from app.api.problems import (
     STATUS,
     Refused,
     document,
+    each_at,
     every_error,
     pointer_of,
     problems,
@@ -21,10 +22,13 @@ from app.api.problems import (
 from app.deps import Writing, needs, open_door
 from app.domain.errors import AppError, Conflict, Forbidden, Invalid, NotFound
 from app.domain.faults import Fault
+from app.domain.period import Period, PeriodReversed
 from app.i18n import Language, catalogue
 from app.store.session import StorageUnavailable, Trouble
 from app.usecases.access import Principal
 from tests.api.conftest import HandClock, MakeKey, as_key
+
+LAST = date(2026, 7, 31)
 
 
 @pytest.mark.parametrize(
@@ -149,6 +153,18 @@ def test_a_pointer_names_a_place_of_the_body(
     path: list[str | int], root: object, pointer: str
 ) -> None:
     assert pointer_of(path, root) == pointer
+
+
+def test_an_entry_that_cannot_be_is_named_by_its_place_in_the_list() -> None:
+    good = each_at("/days", [(2026, 7, 1), (2026, 7, 2)], lambda day: Period(date(*day), LAST))
+
+    with pytest.raises(Refused) as refused:
+        each_at("/days", [(2026, 7, 1), (2026, 8, 1)], lambda day: Period(date(*day), LAST))
+
+    assert [period.first.day for period in good] == [1, 2]
+    assert [(fault.pointer, fault.code) for fault in refused.value.faults] == [
+        ("/days/1", PeriodReversed.code)
+    ]
 
 
 def test_a_quota_used_up_is_429_with_the_time_to_wait(
