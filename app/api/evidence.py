@@ -11,7 +11,7 @@ from app.api import conditions
 from app.api.body import Raw
 from app.api.doors import doors
 from app.api.fields import Instant, Out, UnitsBelow
-from app.api.pages import link_next
+from app.api.pages import paged
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.evidence import EvidenceRow, EvidenceUnknown
@@ -141,11 +141,9 @@ def list_evidence(
     position = page.position(unit=unit)
     after = None if position is None else (str(position[0]), str(position[1]))
     rows = evidence.listed(session, lft=found.lft, rgt=found.rgt, after=after, limit=page.limit + 1)
-    shown = rows[: page.limit]
-    more = len(rows) > page.limit
-    last = [shown[-1].unit_code, shown[-1].hash] if shown else []
-    cursor = page.cursor_after(last, unit=unit) if more else None
-    link_next(request, response, cursor)
+    shown, cursor = paged(
+        request, response, page, rows, lambda row: [row.unit_code, row.hash], unit=unit
+    )
     return EvidencesOut(evidence=[EvidenceOut.of(row) for row in shown], next_cursor=cursor)
 
 

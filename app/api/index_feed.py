@@ -11,7 +11,7 @@ from starlette.responses import Response
 from app.api.conditions import answered, document, etag_of
 from app.api.doors import doors
 from app.api.fields import UnitsBelow
-from app.api.pages import link_next
+from app.api.pages import paged
 from app.api.problems import problems
 from app.deps import CursorInvalid, Now, Page, Reading, needs
 from app.rulebook.rule_sets import RuleSetNotInForce, UnknownRuleSet
@@ -214,9 +214,7 @@ def list_editions(
         below=page.position(**filters),
         limit=page.limit + 1,
     )
-    shown = found[: page.limit]
-    more = page.cursor_after(shown[-1].number, **filters) if len(found) > page.limit else None
-    link_next(request, response, more)
+    shown, more = paged(request, response, page, found, lambda one: one.number, **filters)
     return EditionsOut(editions=[EditionOut.of(one, unit) for one in shown], next_cursor=more)
 
 

@@ -12,7 +12,7 @@ from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import Day, In, Instant, Out, Text, UnitCode
 from app.api.idempotency import Once
-from app.api.pages import entry_of, link_next, spelled
+from app.api.pages import entry_of, paged, spelled
 from app.api.problems import problems
 from app.deps import CursorInvalid, Language, Now, Page, Reading, Writing, any_key, needs
 from app.domain.errors import Invalid
@@ -327,12 +327,11 @@ def list_periods(
     filters = {"unit": unit or ""}
     after = entry_of(page.position(**filters))
     found = kept.page(session, lft=within.lft, rgt=within.rgt, after=after, limit=page.limit + 1)
-    shown = found[: page.limit]
-    cursor = None
-    if len(found) > page.limit:
-        last = shown[-1]
-        cursor = page.cursor_after(spelled(last.closing.closed_at, last.id), **filters)
-    link_next(request, response, cursor)
+    shown, cursor = paged(
+        *(request, response, page, found),
+        lambda one: spelled(one.closing.closed_at, one.id),
+        **filters,
+    )
     return PeriodsOut(periods=[period_out(one, who) for one in shown], next_cursor=cursor)
 
 

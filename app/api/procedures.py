@@ -10,7 +10,7 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, In, Out, Text, Word
 from app.api.idempotency import Once
 from app.api.limits import DatedLimitIn
-from app.api.pages import link_next
+from app.api.pages import paged
 from app.api.previews import PreviewOut
 from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.api.units import CatalogueWriter, ChangesOut, changes_out, reach_of
@@ -220,9 +220,7 @@ def list_procedures(
         field_code=field,
         level=level,
     )
-    shown = rows[: page.limit]
-    more = page.cursor_after(shown[-1].code, **filters) if len(rows) > page.limit else None
-    link_next(request, response, more)
+    shown, more = paged(request, response, page, rows, lambda one: one.code, **filters)
     return ProceduresOut(procedures=[ProcedureOut.of(row) for row in shown], next_cursor=more)
 
 

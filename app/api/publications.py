@@ -7,7 +7,7 @@ from pydantic import ConfigDict, Field, JsonValue
 
 from app.api.doors import doors
 from app.api.fields import Day, FirstDay, In, Instant, Out, Text, UnitCode, Word
-from app.api.pages import link_next
+from app.api.pages import paged
 from app.api.problems import each_at, problems
 from app.api.registers import CountedOut, KnownAt, On, To, Unit, counted, local_day, teller
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, needs
@@ -205,9 +205,7 @@ def list_publications(
         after=None if position is None else (position[0], position[1]),
         limit=page.limit + 1,
     )
-    shown = found[: page.limit]
-    more = page.cursor_after(shown[-1].place, **filters) if len(found) > page.limit else None
-    link_next(request, response, more)
+    shown, more = paged(request, response, page, found, lambda one: one.place, **filters)
     return PostingsOut(publications=[PostingOut.of(one) for one in shown], next_cursor=more)
 
 

@@ -12,7 +12,7 @@ from app.api.doors import doors
 from app.api.dossiers import hashing
 from app.api.fields import Instant, Out
 from app.api.idempotency import Once
-from app.api.pages import entry_of, link_next, spelled
+from app.api.pages import entry_of, paged, spelled
 from app.api.problems import Refused, problems
 from app.deps import CursorInvalid, Here, Language, Now, Page, Reading, Writing, needs
 from app.domain.errors import Invalid
@@ -165,11 +165,9 @@ def list_quarantine(
         after=place,
         limit=page.limit + 1,
     )
-    shown = found[: page.limit]
-    more = None
-    if len(found) > page.limit:
-        more = page.cursor_after(spelled(shown[-1].recorded_at, shown[-1].id), **filters)
-    link_next(request, response, more)
+    shown, more = paged(
+        request, response, page, found, lambda one: spelled(one.recorded_at, one.id), **filters
+    )
     return QuarantineOut(
         quarantine=[EntryOut.of(entry, language) for entry in shown], next_cursor=more
     )

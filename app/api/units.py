@@ -9,7 +9,7 @@ from app.api import conditions
 from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode, Word
 from app.api.idempotency import Once
-from app.api.pages import link_next
+from app.api.pages import paged
 from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.deps import AnyKey, CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.session import ReadSession
@@ -299,9 +299,7 @@ def list_units(
         on=on,
     )
     ends = successions.ends_of(session, [row.id for row in rows])
-    shown = rows[: page.limit]
-    more = page.cursor_after(shown[-1].code, **filters) if len(rows) > page.limit else None
-    link_next(request, response, more)
+    shown, more = paged(request, response, page, rows, lambda one: one.code, **filters)
     return UnitsOut(units=[UnitOut.of(row, ends[row.id]) for row in shown], next_cursor=more)
 
 

@@ -1,14 +1,16 @@
-"""Places in cursors, and the Link header to the next page."""
+"""Where a page ends, places in cursors, and the Link header to the next page."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import orjson
+import pytest
 from fastapi import Request, Response
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.api.pages import attempt_of, entry_of, link_next, spelled
+from app.api.pages import attempt_of, entry_of, link_next, paged, spelled
+from app.deps import PageAsked
 
 ENTRY = UUID("01990000-0000-7000-8000-000000000001")
 INSTANTS = st.timedeltas(timedelta(0), timedelta(days=70_000)).map(
@@ -49,6 +51,30 @@ def test_the_last_page_names_none() -> None:
 
     link_next(request(), response, None)
 
+    assert "link" not in response.headers
+
+
+def asked(limit: int) -> PageAsked:
+    return PageAsked(limit, None, b"key", "/v1/units")
+
+
+def test_a_page_ends_at_its_limit_and_its_cursor_holds_the_last_entry() -> None:
+    response = Response()
+
+    shown, cursor = paged(request(), response, asked(2), ["a", "b", "c"], str.upper, unit="H44")
+
+    assert shown == ["a", "b"]
+    assert PageAsked(2, cursor, b"key", "/v1/units").position(unit="H44") == "B"
+    assert 'rel="next"' in response.headers["link"]
+
+
+@pytest.mark.parametrize("found", [[], ["a"], ["a", "b"]])
+def test_a_page_that_takes_all_in_is_the_last_one(found: list[str]) -> None:
+    response = Response()
+
+    shown, cursor = paged(request(), response, asked(2), found, str.upper)
+
+    assert (shown, cursor) == (found, None)
     assert "link" not in response.headers
 
 
