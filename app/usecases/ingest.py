@@ -441,10 +441,11 @@ class _Batch:
             return self._settled(whole, self._seen(whole), is_locked=is_locked)
         beside = self._beside(planned, writing, seen)
         nexts = sorted((*writing, *beside), key=_key)
-        known = {one.key for one in nexts if one.place.version > 0}
-        if is_locked and not known <= self.met:  # to lock more now would break the order
-            self.met |= known
-            raise _Lost
+        if is_locked:
+            known = {one.key for one in nexts if one.place.version > 0}
+            if not known <= self.met:  # to lock more now would break the order
+                self.met |= known
+                raise _Lost
         quiet = {one.key for one in beside}
         most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
         claimed = [
