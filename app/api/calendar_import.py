@@ -12,7 +12,7 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, Out, Text
 from app.api.previews import PreviewOut
 from app.api.problems import at, problems
-from app.api.units import CatalogueWriter, reach_of
+from app.api.units import CatalogueWriter
 from app.deps import Now, Writing
 from app.domain.calendar import DayException
 from app.feeds.body import BodyEncoding
@@ -21,6 +21,7 @@ from app.usecases import calendar_import, calendars, rule_change
 from app.usecases.calendar_import import CSV, ICALENDAR
 from app.usecases.calendars import CalendarUnknown, plain_exception
 from app.usecases.catalogue import SharedCatalogue
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/calendars", tag="calendars")
 

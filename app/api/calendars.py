@@ -12,7 +12,7 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
 from app.api.previews import PreviewOut
 from app.api.problems import PreconditionFailed, at, each_at, problems
-from app.api.units import CatalogueWriter, reach_of
+from app.api.units import CatalogueWriter
 from app.deps import AnyKey, Language, Now, Reading, Writing
 from app.domain.almanac import FIRST_YEAR, LAST_YEAR
 from app.domain.calendar import (
@@ -42,7 +42,7 @@ from app.usecases import calendars, rule_change
 from app.usecases.access import Principal
 from app.usecases.calendars import CalendarBound, CalendarSpec, CalendarUnknown
 from app.usecases.catalogue import Change, SharedCatalogue
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import Subtree, reach_of
 
 router = doors("/v1/calendars", tag="calendars")
 

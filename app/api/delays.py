@@ -16,7 +16,7 @@ from app.usecases import delays, dossiers
 from app.usecases.access import Principal
 from app.usecases.delays import Delay
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, DueDateMissing
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/dossiers", tag="dossiers")
 
@@ -103,7 +103,7 @@ def get_dossier_delay(
     hold a leg or are asked, the unit otherwise; and who held it at its due moment.
     """
     whole = dossiers.get_dossier(
-        session, code, within=Subtree(who.lft, who.rgt), source=source, as_of=as_of or now
+        session, code, within=reach_of(who), source=source, as_of=as_of or now
     )
     delay = delays.delay_of(session, whole, reading=reading)
     return DelayOut(

@@ -19,7 +19,7 @@ from app.usecases.letters import (
     LetterUnclear,
     NewDateNotLater,
 )
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/dossiers", tag="dossiers")
 
@@ -82,7 +82,7 @@ def get_apology(
 
     The letters of a dossier, in the order in which they were issued.
     """
-    within = Subtree(who.lft, who.rgt)
+    within = reach_of(who)
     found = letters.get_apology(session, code, source=source, within=within, now=now)
     return ApologyOut.of(found)
 
@@ -117,7 +117,7 @@ def put_apology(
     verdict = letters.put_apology(session, code, told, source=source, who=who, now=now)
     if verdict is not None and not letters.is_taken(verdict):
         raise Refused(faults=verdict.faults)
-    within = Subtree(who.lft, who.rgt)
+    within = reach_of(who)
     named = source or who.source_code
     found = letters.get_apology(session, code, source=named, within=within, now=now)
     return ApologyOut.of(found)

@@ -30,7 +30,7 @@ from app.usecases.dossiers import (
     HeldLimit,
     Whole,
 )
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/dossiers", tag="dossiers")
 
@@ -187,7 +187,7 @@ def explain_due_date(
     effect, the calendar, the limit and its legal basis. `format=html` is a page to print.
     """
     whole = dossiers.get_dossier(
-        session, code, within=Subtree(who.lft, who.rgt), source=source, as_of=as_of or now
+        session, code, within=reach_of(who), source=source, as_of=as_of or now
     )
     account, calendar = dossiers.explain_due_date(whole, reading=reading)
     held = dossiers.find_limit(session, whole)

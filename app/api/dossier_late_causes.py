@@ -15,7 +15,7 @@ from app.usecases import late_causes
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown
 from app.usecases.late_causes import LateCauseUnknown
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/dossiers", tag="dossiers")
 
@@ -71,7 +71,7 @@ def get_dossier_late_cause(
 
     The cause that was named last, and everything that was said before.
     """
-    within = Subtree(who.lft, who.rgt)
+    within = reach_of(who)
     said = late_causes.cause_history(session, code, source=source, within=within)
     return DossierCauseOut.of(code, said)
 

@@ -13,7 +13,6 @@ from app.api.fields import In, Instant, Out, Text, ToldInstant, UnitCode, Word
 from app.api.ledgers import LedgerOut, SuspendedOut, members_of, number
 from app.api.limits import LimitIn, PolicyTold
 from app.api.problems import Refused, at, each_at, problems
-from app.api.units import reach_of
 from app.deps import AnyKey, Here, Installation, Language
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
 from app.domain.calendar import WorkCalendar
@@ -32,6 +31,7 @@ from app.store.units import UnitUnknown
 from app.usecases import calendars
 from app.usecases.access import Principal
 from app.usecases.calendars import CalendarSpec, CalendarUnknown
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/due-dates", tag="due-dates")
 

@@ -36,7 +36,7 @@ from app.usecases.letters import (
     RegisterTooLong,
 )
 from app.usecases.outbox import told
-from app.usecases.subtree import Subtree, subtree_of, unit_of
+from app.usecases.subtree import Subtree, reach_of, subtree_of, unit_of
 
 router = doors("/v1/letters", tag="alerts")
 
@@ -335,7 +335,7 @@ def _words(
         session,
         code,
         source=source,
-        within=Subtree(who.lft, who.rgt),
+        within=reach_of(who),
         number=number,
         new_due_on=new_due_on,
         now=now,

@@ -13,7 +13,7 @@ from app.api.limits import DatedLimitIn
 from app.api.pages import paged
 from app.api.previews import PreviewOut
 from app.api.problems import PreconditionFailed, at, each_at, problems
-from app.api.units import CatalogueWriter, ChangesOut, changes_out, reach_of
+from app.api.units import CatalogueWriter, ChangesOut, changes_out
 from app.deps import CursorInvalid, Now, Page, Reading, Writing, any_key
 from app.domain.limits import (
     LimitNotDivisible,
@@ -32,6 +32,7 @@ from app.usecases.catalogue import (
     UnitLevel,
     ValidityReversed,
 )
+from app.usecases.subtree import reach_of
 
 router = doors("/v1/procedures", tag="catalogue")
 

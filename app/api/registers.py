@@ -13,7 +13,7 @@ from app.domain.period import Period
 from app.i18n import ZONE
 from app.usecases.access import Principal
 from app.usecases.registers import Teller
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of
 
 Unit = Annotated[
     str | None,
@@ -35,7 +35,7 @@ def local_day(now: datetime) -> date:
 
 def teller(who: Principal, now: datetime) -> Teller:
     """Return who tells with a key."""
-    return Teller(who.actor, Subtree(who.lft, who.rgt), now, local_day(now))
+    return Teller(who.actor, reach_of(who), now, local_day(now))
 
 
 class CountsOut(Out):

@@ -9,11 +9,12 @@ from app.api.doors import doors
 from app.api.fields import CodeInPath, Day, In, Out, Text, UnitCode
 from app.api.idempotency import Once
 from app.api.problems import at, problems
-from app.api.units import CatalogueWriter, reach_of
+from app.api.units import CatalogueWriter
 from app.deps import Now, Writing
 from app.store.units import TreeFull, TreeTooDeep, UnitUnknown
 from app.usecases import successions
 from app.usecases.catalogue import ParentLoop, RootForbidden, ValidityReversed
+from app.usecases.subtree import reach_of
 from app.usecases.successions import (
     Done,
     SuccessionBuiltOn,

@@ -14,7 +14,7 @@ from app.api.problems import PreconditionFailed, at, each_at, problems
 from app.deps import AnyKey, CursorInvalid, Now, Page, Reading, Writing, needs
 from app.store.session import ReadSession
 from app.store.units import TreeFull, TreeTooDeep, UnitRow, UnitUnknown
-from app.usecases import catalogue, precedence, subtree, successions
+from app.usecases import catalogue, precedence, successions
 from app.usecases.access import Principal
 from app.usecases.catalogue import (
     ParentInFuture,
@@ -26,7 +26,7 @@ from app.usecases.catalogue import (
     UnitTwice,
     ValidityReversed,
 )
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import reach_of, subtree_of
 from app.usecases.successions import Ends
 
 router = doors("/v1/units", tag="catalogue")
@@ -193,11 +193,6 @@ class ChangesOut(Out):
     results: list[ChangeOut]
 
 
-def reach_of(who: Principal) -> Subtree:
-    """Return the part of the tree that a caller may see."""
-    return Subtree(who.lft, who.rgt)
-
-
 @router.put(
     "/{code}",
     operation_id="putUnit",
@@ -291,7 +286,7 @@ def list_units(
     filters = {"unit": unit, "parent": parent, "level": level, "on": on and on.isoformat()}
     rows = catalogue.page_units(
         session,
-        within=subtree.subtree_of(session, who, unit),
+        within=subtree_of(session, who, unit),
         after=page.position(**filters),
         limit=page.limit + 1,
         parent=parent,

@@ -24,7 +24,7 @@ from app.store.session import ReadSession
 from app.usecases import terms
 from app.usecases.access import Principal, Scope
 from app.usecases.catalogue import ProcedureSpec
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import Subtree, reach_of
 from app.usecases.terms import NOWHERE, Lexicon
 
 
@@ -196,7 +196,7 @@ def source_named(session: ReadSession, who: Principal, code: str, source: str) -
     :raises DossierUnknown: that source sent no such dossier within the asker's units.
     """
     who.require(Scope.DOSSIERS_CORRECT)
-    found = _found(session, code, Subtree(who.lft, who.rgt), source)
+    found = _found(session, code, reach_of(who), source)
     return int(found.row["source_id"])
 
 

@@ -17,7 +17,7 @@ from app.usecases import reporting
 from app.usecases.access import Principal
 from app.usecases.dossiers import DossierAmbiguous, DossierUnknown, the_one
 from app.usecases.reporting import Question
-from app.usecases.subtree import Subtree, unit_of
+from app.usecases.subtree import Subtree, reach_of, unit_of
 
 MOST_AT_ONCE: Final = 1_000
 
@@ -253,7 +253,7 @@ def _place_of(session: ReadSession, code: str, source: str | None, within: Subtr
 def _scope_of(session: ReadSession, cause: str, who: Principal) -> Subtree | None:
     """Return the part of the tree for which a cause may be named, None when for none."""
     if cause == UNCLASSIFIED or cause in load_late_causes():
-        return Subtree(who.lft, who.rgt)
+        return reach_of(who)
     for own in late_causes.own(session, above=who.lft, lft=who.lft, rgt=who.rgt):
         if own.cause.id == cause and not own.cause.is_retired:
             return Subtree(own.lft, own.rgt)

@@ -29,7 +29,7 @@ from app.usecases.access import Principal
 from app.usecases.calendars import calendars_of
 from app.usecases.dossiers import source_named, the_one
 from app.usecases.ingest import Verdict, VerdictWord
-from app.usecases.subtree import Subtree
+from app.usecases.subtree import Subtree, reach_of
 
 MOST_IN_REGISTER: Final = 20_000
 
@@ -296,7 +296,7 @@ def put_apology(
     _check(told)
     if told.document is not None:
         told = replace(told, document=mask(" ".join(told.document.split())))
-    within = Subtree(who.lft, who.rgt)
+    within = reach_of(who)
     own = who.source_code if source is None else source
     found = _found(session, code, own, within)
     source_id = None

@@ -16,13 +16,18 @@ class Subtree:
     rgt: int
 
 
+def reach_of(who: Principal) -> Subtree:
+    """Return everything that a caller may see."""
+    return Subtree(who.lft, who.rgt)
+
+
 def subtree_of(session: ReadSession, who: Principal, code: str | None) -> Subtree:
     """Return the subtree of a unit, or all that the asker may see when none is named.
 
     :raises UnitUnknown: there is no such unit, or it lies outside what the asker may see.
     """
     if code is None:
-        return Subtree(who.lft, who.rgt)
+        return reach_of(who)
     found = unit_of(session, who, code)
     return Subtree(found.lft, found.rgt)
 

@@ -28,7 +28,7 @@ from app.usecases.access import Principal
 from app.usecases.dossiers import Whole
 from app.usecases.overdue import LateDossier
 from app.usecases.reporting import Cell, Extent, Question
-from app.usecases.subtree import Subtree, unit_of
+from app.usecases.subtree import reach_of, unit_of
 from app.web.charts import Chart, Column, chart
 from app.web.rendering import NOTHING, Writing
 
@@ -720,9 +720,7 @@ def dossier_page(
     :raises DossierUnknown: there is none of this number within what the visitor may see.
     :raises DossierAmbiguous: several sources sent one and none is named.
     """
-    whole = dossiers.get_dossier(
-        session, code, within=Subtree(who.lft, who.rgt), source=source, as_of=now
-    )
+    whole = dossiers.get_dossier(session, code, within=reach_of(who), source=source, as_of=now)
     found = whole.found
     unit = units.get(session, found.unit)
     told = procedures.by_code(session, [found.procedure] if found.procedure else [])

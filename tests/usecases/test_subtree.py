@@ -5,7 +5,7 @@ import pytest
 from app.store.session import WriteSession
 from app.store.units import UnitRow, UnitUnknown
 from app.usecases.access import Principal
-from app.usecases.subtree import Subtree, subtree_of, unit_of
+from app.usecases.subtree import Subtree, reach_of, subtree_of, unit_of
 from tests.factories import make_unit
 
 
@@ -31,6 +31,7 @@ def test_the_subtree_of_a_unit_is_answered_to_those_above_it_alone(session: Writ
     whole = Subtree(province.lft, province.rgt)
     assert subtree_of(session, holder_of(province), None) == whole
     assert subtree_of(session, holder_of(province), "H44.1") == Subtree(commune.lft, commune.rgt)
+    assert reach_of(holder_of(commune)) == Subtree(commune.lft, commune.rgt)
     assert unit_of(session, holder_of(commune), "H44.1").id == commune.id
     for code in ("H44", "H44.2", "H99"):
         with pytest.raises(UnitUnknown):
