@@ -1,6 +1,6 @@
 """Units: the tree of offices that receive dossiers."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import Query, Request, Response
 from pydantic import ConfigDict, Field, JsonValue
@@ -32,6 +32,11 @@ from app.usecases.successions import Ends
 router = doors("/v1/units", tag="catalogue")
 
 CatalogueWriter = Annotated[Principal, needs("catalogue:write")]
+PUTTING: Final = (
+    *(ParentUnknown, ParentLoop, ParentInFuture, RootForbidden),
+    *(TreeTooDeep, TreeFull, ValidityReversed),
+)
+"""Why what is told of a unit may be refused."""
 EXAMPLE: dict[str, JsonValue] = {
     "name": "UBND phường Việt Trì",
     "level": "commune",
@@ -200,17 +205,7 @@ class ChangesOut(Out):
     response_model=UnitOut,
     responses={
         201: {"model": UnitOut, "description": "Created."},
-        **problems(
-            UnitUnknown,
-            ParentUnknown,
-            ParentLoop,
-            ParentInFuture,
-            RootForbidden,
-            TreeTooDeep,
-            TreeFull,
-            ValidityReversed,
-            PreconditionFailed,
-        ),
+        **problems(UnitUnknown, *PUTTING, PreconditionFailed),
     },
 )
 def put_unit(
@@ -303,17 +298,7 @@ def list_units(
     operation_id="putUnits",
     summary="Register or change several units",
     response_model=ChangesOut,
-    responses=problems(
-        UnitUnknown,
-        UnitTwice,
-        ParentUnknown,
-        ParentLoop,
-        ParentInFuture,
-        RootForbidden,
-        TreeTooDeep,
-        TreeFull,
-        ValidityReversed,
-    ),
+    responses=problems(UnitUnknown, UnitTwice, *PUTTING),
 )
 def put_units(
     body: UnitsIn, session: Writing, who: CatalogueWriter, now: Now, once: Once
