@@ -15,6 +15,7 @@ from app.api.fields import Instant, Out
 from app.api.problems import problems
 from app.deps import Here, Language, Reading, needs
 from app.domain.errors import Invalid
+from app.domain.file_type import KINDS, FileType
 from app.exports import refused_rows
 from app.feeds.table import Column
 from app.feeds.workbook import (
@@ -45,7 +46,7 @@ Reader = Annotated[Principal, needs("dossiers:read")]
 Writer = Annotated[Principal, needs("dossiers:write")]
 
 CSV: Final = "text/csv"
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+XLSX: Final = KINDS[FileType.XLSX].media_type
 XLS: Final = "application/vnd.ms-excel"
 FILES: Final = (CSV, XLSX, XLS, "application/octet-stream")
 

@@ -15,6 +15,7 @@ from app.api.pages import link_next
 from app.api.problems import problems
 from app.deps import CursorInvalid, Language, Now, Page, Reading, needs
 from app.domain.dossier import ZONE
+from app.domain.file_type import KINDS, FileType
 from app.domain.letter import LetterState
 from app.domain.period import Period, PeriodReversed
 from app.exports import letter as letter_words
@@ -50,8 +51,8 @@ NewDate = Annotated[
     Day | None,
     Query(description="Ngày hẹn mới của thư chưa ban hành. / New date of a letter to be issued."),
 ]
-PDF: Final = "application/pdf"
-XLSX: Final = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+PDF: Final = KINDS[FileType.PDF].media_type
+XLSX: Final = KINDS[FileType.XLSX].media_type
 
 
 class LetterOut(Out):
