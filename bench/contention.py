@@ -86,7 +86,7 @@ COUNTERS = [{"unit_id": 1, "day": day, "counter": which, "n": n} for day, which,
 
 def with_log(session: WriteSession, code: str) -> None:
     """Store a dossier as ingest does."""
-    dossiers.put(session, rows=[row(code)], readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=[row(code)], readings=[], replaced={}, now=NOW)
 
 
 def with_counters(session: WriteSession, code: str) -> None:

@@ -221,6 +221,13 @@ class Claimed:
                 raise
             return self._answer.get()
 
+    def are_won(self) -> bool:
+        """Tell whether every dossier was still as it was read.
+
+        :raises psycopg.IntegrityError: what was written failed, though no claim was lost before.
+        """
+        return self.won() == self._number
+
     @property
     def is_lost(self) -> bool:
         """Tell whether another writer is known to have been there first.
@@ -230,26 +237,12 @@ class Claimed:
         return self._answer.is_known and self._answer.get() < self._number
 
 
-def are_won(parts: Sequence[Claimed]) -> bool:
-    """Tell whether every claim was won of those that were made part by part.
-
-    :raises psycopg.IntegrityError: what was written failed, though no claim was lost before.
-    """
-    try:
-        for one in reversed(parts):  # the last answer brings all of them
-            one.won()
-    except psycopg.IntegrityError:
-        if not any(one.is_lost for one in parts):
-            raise
-        return False
-    return not any(one.is_lost for one in parts)
-
-
 def claim(session: WriteSession, claims: Iterable[Claim]) -> Claimed:
     """Take the next version of each dossier that is still as it was read.
 
-    The rows are locked in one order for all writers, also those that were lost. It is the order
-    of keys in Python, so that who claims part by part, each behind the one before it, keeps it.
+    The rows are locked in one order for all writers, also those that were lost: that of keys in
+    Python, whatever the collation of the database. The unit that holds a dossier is that of the
+    claim, until it is handed over.
     """
     rows = [
         {
@@ -274,6 +267,22 @@ def lock(session: WriteSession, keys: Iterable[Key]) -> None:
     It asks for a version that no dossier has: the rows are locked and stay as they are.
     """
     claim(session, [Claim(*key, 0, 0, _NEVER, writes=False) for key in keys])
+
+
+_HAND_OVER = b"""
+    UPDATE locator l SET unit_id = k.unit_id
+      FROM json_to_recordset($1::json) AS k(source_id int, code text, unit_id int)
+     WHERE l.source_id = k.source_id AND l.code = k.code
+    """
+
+
+def hand_over(session: WriteSession, holders: Mapping[Key, int]) -> None:
+    """Note which units hold dossiers from now on that the transaction has claimed."""
+    if holders:
+        rows = [
+            {"source_id": key[0], "code": key[1], "unit_id": unit} for key, unit in holders.items()
+        ]
+        session.send(_HAND_OVER, _json(rows))
 
 
 _APPEND = b"""
@@ -492,30 +501,44 @@ _LEAVE = (
 ).encode()
 
 
+def remember(
+    session: WriteSession, replaced: Mapping[Key, Iterable[int]], *, now: datetime
+) -> None:
+    """Keep what was believed of dossiers at the units where they stood, with its time.
+
+    Their other readings are forgotten where they stood. Each version superseded leaves a row in
+    ``dossier_change``, see ``store.facts``.
+    """
+    if replaced:
+        session.send(_REMEMBER, _json_places(_stood(replaced)), now.isoformat())
+
+
+def _stood(replaced: Mapping[Key, Iterable[int]]) -> set[tuple[int, int, str]]:
+    return {(unit, *key) for key, units in replaced.items() for unit in units}
+
+
 def put(
     session: WriteSession,
     *,
     rows: Sequence[Mapping[str, Any]],
     readings: Sequence[Mapping[str, Any]],
-    replaced: Sequence[tuple[int, int, str]],
+    replaced: Mapping[Key, Iterable[int]],
     now: datetime,
 ) -> None:
-    """Store what is believed now; what was believed before is kept with its time.
+    """Store what is believed now.
 
-    ``replaced`` are the (unit, source, code) under which these dossiers stood before; those that
-    are not among ``rows`` any more are removed, for the dossier never was at that unit. Each
-    version written or superseded leaves a row in ``dossier_change``, see ``store.facts``. A row may
-    leave out what is null or what ``_LEFT_OUT`` says, and ``first_recorded_at`` when that is now.
+    ``replaced`` tells at which units these dossiers stood before, which was remembered; where
+    they are not among ``rows`` any more they are removed, for they never were at that unit. Each
+    version written leaves a row in ``dossier_change``, see ``store.facts``. A row may leave out
+    what is null or what ``_LEFT_OUT`` says, and ``first_recorded_at`` when that is now.
     """
     at = now.isoformat()
     again: Sequence[Mapping[str, Any]] = ()
     new = rows
     if replaced:
-        session.send(_REMEMBER, _json_places(replaced), at)
-        known = {(source, code) for _, source, code in replaced}
-        again = [row for row in rows if (row["source_id"], row["code"]) in known]
-        new = [row for row in rows if (row["source_id"], row["code"]) not in known]
-        gone = {*replaced} - {(row["unit_id"], row["source_id"], row["code"]) for row in again}
+        again = [row for row in rows if (row["source_id"], row["code"]) in replaced]
+        new = [row for row in rows if (row["source_id"], row["code"]) not in replaced]
+        gone = _stood(replaced) - {(row["unit_id"], row["source_id"], row["code"]) for row in again}
         if gone:
             session.send(_LEAVE, _json_places(gone))
     if again:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
+from itertools import chain
 from operator import attrgetter
 from typing import Any, Final
 
@@ -274,7 +275,7 @@ def folded_rows(
     rows: list[dict[str, Any]] = []
     readings: list[dict[str, Any]] = []
     homes = {key: at.home_unit_id for key, at in places.items()}
-    for one in _fold(session, told, lexicon, homes=homes):
+    for one in _fold(session, told, lexicon, _Links.of(session, told), homes=homes):
         if one.key in kept:
             rows += one.rows(lexicon, version=located[one.key].version, now=EPOCH)
             readings += one.readings()
@@ -303,7 +304,7 @@ def refold(session: WriteSession, keys: Iterable[Key], *, by: Sender, now: datet
 
 
 class _Batch:
-    """The work on one batch: read, fold, claim by version, write for those who won."""
+    """The work on one batch: read, claim by version, fold and write, all undone for who lost."""
 
     def __init__(self, session: WriteSession, by: Sender, now: datetime) -> None:
         self.session = session
@@ -431,7 +432,7 @@ class _Batch:
     def _settled(
         self, wanted: Mapping[Key, Sequence[Incoming]], seen: _Seen, *, is_locked: bool
     ) -> list[Verdict]:
-        """Fold, claim and write what was seen, with the legs that find their parent in it."""
+        """Claim, fold and write what was seen, with the legs that find their parent in it."""
         planned = self._planned([key for key in wanted if key not in seen.unchanged], seen)
         writing = [one for one in planned if one.fresh or one.key in self.again]
         legs = self._legs(writing, seen)
@@ -446,48 +447,63 @@ class _Batch:
             if not known <= self.met:  # to lock more now would break the order
                 self.met |= known
                 raise _Lost
-        quiet = {one.key for one in beside}
-        most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
-        claimed = [
-            self._claimed(part, folded, quiet, seen)
-            for part, folded in self._folded(nexts, seen.lexicon, most=most)
-        ]
-        if not dossiers.are_won(claimed):
+        if nexts and not self._is_written(nexts, writing, beside, seen):
             raise _Lost
         verdicts = [verdict for one in planned for verdict in one.verdicts]
         return verdicts + [verdict for same in seen.unchanged.values() for verdict in same]
 
-    def _claimed(
+    def _is_written(
         self,
-        part: Sequence[_Next],
-        folded: Mapping[Key, Projected],
-        quiet: Collection[Key],
+        nexts: Sequence[_Next],
+        writing: Sequence[_Next],
+        beside: Sequence[_Next],
         seen: _Seen,
-    ) -> Claimed:
-        """Claim dossiers, and send what is to be written of them behind the claims."""
-        changing = part
-        if quiet:
-            writing = [one for one in part if one.key not in quiet]
-            moved = self._moved(writing, [one for one in part if one.key in quiet], folded)
-            changing = [*writing, *moved]
-        written = {one.key for one in changing}
-        claims = [
-            Claim(
-                *one.key,
-                one.place.home_unit_id,
-                folded[one.key].holder,
-                one.place.version,
-                writes=one.key in written,
-            )
-            for one in part
-        ]
+    ) -> bool:
+        """Claim dossiers and write what is believed of them now; tell whether all were won.
+
+        What does not ask for the fold goes first, and the server works on it meanwhile: the
+        claims, what was told, and what was believed so far.
+        """
+        most = len(nexts) if beside else max(PART, len(nexts) // MOST_PARTS)
+        links = _Links.of(self.session, {one.key: one.messages for one in nexts})
+        parts: Iterator[tuple[Sequence[_Next], Mapping[Key, Projected]]]
+        parts = self._folded(nexts, seen.lexicon, links, most=most)
+        changing = nexts
+        if beside:  # which of them follow the others shows once all are folded
+            ((_, whole),) = parts
+            changing = [*writing, *self._moved(writing, beside, whole)]
+            parts = iter([(changing, whole)])
+        elif links.share:  # their fold asks the server, and has done so with its first part
+            parts = chain([next(parts)], parts)
         replaced = self._replaced(changing, seen)
-        claimed = dossiers.claim(self.session, claims)
-        self._write(changing, folded, replaced=replaced)
-        return claimed
+        claimed = self._claimed(nexts, changing)
+        self._append(changing)
+        dossiers.remember(self.session, replaced, now=self.now)
+        if len(nexts) > URGED:
+            self.session.start()
+        for part, folded in parts:
+            self._write(part, folded, replaced=replaced)
+        return claimed.are_won()
+
+    def _claimed(self, nexts: Iterable[_Next], changing: Iterable[_Next]) -> Claimed:
+        """Claim the next version of dossiers that change, and hold the others as they are."""
+        written = {one.key for one in changing}
+        return dossiers.claim(
+            self.session,
+            [
+                Claim(
+                    *one.key,
+                    one.place.home_unit_id,
+                    one.place.unit_id,
+                    one.place.version,
+                    writes=one.key in written,
+                )
+                for one in nexts
+            ],
+        )
 
     def _folded(
-        self, nexts: Sequence[_Next], lexicon: Lexicon, *, most: int
+        self, nexts: Sequence[_Next], lexicon: Lexicon, links: "_Links", *, most: int
     ) -> Iterator[tuple[list[_Next], dict[Key, Projected]]]:
         """Fold dossiers one after the other, and keep of each no more than what is written.
 
@@ -496,7 +512,7 @@ class _Batch:
         """
         part: list[_Next] = []
         folded: dict[Key, Projected] = {}
-        for number, (one, projected) in enumerate(self._projected(nexts, lexicon), 1):
+        for number, (one, projected) in enumerate(self._projected(nexts, lexicon, links), 1):
             part.append(one)
             folded[one.key] = projected
             if number % most == 0:
@@ -509,20 +525,19 @@ class _Batch:
             yield part, folded
 
     def _projected(
-        self, nexts: Sequence[_Next], lexicon: Lexicon
+        self, nexts: Sequence[_Next], lexicon: Lexicon, links: "_Links"
     ) -> Iterator[tuple[_Next, Projected]]:
         """Fold dossiers as ``_fold`` does, to the rows of their next versions."""
-        told = {one.key: one.messages for one in nexts}
-        has_others, parents = _links(self.session, told)
-        if has_others or _share(told):
+        if links.share:
+            told = {one.key: one.messages for one in nexts}
             homes = {one.key: one.place.home_unit_id for one in nexts}
-            each = _fold(self.session, told, lexicon, homes=homes)
+            each = _fold(self.session, told, lexicon, links, homes=homes)
             for one, folded in zip(nexts, each, strict=True):
                 version = one.place.version + 1
                 yield one, folded.projected(lexicon, version=version, now=self.now)
             return
         for one in nexts:
-            yield one, self._projected_alone(one, lexicon, parents)
+            yield one, self._projected_alone(one, lexicon, links.parents)
 
     def _projected_alone(self, one: _Next, lexicon: Lexicon, parents: Collection[Key]) -> Projected:
         """Fold a dossier that shares no number."""
@@ -667,44 +682,53 @@ class _Batch:
         )
         return one, text, message
 
-    def _replaced(self, changing: Sequence[_Next], seen: _Seen) -> list[tuple[int, int, str]]:
-        """Return the (unit, source, code) under which dossiers that change stood so far."""
+    def _replaced(self, changing: Sequence[_Next], seen: _Seen) -> dict[Key, Sequence[int]]:
+        """Return the units at which dossiers that change stood so far."""
         known = [one.key for one in changing if one.place.version > 0]
         if not known:
-            return []
+            return {}
         away = [key for key in known if key not in seen.places]
         beside = dossiers.places(self.session, away).get() if away else {}
         before = {**seen.places, **beside}
-        return [(unit, *key) for key in known for unit in before.get(key, ())]
+        return {key: before[key] for key in known if key in before}
 
-    def _write(
-        self,
-        winners: Sequence[_Next],
-        folded: Mapping[Key, Projected],
-        *,
-        replaced: Sequence[tuple[int, int, str]],
-    ) -> None:
+    def _append(self, changing: Iterable[_Next]) -> None:
+        """Send what was told of dossiers that change, to be kept for ever."""
         dossiers.append(
             self.session,
             [
                 _appended(one, seq, news)
-                for one in winners
+                for one in changing
                 for seq, news in enumerate(one.fresh, one.first_seq)
             ],
             key_id=self.by.key_id,
             root_unit_id=self.root,
             now=self.now,
         )
+
+    def _write(
+        self,
+        part: Sequence[_Next],
+        folded: Mapping[Key, Projected],
+        *,
+        replaced: Mapping[Key, Sequence[int]],
+    ) -> None:
+        """Send what is believed now of dossiers that are claimed."""
         rows: list[dict[str, Any]] = []
         readings: list[dict[str, Any]] = []
-        for one in winners:
-            rows += folded[one.key].rows
-            readings += folded[one.key].readings
+        moved: dict[Key, int] = {}
+        for one in part:
+            projected = folded[one.key]
+            rows += projected.rows
+            readings += projected.readings
+            if projected.holder != one.place.unit_id:
+                moved[one.key] = projected.holder
+        dossiers.hand_over(self.session, moved)
         dossiers.put(
             self.session,
             rows=rows,
             readings=readings,
-            replaced=replaced,
+            replaced={one.key: replaced[one.key] for one in part if one.key in replaced},
             now=self.now,
         )
 
@@ -831,15 +855,17 @@ def _fold(
     session: ReadSession,
     told: Mapping[Key, Sequence[Message]],
     lexicon: Lexicon,
+    links: "_Links",
     *,
     homes: Mapping[Key, int],
 ) -> Iterator[Folded]:
     """Fold dossiers from their messages; those that share numbers must all be among them.
 
-    Each is folded when it is asked for, so that what it took is free again before the next.
+    Each is folded when it is asked for, so that what it took is free again before the next; the
+    server is asked for the first alone.
     """
-    has_others, parents = _links(session, told)
-    if not has_others and not _share(told):
+    parents = links.parents
+    if not links.share:
         for key, messages in told.items():
             yield _alone(key, messages, _history(messages, lexicon), lexicon, parents, homes[key])
         return
@@ -863,11 +889,6 @@ def _fold(
             kinship=kin[key],
             counts=key in counted,
         )
-
-
-def _share(told: Mapping[Key, Sequence[Message]]) -> bool:
-    """Tell whether two sources told of one number."""
-    return len({code for _, code in told}) < len(told)
 
 
 def _alone(
@@ -933,18 +954,27 @@ def _counted(
     return {sameness.counting(one, histories, lft_of=lft_of, precedence=precedence) for one in kin}
 
 
-def _links(
-    session: ReadSession, told: Mapping[Key, Sequence[Message]]
-) -> tuple[bool, Collection[Key]]:
-    """Tell whether other numbers were told, and which named parents are known, here or there."""
-    has_others = False
-    named: set[Key] = set()
-    for key, messages in told.items():
-        for message in messages:
-            facts = message.told
-            if "other_codes" in facts:
-                has_others = True
-            if (parent := facts.get("parent")) is not None:
-                named.add((key[0], parent))
-    away = named - told.keys()
-    return has_others, told.keys() | (dossiers.locate(session, away).keys() if away else set())
+@dataclass(frozen=True, slots=True)
+class _Links:
+    """What leads from some dossiers to others."""
+
+    share: bool
+    """Whether other numbers were told of one, or two sources told of one number."""
+    parents: Collection[Key]
+    """Those that are known, of the dossiers themselves and of the parents that they name."""
+
+    @classmethod
+    def of(cls, session: ReadSession, told: Mapping[Key, Sequence[Message]]) -> "_Links":
+        """Look at what was told, and ask the server for parents that are elsewhere."""
+        share = len({code for _, code in told}) < len(told)
+        named: set[Key] = set()
+        for key, messages in told.items():
+            for message in messages:
+                facts = message.told
+                if "other_codes" in facts:
+                    share = True
+                if (parent := facts.get("parent")) is not None:
+                    named.add((key[0], parent))
+        away = named - told.keys()
+        known = dossiers.locate(session, away).keys() if away else set[Key]()
+        return cls(share, told.keys() | known)

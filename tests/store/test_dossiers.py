@@ -71,6 +71,13 @@ def append(session: WriteSession, rows: list[dict[str, Any]]) -> None:
     dossiers.append(session, rows, key_id=None, root_unit_id=0, now=NOW)
 
 
+def replace(session: WriteSession, believed: dict[str, Any], *, now: datetime) -> None:
+    """Store what is believed now of the dossier that stood at unit 1."""
+    replaced = {(1, "HS-1"): [1]}
+    dossiers.remember(session, replaced, now=now)
+    dossiers.put(session, rows=[believed], readings=[], replaced=replaced, now=now)
+
+
 def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
     first = Claim(1, "HS-1", 1, 1, 0)
 
@@ -79,6 +86,18 @@ def test_a_claim_is_won_once_for_each_version(session: WriteSession) -> None:
     assert dossiers.claim(session, [Claim(1, "HS-1", 1, 2, 1)]).won() == 1
     place = dossiers.locate(session, [(1, "HS-1"), (1, "HS-2")])[1, "HS-1"]
     assert (place.home_unit_id, place.unit_id, place.version) == (1, 2, 2)
+
+
+def test_a_dossier_is_handed_over_without_another_version(session: WriteSession) -> None:
+    dossiers.claim(session, [Claim(1, f"HS-{n}", 1, 1, 0) for n in range(2)])
+
+    dossiers.hand_over(session, {(1, "HS-1"): 2})
+
+    found = dossiers.locate(session, [(1, "HS-0"), (1, "HS-1")])
+    assert {key[1]: (one.unit_id, one.version) for key, one in found.items()} == {
+        "HS-0": (1, 1),
+        "HS-1": (2, 1),
+    }
 
 
 def test_what_is_written_on_top_of_a_lost_claim_tells_of_the_loss_and_not_of_itself(
@@ -144,7 +163,7 @@ def test_a_row_says_only_what_is_out_of_the_common(session: WriteSession) -> Non
     short = {name: value for name, value in whole.items() if value not in (None, [], False)}
     for name in ("home_unit_id", "is_current", "is_counted", "recorded_at", "first_recorded_at"):
         del short[name]
-    dossiers.put(session, rows=[short | {"code": "HS-2"}, whole], readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=[short | {"code": "HS-2"}, whole], readings=[], replaced={}, now=NOW)
 
     stored = session.execute(text("SELECT to_jsonb(d) - 'code' FROM dossier d")).scalars().all()
 
@@ -155,9 +174,9 @@ def test_a_row_says_only_what_is_out_of_the_common(session: WriteSession) -> Non
 def test_readings_leave_with_the_row_that_they_belong_to(session: WriteSession) -> None:
     clock = {name: value for name, value in row().items() if name in dossiers._CLOCK_TYPES}
     other = {"unit_id": 1, "source_id": 1, "code": "HS-1", "reading": "statutory", **clock}
-    dossiers.put(session, rows=[row()], readings=[other], replaced=[], now=NOW)
+    dossiers.put(session, rows=[row()], readings=[other], replaced={}, now=NOW)
 
-    dossiers.put(session, rows=[row(unit=2)], readings=[], replaced=[(1, 1, "HS-1")], now=NOW)
+    replace(session, row(unit=2), now=NOW)
 
     assert session.scalar(text("SELECT count(*) FROM dossier_reading")) == 0
     kept = session.scalar(text("SELECT readings -> 'statutory' -> 'edge_state' FROM dossier_past"))
@@ -166,15 +185,9 @@ def test_readings_leave_with_the_row_that_they_belong_to(session: WriteSession) 
 
 def test_what_was_believed_is_remembered_when_it_is_replaced(session: WriteSession) -> None:
     later = NOW + timedelta(hours=1)
-    dossiers.put(session, rows=[row()], readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=[row()], readings=[], replaced={}, now=NOW)
 
-    dossiers.put(
-        session,
-        rows=[row(version=2, recorded_at=later)],
-        readings=[],
-        replaced=[(1, 1, "HS-1")],
-        now=later,
-    )
+    replace(session, row(version=2, recorded_at=later), now=later)
 
     past = session.execute(text("SELECT version, recorded_at, superseded_at FROM dossier_past"))
     assert [tuple(one) for one in past] == [(1, NOW, later)]
@@ -185,9 +198,9 @@ def test_what_was_believed_is_remembered_when_it_is_replaced(session: WriteSessi
 def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
     session: WriteSession,
 ) -> None:
-    dossiers.put(session, rows=[row(unit=1)], readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=[row(unit=1)], readings=[], replaced={}, now=NOW)
 
-    dossiers.put(session, rows=[row(unit=2)], readings=[], replaced=[(1, 1, "HS-1")], now=NOW)
+    replace(session, row(unit=2), now=NOW)
 
     assert dossiers.places(session, [(1, "HS-1")]).get() == {(1, "HS-1"): (2,)}
     assert session.scalar(text("SELECT count(*) FROM dossier_past")) == 1
@@ -196,7 +209,7 @@ def test_a_stay_that_never_was_leaves_the_projection_and_stays_in_the_past(
 
 
 def test_rows_that_differ_from_what_is_stored_are_named(session: WriteSession) -> None:
-    dossiers.put(session, rows=[row(), row("HS-2")], readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=[row(), row("HS-2")], readings=[], replaced={}, now=NOW)
     keys = [(1, "HS-1"), (1, "HS-2")]
 
     same = dossiers.differing(session, keys, rows=[row(), row("HS-2")], readings=[])
@@ -213,7 +226,7 @@ def test_open_computed_promises_are_found_by_unit_and_procedure(session: WriteSe
         row("HS-3", due_origin="told"),
         row("HS-4", is_open=False),
     ]
-    dossiers.put(session, rows=rows, readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=rows, readings=[], replaced={}, now=NOW)
 
     assert dossiers.open_computed(session, lft=0, rgt=9) == [(1, "HS-1"), (1, "HS-2")]
     assert dossiers.open_computed(session, lft=0, rgt=4) == [(1, "HS-1")]
@@ -222,7 +235,7 @@ def test_open_computed_promises_are_found_by_unit_and_procedure(session: WriteSe
 
 def test_legs_that_stand_alone_are_found_by_their_parent(session: WriteSession) -> None:
     rows = [row("LEG-1", parent="HS-1"), row("LEG-2", parent="HS-1", is_leg=True)]
-    dossiers.put(session, rows=rows, readings=[], replaced=[], now=NOW)
+    dossiers.put(session, rows=rows, readings=[], replaced={}, now=NOW)
 
     assert dossiers.legs_of(session, [(1, "HS-1")]).get() == {(1, "LEG-1"): (1, "HS-1")}
 

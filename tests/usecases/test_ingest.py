@@ -68,6 +68,16 @@ def projection(session: WriteSession) -> list[tuple[Any, ...]]:
     return [tuple(row) for row in rows]
 
 
+def misplaced(session: WriteSession) -> int:
+    """Count the rows that do not stand at the version, or not at the unit, of their locator."""
+    found = text(
+        "SELECT count(*) FROM dossier d LEFT JOIN locator l USING (source_id, code)"
+        " WHERE (l.version, l.home_unit_id) IS DISTINCT FROM (d.version, d.home_unit_id)"
+        " OR d.is_current AND l.unit_id <> d.unit_id"
+    )
+    return int(session.scalar(found))
+
+
 @pytest.fixture
 def sender(session: WriteSession) -> Sender:
     """Give a sender; the units are put once for all examples of a test."""
@@ -88,6 +98,7 @@ def test_any_order_repetition_and_batching_ends_in_the_same_state(
                 some = incoming(order[start : start + batch])
                 ingest.accept(session, some, by=sender, door="test", now=NOW)
             ends.append(projection(session))
+            assert misplaced(session) == 0
 
     assert ends[0] == ends[1]
 
@@ -118,6 +129,7 @@ def test_dossiers_that_come_together_end_as_those_that_come_alone(
                 verdicts = ingest.accept(session, some, by=sender, door="test", now=NOW)
                 assert [one.index for one in verdicts] == list(range(len(some)))
             ends.append(projection(session))
+            assert misplaced(session) == 0
 
     assert ends[0] == ends[1]
 
