@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import ModuleType
-from typing import ClassVar, Final
+from typing import Annotated, ClassVar, Final
 
 import typer
 
@@ -28,6 +28,9 @@ from app.store.session import Database
 EXIT_CODES: Final[dict[type[AppError], int]] = {NotFound: 3, Conflict: 4, Invalid: 5, Forbidden: 6}
 UNAVAILABLE: Final = 75  # what mail and cron call a temporary failure
 MISCONFIGURED: Final = 78
+
+AsJson = Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")]
+"""Whether a command prints for machines."""
 
 
 def nouns() -> list[ModuleType]:

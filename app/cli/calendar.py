@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.domain.calendar import DayException, WorkCalendar, YearStatus, next_year_warning
 from app.feeds.calendar_file import text_of, to_icalendar
@@ -27,7 +27,6 @@ ACTOR: Final = "operator"
 WARNED: Final = 1
 MOST_SHOWN: Final = 20
 Id = Annotated[str, typer.Argument(help="Mã lịch; vn là lịch chung. / Id; vn is the state's.")]
-AsJson = Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")]
 
 
 @calendar.command()

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.domain.assessment import read_period
 from app.i18n import phrase
@@ -20,7 +20,6 @@ commands = typer.Typer()
 
 Period = Annotated[str, typer.Option(help="Kỳ: 2026, 2026-Q1, 2026-08. / The period.")]
 RuleSet = Annotated[str, typer.Option("--rule-set", help="Bộ tiêu chí. / The rule set.")]
-AsJson = Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")]
 
 
 @commands.command("inputs")

@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from app.api.imports import FileImportOut, FilePreviewOut, preview_of, wanted_of
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.i18n import phrase
 from app.settings import load
@@ -57,7 +57,7 @@ def import_(
     errors: Annotated[
         Path | None, typer.Option(help="Ghi các dòng bị từ chối (.xlsx). / Write refused rows.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")] = False,
+    as_json: AsJson = False,
     processes: Annotated[
         int | None,
         typer.Option(

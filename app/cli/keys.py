@@ -8,7 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.i18n import phrase
 from app.settings import Settings, load
@@ -22,7 +22,6 @@ commands.add_typer(keys, name="keys")
 
 ACTOR = "operator"
 WHOLE = "*"
-AsJson = Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")]
 Days = Annotated[
     int | None,
     typer.Option("--days", min=1, help="Hết hạn sau bấy nhiêu ngày. / Expires after these days."),

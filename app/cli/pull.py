@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.domain.dossier import ZONE
 from app.i18n import phrase
 from app.jobs import igate_of, pull_terms
@@ -45,7 +45,7 @@ def igate(
         ),
     ] = None,
     *,
-    as_json: Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Kéo hồ sơ từ iGate; bị ngắt thì lần sau đi tiếp. / Pull from iGate; goes on when cut off.
 

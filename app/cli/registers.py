@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from app.cli import database_of, language, tell
+from app.cli import AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.i18n import ZONE, phrase
 from app.settings import load
@@ -30,7 +30,7 @@ def register(
         str | None, typer.Option(help="Chỉ nhận đơn vị này và bên dưới. / Only units below.")
     ] = None,
     sheet: Annotated[str | None, typer.Option(help="Trang tính. / Sheet.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Nhập sổ công khai thủ tục hoặc sổ phản ánh từ tệp. / Take a register from a file."""
     now = system_clock()

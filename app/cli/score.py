@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from app.cli import EXIT_CODES, database_of, language, tell
+from app.cli import EXIT_CODES, AsJson, database_of, language, tell
 from app.clock import system_clock
 from app.domain.assessment import read_period
 from app.domain.errors import Invalid
@@ -35,7 +35,6 @@ FAULTY: Final = EXIT_CODES[Invalid]
 Unit = Annotated[str | None, typer.Option(help="Đơn vị. / Unit.")]
 PeriodTold = Annotated[str, typer.Option(help="Kỳ: 2026, 2026-Q1, 2026-08. / Period.")]
 Id = Annotated[str, typer.Argument(help="Mã bộ tiêu chí. / Id of the rule set.")]
-AsJson = Annotated[bool, typer.Option("--json", help="In ra JSON. / Print JSON.")]
 
 
 @score.command()
