@@ -3,7 +3,6 @@
 The address guard and the one deadline of webhooks stand below these requests too.
 """
 
-import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,7 +15,13 @@ import stamina
 
 from app.domain.errors import AppError, Conflict, Forbidden
 from app.senders.guard import NameUnknown, Network, Resolver, check_url, resolve
-from app.senders.webhook import Deadline, GuardedBackend, GuardedTransport, TargetRefused
+from app.senders.webhook import (
+    Deadline,
+    GuardedBackend,
+    GuardedTransport,
+    TargetRefused,
+    is_tls,
+)
 
 PAGE: Final = 500
 ATTEMPTS: Final = 4
@@ -252,20 +257,11 @@ def _wait_of(error: Exception) -> bool | float:
         case _Again():
             return True if error.wait is None else error.wait
         case httpx.ConnectError():
-            return not _is_tls(error)
+            return not is_tls(error)
         case httpx.TransportError() | httpcore.TimeoutException() | NameUnknown():
             return True
         case _:
             return False
-
-
-def _is_tls(error: BaseException) -> bool:
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, ssl.SSLError):
-            return True
-        seen = seen.__cause__ or seen.__context__
-    return False
 
 
 def _retry_after(response: httpx.Response) -> float | None:

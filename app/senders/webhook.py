@@ -244,7 +244,7 @@ class WebhookLine:
         except httpcore.TimeoutException:
             return None, Failure.TIMEOUT, None
         except httpcore.ConnectError as error:
-            return None, Failure.TLS if _is_tls(error) else Failure.CONNECTION, None
+            return None, Failure.TLS if is_tls(error) else Failure.CONNECTION, None
         except (httpcore.RemoteProtocolError, httpx.InvalidURL) as error:
             cut = "disconnected" in str(error) or "closed" in str(error)
             return None, Failure.CONNECTION if cut else Failure.ANSWER_INVALID, None
@@ -319,7 +319,8 @@ def _retry_after(response: httpcore.Response, now: datetime) -> timedelta | None
     return max(aware - now, timedelta())
 
 
-def _is_tls(error: BaseException) -> bool:
+def is_tls(error: BaseException) -> bool:
+    """Tell whether an error, or one that led to it, is of TLS."""
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, ssl.SSLError):

@@ -27,6 +27,7 @@ from app.senders.webhook import (
     TargetRefused,
     WebhookSender,
     headers_of,
+    is_tls,
 )
 
 HERE = networks(["127.0.0.0/8", "::1/128"])
@@ -418,3 +419,13 @@ def test_the_guard_really_sits_under_httpx() -> None:
 def test_a_deadline_that_has_passed_says_so() -> None:
     with pytest.raises(httpcore.ReadTimeout):
         Deadline(-1).left()
+
+
+def test_an_error_of_tls_is_known_behind_the_errors_that_it_led_to() -> None:
+    failed, broken = httpx.ConnectError("refused"), httpx.ConnectError("refused")
+    failed.__cause__ = httpcore.ConnectError()
+    broken.__cause__ = httpcore.ConnectError()
+    broken.__cause__.__context__ = ssl.SSLCertVerificationError()
+
+    assert is_tls(broken)
+    assert not is_tls(failed)
