@@ -60,6 +60,8 @@ class Installation:
     secret: bytes
     keyring: Keyring
     coalescer: Coalescer
+    batches: Coalescer
+    """The same for batches, so that single records do not wait behind them."""
     limits: Limits = field(default_factory=Limits)
     webhook_networks: tuple[Network, ...] = ()
     mail_url: str | None = None

@@ -20,6 +20,7 @@ from app.feeds.body import MAX_VALUES
 from app.senders.guard import Network
 from app.settings import Settings
 from app.store.session import Database
+from app.usecases import turns
 from app.usecases.access import Keyring
 from app.usecases.coalescing import Coalescer
 from app.usecases.quotas import Quota
@@ -91,6 +92,9 @@ def create_app(
         secret=secret,
         keyring=Keyring(secret=secret, environment=environment),
         coalescer=Coalescer(database, most_together=bounds.records_together),
+        batches=Coalescer(
+            database, most_together=bounds.records_together, leaders=4, large=turns.BATCHES
+        ),
         limits=bounds,
         webhook_networks=tuple(webhook_networks),
         mail_url=mail_url,

@@ -148,7 +148,8 @@ class Settings(BaseSettings):
         200,
         ge=1,
         le=1_000,
-        description="Most single records that share one transaction; 1: each has its own.",
+        description="Most calls, of a record or a batch each, that share one transaction; "
+        "1: each has its own.",
     )
     requests_per_minute: int = Field(
         60_000, ge=1, description="Most requests of one key in a minute, for each process."

@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from itertools import islice
 from typing import Annotated, Any, ClassVar, Final
 
@@ -454,9 +455,10 @@ def post_dossiers(
     """Mỗi hồ sơ được xét riêng; hồ sơ hỏng được giữ lại kèm lý do, hồ sơ tốt bên cạnh vẫn nhận.
 
     Each record is judged on its own: a broken one waits in quarantine with its reasons, the good
-    ones beside it are kept. A JSON batch is one transaction, and so is one with an
+    ones beside it are kept. A JSON batch is kept whole or not at all, and so is one with an
     `Idempotency-Key`; other lines of NDJSON are kept in transactions of 1,000, so that after an
-    error what was kept answers `unchanged` when all is sent again.
+    error what was kept answers `unchanged` when all is sent again. Batches of a key
+    that arrive together are kept in one transaction; each is answered once it is committed.
     """
     parts = slices_of(request, raw, "dossiers", most=here.limits.max_batch_records)
     by, form = intake.sender_of(who), intake.Form.NATIVE
@@ -482,12 +484,12 @@ def post_dossiers(
                 )
     verdicts: list[Verdict] = []
     for part in parts:
-        with turns.BATCHES.of(len(part)):
-            records = read(part)
-            with here.database.begin() as session:
-                found = ingest.accept(session, records, by=by, door=form, now=now)
+        answered = here.batches.submit_unread(
+            partial(read, part), len(part), by=by, door=form, now=now
+        )
+        found = answered.result()
         first = len(verdicts)
-        verdicts += [replace(one, index=one.index + first) for one in found] if first else found
+        verdicts += [one.placed(one.index + first) for one in found] if first else found
     body = answer(verdicts).model_dump(mode="json", by_alias=True)
     return Response(orjson.dumps(body), media_type=JSON)
 

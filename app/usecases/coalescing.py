@@ -1,8 +1,10 @@
-"""Single records that arrive together share one transaction, and each caller has its own verdict.
+"""Calls that arrive together share one transaction, and each caller has its own verdicts.
 
-While one transaction is under way, those who come meanwhile gather, and the next transaction takes
-all that one key told. A commit is then paid once for many callers. A call that comes alone waits
-for nobody. But senders who were just answered often tell the next thing at once, so the next
+A call brings a single record or a batch; each has a coalescer of its own, so that no record waits
+behind batches. While one transaction is under way, those who come meanwhile
+gather, and the next transaction takes all that one key told. A commit is then paid once for many
+callers, and what they tell of the same dossiers is no race. A call that comes alone waits for
+nobody. But senders who were just answered often tell the next thing at once, so the next
 transaction waits some milliseconds for as many as were there before. Keys take turns, and one may
 have no more calls waiting than it leaves places free, so that a key which floods keeps nobody else
 from its turn. If a shared transaction fails, each of its calls is done again by itself, so that one
@@ -14,20 +16,23 @@ import contextlib
 import logging
 import threading
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 from app.store.session import Database, StorageUnavailable, Trouble
 from app.usecases import ingest
 from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict
+from app.usecases.turns import Turns
 
 log = logging.getLogger(__name__)
 
 MOST_WAITING: Final = 2_000
 """Calls that may wait at once; further ones are told to come again."""
+MOST_RECORDS: Final = 2_000
+"""Records that share a transaction; a call that brings more has one of its own."""
 LEADERS: Final = 2
 """Transactions under way at once: the second one is for those whom the first cannot take along."""
 COMPANY_SECONDS: Final = 0.005
@@ -35,6 +40,8 @@ COMPANY_SECONDS: Final = 0.005
 
 _Kind = tuple[Sender, str]
 """What calls must have in common to share a transaction: the sender and the door."""
+Read = Callable[[], Sequence[Incoming | Unreadable]]
+"""Returns what a call brings."""
 _Answer = Future[list[Verdict]] | asyncio.Future[list[Verdict]]
 """Where verdicts go: to a thread that waits, or to a coroutine."""
 _Outcome = tuple[_Answer, list[Verdict] | BaseException]
@@ -42,9 +49,10 @@ _Outcome = tuple[_Answer, list[Verdict] | BaseException]
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One caller's records, and where its verdicts go."""
+    """One caller's records, so many, and where their verdicts go."""
 
-    records: Sequence[Incoming | Unreadable]
+    read: Read
+    size: int
     by: Sender
     door: str
     now: datetime
@@ -69,19 +77,27 @@ class Coalescer:
         database: Database,
         *,
         most_together: int,
+        most_records: int = MOST_RECORDS,
         most_waiting: int = MOST_WAITING,
         company_seconds: float = COMPANY_SECONDS,
+        leaders: int = LEADERS,
+        large: Turns | None = None,
     ) -> None:
         """Prepare; threads are started by the first call.
 
         :param most_together: calls that share one transaction at most; 1 shares none.
+        :param most_records: records that share one transaction at most; a call is never split.
         :param company_seconds: how long a transaction waits for as many as were there before.
+        :param leaders: transactions under way at once, each of another key or door.
+        :param large: where a transaction with many records takes a turn among large batches.
         """
         self._database = database
+        self._large = large
         self._most_together = most_together
+        self._most_records = most_records
         self._most_waiting = most_waiting
         self._company_seconds = company_seconds
-        self._leaders = LEADERS if most_together > 1 else 8
+        self._leaders = leaders if most_together > 1 else 8
         self._threads = ThreadPoolExecutor(self._leaders, thread_name_prefix="coalescer")
         self._turn = threading.Condition()
         self._waiting: dict[_Kind, deque[_Call]] = {}  # in the order of their turns
@@ -101,8 +117,18 @@ class Coalescer:
 
         :raises StorageUnavailable: too many of this key wait already; nothing was taken.
         """
+        return self.submit_unread(lambda: records, len(records), by=by, door=door, now=now)
+
+    def submit_unread(
+        self, read: Read, size: int, *, by: Sender, door: str, now: datetime
+    ) -> Future[list[Verdict]]:
+        """Do the same with so many records that are read when their turn comes.
+
+        They are read before the transaction begins, and again if it fails and they are alone in
+        the next one.
+        """
         answer: Future[list[Verdict]] = Future()
-        self._enter(_Call(records, by, door, now, answer))
+        self._enter(_Call(read, size, by, door, now, answer))
         return answer
 
     async def verdicts(
@@ -120,7 +146,7 @@ class Coalescer:
         :raises StorageUnavailable: too many of this key wait already, or the database is away.
         """
         answer: asyncio.Future[list[Verdict]] = asyncio.get_running_loop().create_future()
-        self._enter(_Call(records, by, door, now, answer))
+        self._enter(_Call(lambda: records, len(records), by, door, now, answer))
         return await answer
 
     def _enter(self, call: _Call) -> None:
@@ -167,7 +193,9 @@ class Coalescer:
         kind = (answered[0].by, answered[0].door)
         with self._turn:
             own = len(self._waiting.get(kind, ()))
-            self._expected[kind] = min(len(answered) + own, self._most_together)
+            records = sum(one.size for one in answered)
+            fitting = self._most_records * len(answered) // max(records, 1)
+            self._expected[kind] = min(len(answered) + own, self._most_together, fitting)
 
     def _gather(self, kind: _Kind) -> None:
         """Wait a moment for those to come back who were answered, unless other calls need a leader.
@@ -199,11 +227,17 @@ class Coalescer:
                 if kind is None:
                     return []
                 own = self._waiting.pop(kind)
+                records = 0
                 while own and len(taken) < self._most_together:
+                    records += own[0].size
+                    if taken and records > self._most_records:
+                        break
                     call = own.popleft()
                     self._count -= 1
                     if call.is_wanted():
                         taken.append(call)
+                    else:
+                        records -= call.size
                 if own:
                     self._waiting[kind] = own  # what is left takes its turn behind the others
                 if taken:
@@ -233,23 +267,37 @@ class Coalescer:
 
     def _taken_in(self, calls: Sequence[_Call]) -> list[list[Verdict]]:
         """Take in all records of some calls, and return the verdicts of each call."""
-        records: list[Incoming | Unreadable] = []
-        owners: list[tuple[int, int]] = []
-        for number, call in enumerate(calls):
-            for one in call.records:
-                owners.append((number, one.index))
-                at = len(records)
-                records.append(one if one.index == at else replace(one, index=at))
         first = calls[0]
         now = max(call.now for call in calls)
-        with self._database.begin() as session:
-            verdicts = ingest.accept(session, records, by=first.by, door=first.door, now=now)
+        with self._turn_of(calls):
+            records, owners = _joined(calls)
+            with self._database.begin() as session:
+                verdicts = ingest.accept(session, records, by=first.by, door=first.door, now=now)
         found: list[list[Verdict]] = [[] for _ in calls]
         for verdict in verdicts:
             number, index = owners[verdict.index]
-            told = verdict if verdict.index == index else replace(verdict, index=index)
+            told = verdict if verdict.index == index else verdict.placed(index)
             found[number].append(told)
         return found
+
+    def _turn_of(self, calls: Sequence[_Call]) -> contextlib.AbstractContextManager[object]:
+        if self._large is None:
+            return contextlib.nullcontext()
+        return self._large.of(sum(one.size for one in calls))
+
+
+def _joined(
+    calls: Sequence[_Call],
+) -> tuple[list[Incoming | Unreadable], list[tuple[int, int]]]:
+    """Read calls one after the other; tell for each record its call, and its index in it."""
+    records: list[Incoming | Unreadable] = []
+    owners: list[tuple[int, int]] = []
+    for number, call in enumerate(calls):
+        for one in call.read():
+            owners.append((number, one.index))
+            at = len(records)
+            records.append(one if one.index == at else one.placed(at))
+    return records, owners
 
 
 def _give(outcomes: Iterable[_Outcome]) -> None:

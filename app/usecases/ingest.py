@@ -105,6 +105,20 @@ class Incoming:
     raw: Any = None
     strip: Callable[[Any], Mapping[str, Any]] | None = None
 
+    def placed(self, index: int) -> "Incoming":
+        """Return it at another place; ``replace`` takes six times as long."""
+        return Incoming(
+            index,
+            self.code,
+            self.kind,
+            self.at,
+            self.source_updated_at,
+            self.stamped,
+            self.told,
+            self.raw,
+            self.strip,
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
@@ -114,6 +128,10 @@ class Unreadable:
     code: str | None
     raw: Mapping[str, Any]
     faults: tuple[Fault, ...]
+
+    def placed(self, index: int) -> "Unreadable":
+        """Return it at another place."""
+        return replace(self, index=index)
 
 
 @immutable
@@ -126,6 +144,10 @@ class Verdict:
     faults: tuple[Fault, ...] = ()
     is_new: bool = False
     quarantine_id: uuid.UUID | None = None
+
+    def placed(self, index: int) -> "Verdict":
+        """Return it for another place."""
+        return Verdict(index, self.code, self.word, self.faults, self.is_new, self.quarantine_id)
 
 
 _Heard = tuple[Incoming, bytes, Message]

@@ -5,6 +5,8 @@ whole round again; and one alone keeps both the interpreter and the database at 
 writes a part of it while the next one is folded. A batch is read within its turn: if it is read
 beside another that is folded, it takes the interpreter away from that one each time a part goes to
 the database.
+Batches of one key that come together share a transaction instead (``usecases.coalescing``); turns
+are for those of different keys, and for one that has its own because of its Idempotency-Key.
 A turn is taken before the transaction begins, so whoever waits for one holds no lock, and it is a
 courtesy: a batch that has waited for long goes on beside the others.
 """

@@ -2,6 +2,7 @@
 
 import gzip
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,6 +135,37 @@ def test_a_batch_keeps_the_good_beside_the_broken(client: TestClient, key: str) 
     assert pointers["HS-3"] == ["/recieved_at"]
     assert "/finished_at" in pointers["HS-4"]
     assert answer["results"][0]["problem"]["detail"]
+
+
+def test_batches_sent_side_by_side_are_each_answered_for_their_own_entries(
+    client: TestClient, key: str, installation: Installation
+) -> None:
+    shared = [{"code": f"S-{n}", **record()} for n in range(20)]
+    broken = {"code": "X", **record(received_at="hôm qua")}
+    bodies = [
+        {"dossiers": [*shared, *({"code": f"{b}-{n}", **record()} for n in range(30)), broken]}
+        for b in range(8)
+    ]
+
+    def post(body: dict[str, object]) -> dict[str, Any]:
+        answer = client.post("/v1/dossiers/batch?verbose=true", json=body, headers=as_key(key))
+        found: dict[str, Any] = answer.json()
+        return found
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(post, bodies))
+
+    for answer, body in zip(answers, bodies, strict=True):
+        assert [one["code"] for one in answer["results"]] == [
+            one["code"] for one in body["dossiers"]
+        ]
+        assert answer["quarantined"] == 1
+        assert {one["verdict"] for one in answer["results"][20:50]} == {"accepted"}
+    told = [[one["verdict"] for one in answer["results"][:20]] for answer in answers]
+    for words in zip(*told, strict=True):  # who comes first has the news
+        assert sorted(words) == ["accepted"] + ["unchanged"] * 7
+    with installation.database.read() as session:
+        assert session.scalar(text("SELECT count(*) FROM dossier_record")) == 20 + 8 * 30
 
 
 def test_a_batch_comes_as_lines_and_packed(client: TestClient, key: str) -> None:

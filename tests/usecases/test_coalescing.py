@@ -15,6 +15,7 @@ from app.domain.record import MessageKind, Status, Told
 from app.store.session import Database, StorageUnavailable, Trouble, WriteSession
 from app.usecases.coalescing import Coalescer
 from app.usecases.ingest import Incoming, Sender, Unreadable, Verdict, VerdictWord
+from app.usecases.turns import LARGE, Turns
 from tests.usecases.test_ingest import settled
 
 NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
@@ -119,6 +120,107 @@ def test_one_caller_with_several_records_gets_them_by_its_own_places(
         assert [(one.index, one.code) for one in answer.result(PATIENCE)] == [
             (place, f"HS-{n}-{place}") for place in range(3)
         ]
+
+
+def batch(name: str, size: int) -> list[Incoming | Unreadable]:
+    """Return a call with so many records."""
+    return [record(f"{name}-{place:03}", index=place) for place in range(size)]
+
+
+def test_batches_that_tell_of_the_same_dossiers_share_a_transaction_and_lose_no_race(
+    gated: Gated, sender: Sender
+) -> None:
+    before = gated.transactions
+    calls: list[list[Incoming | Unreadable]] = [
+        [record("HS-0")],
+        [record("HS-1"), record("HS-2", index=1)],
+        [record("HS-1"), record("HS-3", index=1)],
+        [record("HS-2"), record("HS-3", index=1)],
+    ]
+
+    answers = submitted(Coalescer(gated, most_together=100), gated, sender, *calls)
+    found = [[(one.code, one.index, one.word) for one in each.result(PATIENCE)] for each in answers]
+
+    new, same = VerdictWord.ACCEPTED, VerdictWord.UNCHANGED
+    assert found[1] == [("HS-1", 0, new), ("HS-2", 1, new)]
+    assert found[2] == [("HS-1", 0, same), ("HS-3", 1, new)]
+    assert found[3] == [("HS-2", 0, same), ("HS-3", 1, same)]
+    assert stored(gated) == ["HS-0", "HS-1", "HS-2", "HS-3"]
+    assert gated.transactions - before <= 2
+
+
+def test_no_more_records_share_a_transaction_than_may_and_no_call_is_split(
+    gated: Gated, sender: Sender
+) -> None:
+    before = gated.transactions
+    coalescer = Coalescer(gated, most_together=100, most_records=6, company_seconds=0)
+    gated.gate.clear()
+    first = coalescer.submit(batch("A", 1), by=sender, door="test", now=NOW)
+    gated.knocks.acquire()
+    sizes = (3, 3, 8, 2, 5, 1)
+    others = [
+        coalescer.submit(batch(f"B{n}", size), by=sender, door="test", now=NOW)
+        for n, size in enumerate(sizes)
+    ]
+    gated.gate.set()
+
+    assert [len(each.result(PATIENCE)) for each in (first, *others)] == [1, *sizes]
+    assert gated.transactions - before == 5  # 1, 3 + 3, 8, 2, 5 + 1
+
+
+def test_a_transaction_of_many_records_takes_a_turn_and_one_of_few_does_not(
+    gated: Gated, sender: Sender
+) -> None:
+    other = Sender(sender.source_id, 7, sender.unit_id, sender.lft, sender.rgt)
+    turns = Turns(1, patience_seconds=2 * PATIENCE)
+    coalescer = Coalescer(gated, most_together=100, large=turns)
+
+    with turns.of(LARGE):
+        large = coalescer.submit(batch("A", LARGE), by=sender, door="test", now=NOW)
+        small = coalescer.submit(batch("B", LARGE - 1), by=other, door="test", now=NOW)
+        assert len(small.result(PATIENCE)) == LARGE - 1
+        assert not large.done()
+
+    assert len(large.result(PATIENCE)) == LARGE
+
+
+def test_a_batch_is_read_within_its_turn_and_no_sooner(gated: Gated, sender: Sender) -> None:
+    other = Sender(sender.source_id, 7, sender.unit_id, sender.lft, sender.rgt)
+    turns = Turns(1, patience_seconds=2 * PATIENCE)
+    coalescer = Coalescer(gated, most_together=100, large=turns)
+    read: list[str] = []
+
+    def reader() -> list[Incoming | Unreadable]:
+        read.append("large")
+        return batch("A", LARGE)
+
+    with turns.of(LARGE):
+        large = coalescer.submit_unread(reader, LARGE, by=sender, door="test", now=NOW)
+        small = coalescer.submit(batch("B", 1), by=other, door="test", now=NOW)
+        small.result(PATIENCE)
+        assert read == []
+
+    assert [one.index for one in large.result(PATIENCE)] == [*range(LARGE)]
+    assert read == ["large"]
+
+
+def test_a_batch_that_cannot_be_read_costs_nobody_else_his_own(
+    gated: Gated, sender: Sender
+) -> None:
+    def broken() -> list[Incoming | Unreadable]:
+        raise RuntimeError("a bug")
+
+    coalescer = Coalescer(gated, most_together=100)
+    gated.gate.clear()
+    first = coalescer.submit(batch("A", 1), by=sender, door="test", now=NOW)
+    bad = coalescer.submit_unread(broken, 3, by=sender, door="test", now=NOW)
+    good = coalescer.submit(batch("B", 3), by=sender, door="test", now=NOW)
+    gated.gate.set()
+
+    assert isinstance(bad.exception(PATIENCE), RuntimeError)
+    assert len(first.result(PATIENCE)) == 1
+    assert [one.code for one in good.result(PATIENCE)] == ["B-000", "B-001", "B-002"]
+    assert stored(gated) == ["A-000", "B-000", "B-001", "B-002"]
 
 
 def test_when_a_shared_transaction_fails_each_call_is_done_again_by_itself(

@@ -31,6 +31,7 @@ def installation(secret: bytes = b"one secret of the tests") -> Installation:
     return Installation(
         database=database,
         coalescer=Coalescer(database, most_together=1),
+        batches=Coalescer(database, most_together=1),
         clock=lambda: NOW,
         environment="test",
         secret=secret,
