@@ -126,7 +126,7 @@ def test_of_two_writers_that_wait_for_each_other_one_gives_way_and_may_begin_aga
 ) -> None:
     with notes.begin() as session:
         session.execute(text("INSERT INTO note VALUES (1), (2)"))
-    both_hold_one = threading.Barrier(2)
+    both_hold_one, one_is_through = threading.Barrier(2), threading.Event()
 
     def lock(order: tuple[int, int]) -> int:
         given_way = 0
@@ -142,9 +142,12 @@ def test_of_two_writers_that_wait_for_each_other_one_gives_way_and_may_begin_aga
                                 session.execute(text(statement))
                             if number == order[0] and not given_way:
                                 both_hold_one.wait(60)
+                        one_is_through.set()
                         return given_way
                 except Deadlocked:
                     given_way += 1
+                    # at once it might be first again at the row for which the other one waits
+                    assert one_is_through.wait(60)
 
     with ThreadPoolExecutor(2) as pool:
         assert sorted(pool.map(lock, [(1, 2), (2, 1)])) == [0, 1]
