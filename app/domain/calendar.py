@@ -439,7 +439,7 @@ class WorkCalendar:
 
         :raises NaiveInstant: if it has no offset.
         """
-        return date.fromordinal(self.almanac.day_of(instant, "instant"))
+        return self.almanac.local_date(instant)
 
     def exception_on(self, day: date) -> DayException | None:
         """Find the exception that holds on a day."""

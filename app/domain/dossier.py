@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
+from functools import lru_cache
 from operator import attrgetter
 from types import MappingProxyType
 from typing import Final
@@ -540,7 +541,7 @@ def plain_history(
     closings, is_returned = end
     return History(
         facts,
-        (Stay(held, None),),
+        _one_stay(held),
         closings,
         facts.get("pauses") or (),
         (),  # inferred ones
@@ -559,6 +560,11 @@ def plain_history(
         (),  # calendar changes
         issues | _FROM_RETURN if is_returned else issues,
     )
+
+
+@lru_cache(maxsize=16_384)
+def _one_stay(unit: int) -> tuple[Stay, ...]:
+    return (Stay(unit, None),)
 
 
 def _plain_unit(news: Sequence[Message], units: Units) -> int | None:

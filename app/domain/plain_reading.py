@@ -10,7 +10,7 @@ those.
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime
-from typing import Final, NamedTuple, ParamSpec
+from typing import Final, ParamSpec, Required, TypedDict
 
 from app.domain import quality
 from app.domain.almanac import CalendarNeverOpens, CalendarYearMissing
@@ -32,14 +32,17 @@ IntakeLimit = Callable[[date], TimeLimit]
 """Gives the limit of intake in force on the day on which a dossier was handed in."""
 
 
-class Line(NamedTuple):
-    """The edges of one reading, one list for each of their parts, and the days a finish took."""
+class Line(TypedDict, total=False):
+    """The edges of one reading as columns of a row, each a list over all edges.
 
-    at: list[datetime]
-    states: list[int]
-    flows: list[int]
-    due_on: list[date | None]
-    days: list[int | None]
+    ``edge_days`` are the working days that a finish took; it is missing where none is known.
+    """
+
+    edge_at: Required[list[datetime]]
+    edge_state: Required[list[int]]
+    edge_flow: Required[list[int]]
+    edge_due: Required[list[date | None]]
+    edge_days: list[int | None]
 
 
 OtherLine = tuple[Reading, Due | None, Line]
@@ -105,22 +108,18 @@ def read(
             return None
         dues, others = moved
         issues += _noticed_of_pause(calendar, limit, received_at, pause, dues[0])
-    closing = history.closings[0] if history.closings else None
     waited = _waited(history, received_at, calendar, intake_limit)
-    taken = None if closing is None else _taken(calendar, begun, closing, received_at, pause)
+    end = _end(history, calendar, begun, received_at, pause)
     return Plain(
         None if limit is None else limit.kind,
         begun,
         dues[-1],
         "told" if told is not None else "none" if law is None else "computed",
-        _line(dues, waited, received_at, pause, closing, taken),
-        [
-            (reading, own[-1], _line(own, waited, received_at, pause, closing, taken))
-            for reading, own in others
-        ]
+        _line(dues, waited, received_at, pause, end),
+        [(reading, own[-1], _line(own, waited, received_at, pause, end)) for reading, own in others]
         if others
         else [],
-        closing is None,
+        end is None,
         [pause.started_at] if pause is not None and pause.kind is _SUPPLEMENT else [],
         issues,
     )
@@ -206,16 +205,13 @@ def _told(
     return due
 
 
-def _unmoved(told: Due | None, law: Due | None) -> tuple[_Dues, list[tuple[Reading, _Dues]]]:
+def _unmoved(told: Due | None, law: Due | None) -> tuple[_Dues, Sequence[tuple[Reading, _Dues]]]:
     """Return what is held of a dossier that was never paused, and by the readings that differ."""
     if told is None:
-        return (law,), [] if law is None else [(_AS_SENT, (None,))]
-    return (told,), [] if _alike(law, told) else [(_STATUTORY, (law,))]
-
-
-def _alike(law: Due | None, told: Due) -> bool:
-    """Tell whether two due dates are one; most that fall on one day are."""
-    return law is not None and law.due_on == told.due_on and law == told
+        return (law,), () if law is None else _ONLY_AS_SENT
+    if law is not None and law.due_on == told.due_on and law == told:
+        return (told,), ()
+    return (told,), ((_STATUTORY, (law,)),)
 
 
 def _moved(
@@ -225,7 +221,7 @@ def _moved(
     pause: Pause,
     told: Due | None,
     law: Due | None,
-) -> tuple[_Dues, list[tuple[Reading, _Dues]]] | None:
+) -> tuple[_Dues, Sequence[tuple[Reading, _Dues]]] | None:
     """Return the same of one that was paused; None if a year is missing for it."""
 
     def past(due: Due | None, *, is_told: bool) -> _Dues:
@@ -250,13 +246,16 @@ def _moved(
 # ---------------------------------------------------------------- edges
 
 
-_Waited = tuple[datetime, datetime | None]
-"""Since when a dossier waited to be taken in, and from when on that was too long."""
+_Waited = tuple[list[datetime], list[int], list[int]]
+"""The edges before the receipt: instants, states and flows."""
+_End = tuple[datetime, datetime, int | None]
+"""When a finish counts, the instant by which it is judged, and the days that it took."""
 
 
 def _waited(
     history: History, received_at: datetime, calendar: WorkCalendar, intake_limit: IntakeLimit
-) -> _Waited | None:
+) -> _Waited:
+    """Return how the dossier waited to be taken in."""
     facts = history.facts
     since = facts.get("submitted_at")
     if since is None:
@@ -265,31 +264,25 @@ def _waited(
     else:
         handed_in = since
     if since is None or since >= received_at:
-        return None
-    limit = intake_limit(calendar.local_date(handed_in))
-    due_at = intake_due(calendar, limit, since, received_at)
+        return [], [], []
+    due_at = intake_due(calendar, intake_limit(calendar.local_date(handed_in)), since, received_at)
     if due_at is None or due_at + JUST >= received_at:
-        return since, None
-    return since, due_at + JUST
+        return [since], [_AWAITING], [_NONE]
+    return [since, due_at + JUST], [_AWAITING, _AWAITING_OVERDUE], [_NONE, _NONE]
 
 
 def _line(
     dues: _Dues,
-    waited: _Waited | None,
+    waited: _Waited,
     received_at: datetime,
     pause: Pause | None,
-    closing: Closing | None,
-    taken: int | None,
+    end: _End | None,
 ) -> Line:
-    """Return the edges with one due value, or with one before the pause and one after it.
-
-    ``taken`` are the days that the finish took.
-    """
-    at, states, flows = _awaited(waited)
+    """Return the edges with one due value, or with one before the pause and one after it."""
+    at, states, flows = waited[0].copy(), waited[1].copy(), [*waited[2], _RECEIVED]
     due_on: list[date | None] = [None] * len(at)
-    flows.append(_RECEIVED)
-    closes = None if closing is None else max(closing.at, received_at)
     due = dues[-1]
+    closes = None if end is None else end[0]
     if pause is None or pause.ended_at is None or len(dues) == 1:
         _open(at, states, received_at, due, closes)
     else:
@@ -299,25 +292,17 @@ def _line(
         due_on += [_day(dues[0])] * (len(at) - len(due_on))
         if closes is None or pause.ended_at < closes:
             _open(at, states, pause.ended_at, due, closes)
-    flows += [_NONE] * (len(at) - len(flows))
-    if closing is not None and closes is not None:
-        state, flow = _FINISHES[judge(due, closing.at)]
-        at.append(closes)
+    flows += _NO_FLOW * (len(states) - len(flows))
+    if end is not None:
+        state, flow = _FINISHES[judge(due, end[1])]
+        at.append(end[0])
         states.append(state)
         flows.append(flow)
     due_on += [None if due is None else due.due_on] * (len(at) - len(due_on))
-    days = [] if taken is None else [*[None] * (len(at) - 1), taken]
-    return Line(at, states, flows, due_on, days)
-
-
-def _awaited(waited: _Waited | None) -> tuple[list[datetime], list[int], list[int]]:
-    """Return the edges before the receipt: their instants, states and flows."""
-    if waited is None:
-        return [], [], []
-    since, overdue_at = waited
-    if overdue_at is None:
-        return [since], [_AWAITING], [_NONE]
-    return [since, overdue_at], [_AWAITING, _AWAITING_OVERDUE], [_NONE, _NONE]
+    line: Line = {"edge_at": at, "edge_state": states, "edge_flow": flows, "edge_due": due_on}
+    if end is not None and end[2] is not None:
+        line["edge_days"] = [*[None] * (len(at) - 1), end[2]]
+    return line
 
 
 def _open(
@@ -346,19 +331,23 @@ def _day(due: Due | None) -> date | None:
     return None if due is None else due.due_on
 
 
-def _taken(
+def _end(
+    history: History,
     calendar: WorkCalendar,
     begun: datetime,
-    closing: Closing,
     received_at: datetime,
     pause: Pause | None,
-) -> int | None:
-    """Return the whole working days that the finish took; None if a year is missing."""
-    ended_at = max(closing.at, received_at)
-    try:
-        return days_taken(calendar, begun, ended_at, () if pause is None else (pause,))
-    except CalendarYearMissing:
+) -> _End | None:
+    """Return the finish with the whole working days that it took; None if a year is missing."""
+    if not history.closings:
         return None
+    ended_at = history.closings[0].at
+    closes = max(ended_at, received_at)
+    try:
+        taken = days_taken(calendar, begun, closes, () if pause is None else (pause,))
+    except CalendarYearMissing:
+        return closes, ended_at, None
+    return closes, ended_at, taken
 
 
 # ---------------------------------------------------------------- things to look at
@@ -450,9 +439,11 @@ _OVERDUE: Final = State.OPEN_OVERDUE.value
 _PAUSED: Final = State.PAUSED.value
 _NONE: Final = Flow.NONE.value
 _RECEIVED: Final = Flow.RECEIVED.value
+_NO_FLOW: Final = [Flow.NONE.value]
 _FINISHES: Final = {state: (state.value, flow.value) for state, flow in FINISHES.items()}
 _AS_SENT: Final = Reading.AS_SENT
 _STATUTORY: Final = Reading.STATUTORY
+_ONLY_AS_SENT: Final[Sequence[tuple[Reading, _Dues]]] = ((_AS_SENT, (None,)),)
 _RECORD: Final = MessageKind.RECORD
 _FINISHED: Final = Ending.FINISHED
 _UNKNOWN: Final = Channel.UNKNOWN

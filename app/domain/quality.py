@@ -162,17 +162,16 @@ def told_ahead(messages: Sequence[Message]) -> bool:
     return False
 
 
-def _day_in(code: str) -> str | None:
-    """Return the six digits that stand for a day in the number of a dossier, if there are any."""
-    for part in code.split("-")[1:-1]:
+@lru_cache(maxsize=16_384)
+def _day_in(beginning: str) -> date | None:
+    """Return the day in a number without its last part; None without six digits that name one."""
+    for part in beginning.split("-")[1:]:
         if len(part) == len("yymmdd") and part.isdecimal():
-            return part
+            try:
+                return date(2000 + int(part[:2]), int(part[2:4]), int(part[4:]))
+            except ValueError:
+                return None
     return None
-
-
-@lru_cache(maxsize=4_096)
-def _written(day: date) -> str:
-    return f"{day:%y%m%d}" if day.year // 100 == 20 else ""
 
 
 def _number_date_differs(case: Case) -> bool:
@@ -189,16 +188,10 @@ def number_differs(code: str, received_on: date, facts: Told, calendar: WorkCale
 
     Source: dossier numbers are ``{unit}-{yymmdd}-{sequence}``.
     """
-    found = _day_in(code)
-    if found is None or found == _written(received_on):
-        return False
-    try:
-        numbered = date(2000 + int(found[:2]), int(found[2:4]), int(found[4:]))
-    except ValueError:
+    numbered = _day_in(code.rpartition("-")[0])
+    if numbered is None or numbered == received_on:
         return False
     submitted_at = facts.get("submitted_at")
-    if numbered == received_on:
-        return False
     return submitted_at is None or numbered != calendar.local_date(submitted_at)
 
 

@@ -71,3 +71,9 @@ def intake_rule_at(day: date) -> IntakeRule:
     rules = load_intake_rules()
     in_force = [rule for rule in rules if rule.valid_from <= day]
     return in_force[-1] if in_force else rules[0]
+
+
+@lru_cache(maxsize=4_096)
+def intake_limit_at(day: date) -> TimeLimit:
+    """Return the limit of the rule in force on the day a dossier was handed in."""
+    return intake_rule_at(day).limit

@@ -6,22 +6,21 @@ a dossier that was told by records of dates alone and shares no number, which is
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, Final
 
 from app.domain import plain_reading, quality
 from app.domain.deadline import Due
 from app.domain.dossier import History, Issue
 from app.domain.edges import Edge
-from app.domain.limits import TimeLimit
 from app.domain.pauses import Pause, PauseKind
-from app.domain.plain_reading import Line, OtherLine
+from app.domain.plain_reading import OtherLine
 from app.domain.reading import Clocked
 from app.domain.record import ApplicantType, Channel, Message
 from app.domain.sameness import Key, Kinship
 from app.domain.timeliness import FINISHES, Reading
 from app.domain.values import immutable
-from app.rulebook.intake import intake_rule_at
+from app.rulebook.intake import intake_limit_at
 from app.store.dossiers import Standing
 from app.usecases.terms import NOWHERE, KnownProcedure, Lexicon
 
@@ -297,7 +296,7 @@ def plain(
         history,
         calendar=lexicon.calendars.at(unit, moment),
         procedure=None if known is None else known.at(moment),
-        intake_limit=_intake_limit,
+        intake_limit=intake_limit_at,
     )
     if found is None:
         return None
@@ -319,27 +318,16 @@ def plain(
     row["unit_lft"] = lexicon.by_id[unit].lft
     row["is_open"] = found.is_open
     _put_due(row, due)
-    _put_line(row, found.line)
+    row |= found.line
     readings = [_other_reading(key, unit, other) for other in found.others] if found.others else []
     return Projected(unit, (key,), _ALONE, [row], readings)
 
 
 def _other_reading(key: Key, unit: int, other: OtherLine) -> Row:
     reading, due, line = other
-    row: Row = {"unit_id": unit, "source_id": key[0], "code": key[1], "reading": reading}
+    row: Row = {"unit_id": unit, "source_id": key[0], "code": key[1], "reading": reading, **line}
     _put_due(row, due)
-    _put_line(row, line)
     return row
-
-
-def _put_line(row: Row, line: Line) -> None:
-    row["edge_at"], row["edge_state"], row["edge_flow"], row["edge_due"], days = line
-    if days:
-        row["edge_days"] = days
-
-
-def _intake_limit(day: date) -> TimeLimit:
-    return intake_rule_at(day).limit
 
 
 _ALONE: Final = Standing(is_counted=True, same_as=())

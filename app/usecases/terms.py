@@ -10,7 +10,7 @@ from app.domain.procedure import OnlineLevel, Procedure
 from app.domain.reading import Terms
 from app.domain.record import Told as TypedFacts
 from app.domain.stay import Heirs
-from app.rulebook.intake import intake_rule_at
+from app.rulebook.intake import intake_limit_at
 from app.store import access, mappings, procedures, stamps, successions, units
 from app.store.session import Later, ReadSession, WriteSession
 from app.store.units import UnitRow
@@ -94,7 +94,7 @@ class Lexicon:
         return Terms(
             calendar,
             None if known is None else known.at(moment),
-            intake_rule_at(calendar.local_date(handed_in)).limit,
+            intake_limit_at(calendar.local_date(handed_in)),
             parent_known,
         )
 

@@ -77,13 +77,15 @@ def shortest(messages: list[Message], known: Procedure | None, code: str = "HS-1
 def line_of(edges: tuple[Edge, ...], clocked: Clocked) -> Line:
     """Return edges as one list for each of their parts."""
     days = [clocked.days_taken(edge) for edge in edges]
-    return Line(
-        [edge.at for edge in edges],
-        [edge.state for edge in edges],
-        [edge.flow for edge in edges],
-        [edge.due_on for edge in edges],
-        days if any(one is not None for one in days) else [],
-    )
+    line: Line = {
+        "edge_at": [edge.at for edge in edges],
+        "edge_state": [edge.state for edge in edges],
+        "edge_flow": [edge.flow for edge in edges],
+        "edge_due": [edge.due_on for edge in edges],
+    }
+    if any(one is not None for one in days):
+        line["edge_days"] = days
+    return line
 
 
 def longest(messages: list[Message], known: Procedure | None, code: str = "HS-1") -> Plain:

@@ -5,7 +5,13 @@ from datetime import date, timedelta
 import pytest
 
 from app.domain.limits import LimitKind
-from app.rulebook.intake import IntakeRuleBroken, intake_rule_at, load_intake_rules, read_rules
+from app.rulebook.intake import (
+    IntakeRuleBroken,
+    intake_limit_at,
+    intake_rule_at,
+    load_intake_rules,
+    read_rules,
+)
 
 GOOD = """
 [[version]]
@@ -40,3 +46,8 @@ def test_the_rule_in_force_on_the_day_holds() -> None:
 def test_a_broken_file_stops_with_its_place(text: str) -> None:
     with pytest.raises(IntakeRuleBroken, match=r"intake\.toml"):
         read_rules(text)
+
+
+@pytest.mark.parametrize("day", [date(2000, 1, 1), date(2026, 3, 2)])
+def test_the_limit_of_a_day_is_that_of_the_rule_in_force(day: date) -> None:
+    assert intake_limit_at(day) is intake_rule_at(day).limit
