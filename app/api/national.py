@@ -293,8 +293,8 @@ class _Call:
         if len(envelope.data) > here.limits.max_batch_records:
             raise TooManyRecords(limit=here.limits.max_batch_records)
         return national.take_in(
+            here.database,
             here.coalescer,
-            here.batches,
             envelope,
             who=who,
             hash_applicant=hashing(here),

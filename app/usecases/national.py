@@ -17,7 +17,8 @@ from app.domain.errors import AppError
 from app.feeds import national
 from app.feeds.national import Answer, AnswerCode, Envelope, Reply, Service
 from app.i18n import Language, phrase
-from app.usecases import intake
+from app.store.session import Database
+from app.usecases import ingest, intake, turns
 from app.usecases.access import Principal, Unauthenticated
 from app.usecases.coalescing import Coalescer
 from app.usecases.ingest import Incoming, Unreadable, Verdict
@@ -99,12 +100,12 @@ def check_name(who: Principal, username: str) -> None:
 
 
 FEW: Final = 10
-"""Calls of no more records than this share transactions with single records."""
+"""Calls of no more records than this share transactions with others that arrive with them."""
 
 
 def take_in(
+    database: Database,
     coalescer: Coalescer,
-    batches: Coalescer,
     envelope: Envelope,
     *,
     who: Principal,
@@ -113,39 +114,35 @@ def take_in(
 ) -> Answer:
     """Take in one call and return its answer; every record of it has a verdict of its own.
 
-    A dossier that the sender calls new and that was known is taken, and answered as existing. The
-    call shares its transaction with others of its sender, which is committed before the answer is
-    returned.
+    A dossier that the sender calls new and that was known is taken, and answered as existing. A
+    call with few records shares its transaction with others, a larger one has its own; both are
+    committed before the answer is returned.
 
-    :param coalescer: where calls of few records share transactions.
-    :param batches: where those of more records do.
     :raises StorageUnavailable: the database cannot serve; nothing of the call was kept.
     """
-    by, form, size = intake.sender_of(who), _FORMS[envelope.service], len(envelope.data)
-
-    def read() -> Sequence[Incoming | Unreadable]:
-        return _read(envelope, hash_applicant, now)
-
-    if size <= FEW:
-        answer = coalescer.submit(read(), by=by, door=form, now=now)
+    by = intake.sender_of(who)
+    if len(envelope.data) <= FEW:
+        records, form = _read(envelope, hash_applicant, now)
+        verdicts = coalescer.submit(records, by=by, door=form, now=now).result()
     else:
-        answer = batches.submit_unread(read, size, by=by, door=form, now=now)
-    return national.answer(_replies(envelope, answer.result()), say=say)
-
-
-_FORMS: Final = {Service.DOSSIERS: Form.NATIONAL, Service.PROGRESS: Form.NATIONAL_STEP}
+        with turns.BATCHES.of(len(envelope.data)):
+            records, form = _read(envelope, hash_applicant, now)
+            with database.begin() as session:
+                verdicts = ingest.accept(session, records, by=by, door=form, now=now)
+    return national.answer(_replies(envelope, verdicts), say=say)
 
 
 def _read(
     envelope: Envelope, hash_applicant: intake.Hash, now: datetime
-) -> Sequence[Incoming | Unreadable]:
+) -> tuple[Sequence[Incoming | Unreadable], Form]:
     match envelope.service:
         case Service.DOSSIERS:
-            return intake.read_national_dossiers(
+            records = intake.read_national_dossiers(
                 envelope.data, unit=envelope.unit, hash_applicant=hash_applicant, now=now
             )
+            return records, Form.NATIONAL
         case Service.PROGRESS:
-            return intake.read_national_steps(envelope.data, now=now)
+            return intake.read_national_steps(envelope.data, now=now), Form.NATIONAL_STEP
 
 
 def _replies(envelope: Envelope, verdicts: Sequence[Verdict]) -> list[Reply]:
