@@ -1,11 +1,11 @@
 """Calls that arrive together share one transaction, and each caller has its own verdicts.
 
-A call brings a single record or a batch; each has a coalescer of its own, so that no record waits
-behind batches. While one transaction is under way, those who come meanwhile
-gather, and the next transaction takes all that one key told. A commit is then paid once for many
-callers, and what they tell of the same dossiers is no race. A call that comes alone waits for
-nobody. But senders who were just answered often tell the next thing at once, so the next
-transaction waits some milliseconds for as many as were there before. Keys take turns, and one may
+A call brings a single record or a batch; single records and batches have a coalescer each, so that
+no record waits behind batches. While one transaction is under way, those who come meanwhile gather,
+and the next transaction takes all that one key told. A commit is then paid once for many callers,
+and what they tell of the same dossiers is no race. A call that comes alone waits for nobody. But
+senders who were just answered often tell the next thing at once, so the next transaction waits some
+milliseconds for as many as were there before. Keys take turns, and one may
 have no more calls waiting than it leaves places free, so that a key which floods keeps nobody else
 from its turn. If a shared transaction fails, each of its calls is done again by itself, so that one
 caller's trouble is nobody else's.
@@ -66,7 +66,7 @@ class _Call:
 
 
 class Coalescer:
-    """Takes in small calls, many of one key in one transaction.
+    """Takes in calls, many of one key in one transaction.
 
     It opens and commits the transactions itself, because they belong to no single caller; a
     verdict is given only once the transaction that holds it has been committed.
