@@ -22,7 +22,7 @@ from app.settings import Settings
 from app.store.session import Database
 from app.usecases import turns
 from app.usecases.access import Keyring
-from app.usecases.coalescing import Coalescer
+from app.usecases.coalescing import LEADERS_OF_BATCHES, Coalescer
 from app.usecases.quotas import Quota
 
 TITLE: Final = "Đúng Hạn"
@@ -93,7 +93,10 @@ def create_app(
         keyring=Keyring(secret=secret, environment=environment),
         coalescer=Coalescer(database, most_together=bounds.records_together),
         batches=Coalescer(
-            database, most_together=bounds.records_together, leaders=4, large=turns.BATCHES
+            database,
+            most_together=bounds.records_together,
+            leaders=LEADERS_OF_BATCHES,
+            large=turns.BATCHES,
         ),
         limits=bounds,
         webhook_networks=tuple(webhook_networks),

@@ -210,19 +210,6 @@ class Almanac:
                 return ordinal
         return self.local_ordinal(self.checked(instant, field))
 
-    def local_date(self, instant: datetime) -> date:
-        """Return the same day as a date.
-
-        :raises NaiveInstant: if it has no offset.
-        :raises CalendarYearMissing: if it lies outside the years that any calendar can know.
-        """
-        if instant.tzinfo is UTC:
-            low, high, turn = self._even
-            ordinal = instant.toordinal() + (instant.hour >= turn)
-            if low <= ordinal < high:
-                return date.fromordinal(ordinal)
-        return date.fromordinal(self.day_of(instant, "instant"))
-
     def local_ordinal(self, moment: int) -> int:
         """Return the local day in which an instant lies; needs no loaded year."""
         table = self._table

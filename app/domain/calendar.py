@@ -439,7 +439,7 @@ class WorkCalendar:
 
         :raises NaiveInstant: if it has no offset.
         """
-        return self.almanac.local_date(instant)
+        return date.fromordinal(self.almanac.day_of(instant, "instant"))
 
     def exception_on(self, day: date) -> DayException | None:
         """Find the exception that holds on a day."""

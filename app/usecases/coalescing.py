@@ -35,6 +35,8 @@ MOST_RECORDS: Final = 2_000
 """Records that share a transaction; a call that brings more has one of its own."""
 LEADERS: Final = 2
 """Transactions under way at once: the second one is for those whom the first cannot take along."""
+LEADERS_OF_BATCHES: Final = 4
+"""The same for batches, each of another key; large ones still take turns."""
 COMPANY_SECONDS: Final = 0.005
 """How long a transaction waits for those to come back who were there before it."""
 
