@@ -116,7 +116,8 @@ def test_a_good_key_is_remembered_for_five_seconds_and_a_revoked_one_is_not(
 
     assert access.recall(ring, made.key, now=NOW + timedelta(seconds=4)) is not None
     assert access.recall(ring, made.key, now=NOW + timedelta(seconds=5)) is None
-    assert access.recall(ring, made.key[:-1] + "0", now=NOW) is None
+    slip = made.key[:-1] + ("1" if made.key.endswith("0") else "0")
+    assert access.recall(ring, slip, now=NOW) is None
     access.revoke_key(session, ring, made.prefix, actor="test", now=NOW)
     assert access.recall(ring, made.key, now=NOW) is None
 
