@@ -53,7 +53,12 @@ SAMPLES = {
 }
 MAKING = {
     "java": ["javac", "-encoding", "UTF-8", "-d", "{made}", str(CLIENTS / "java/DungHan.java")],
-    "dotnet": ["dotnet", "build", str(CLIENTS / "dotnet"), "-o", "{made}", "--nologo"],
+    "dotnet": [
+        *("dotnet", "build", str(CLIENTS / "dotnet"), "-o", "{made}", "--nologo"),
+        # nothing is written or read beside the sample, and no compiler stays behind
+        *("-p:BaseIntermediateOutputPath={made}/obj/", "-p:DefaultItemExcludes=obj/**"),
+        *("-p:UseSharedCompilation=false", "-nodeReuse:false"),
+    ],
 }
 Run = Callable[..., "subprocess.CompletedProcess[bytes]"]
 
@@ -187,6 +192,7 @@ RECORD = {
 BODY = json.dumps(RECORD, ensure_ascii=False).encode()
 JSON_TYPE = "Content-Type: application/json"
 LENGTH = f"Content-Length: {len(BODY)}"
+BOM = "\ufeff".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,9 +207,9 @@ class Replay:
 
 
 def chunked(body: bytes, size: int) -> bytes:
-    """Return a body in chunks."""
+    """Return a body in chunks, their sizes in capitals as .NET writes them."""
     pieces = [body[start : start + size] for start in range(0, len(body), size)]
-    return b"".join(b"%x\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
+    return b"".join(b"%X\r\n%s\r\n" % (len(piece), piece) for piece in [*pieces, b""])
 
 
 REPLAYS = {
@@ -251,20 +257,65 @@ REPLAYS = {
         201,
         version="1.0",
     ),
-    ".NET StringContent": Replay(
-        ("Authorization: Bearer {key}", "Content-Type: application/json; charset=utf-8", LENGTH),
+    # .NET as .NET Core 3.1 sends it; JsonContent, of .NET 5, is a content without a length there
+    ".NET StringContent as in the sample": Replay(
+        (
+            "Accept-Language: vi",
+            "Authorization: Bearer {key}",
+            "Content-Type: application/json; charset=utf-8",
+            LENGTH,
+        ),
         BODY,
         201,
     ),
-    ".NET JsonContent, in chunks": Replay(
+    ".NET StringContent without a media type": Replay(
+        ("Authorization: Bearer {key}", "Content-Type: text/plain; charset=utf-8", LENGTH),
+        BODY,
+        415,
+    ),
+    ".NET JsonContent, in a chunk": Replay(
         (
             "Authorization: Bearer {key}",
             "Transfer-Encoding: chunked",
             "Content-Type: application/json; charset=utf-8",
         ),
-        chunked(BODY, 40),
+        chunked(BODY, len(BODY)),
         201,
     ),
+    ".NET JsonContent, its last brace in a chunk of its own": Replay(
+        (
+            "Authorization: Bearer {key}",
+            "Transfer-Encoding: chunked",
+            "Content-Type: application/json; charset=utf-8",
+        ),
+        chunked(BODY, len(BODY) - 1),
+        201,
+    ),
+    ".NET told to wait for 100": Replay(
+        (
+            "Expect: 100-continue",
+            "Authorization: Bearer {key}",
+            "Content-Type: application/json; charset=utf-8",
+            LENGTH,
+        ),
+        BODY,
+        201,
+        waits=True,
+    ),
+    ".NET HttpWebRequest with a StreamWriter, which begins with a byte order mark": Replay(
+        (
+            "Authorization: Bearer {key}",
+            "Connection: Keep-Alive",
+            JSON_TYPE,
+            f"Content-Length: {len(BOM + BODY)}",
+        ),
+        BOM + BODY,
+        201,
+    ),
+    ".NET WebClient without a content type": Replay(
+        ("Authorization: Bearer {key}", "Connection: Keep-Alive", LENGTH), BODY, 415
+    ),
+    # as published: .NET Framework runs on Windows alone
     ".NET Framework, which waits for 100": Replay(
         (
             "Authorization: Bearer {key}",
