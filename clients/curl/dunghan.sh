@@ -11,16 +11,25 @@ set -euo pipefail
 url=${DUNGHAN_URL:-http://127.0.0.1:8000}
 key=${DUNGHAN_KEY:-}
 
-# --retry thử lại khi gặp 408, 429, 500, 502, 503, 504 và theo Retry-After
-# --retry sends the same again on 408, 429, 500, 502, 503, 504 and follows Retry-After
+# --retry gửi lại khi gặp 408, 429, 500, 502, 503, 504 và theo Retry-After; thêm
+# --retry-all-errors để gửi lại cả khi mất kết nối. Trả lời vào tệp: curl làm rỗng tệp trước mỗi lần
+# gửi lại, còn trong ống thì các trả lời nối vào nhau.
+# --retry sends the same again on 408, 429, 500, 502, 503, 504 and follows Retry-After, and
+# --retry-all-errors when the connection is lost. The answer goes into a file, which curl empties
+# before it sends again; in a pipe the answers would be joined.
 request() { # method path [header…]; the body on standard input
-    local method=$1 path=$2 headers=()
+    local method=$1 path=$2 headers=() answer status
     shift 2
     for one in "$@"; do headers+=(--header "$one"); done
-    curl --silent --show-error --max-time 60 --retry 4 --retry-connrefused \
+    answer=$(mktemp)
+    status=$(curl --silent --show-error --max-time 60 --retry 4 --retry-all-errors \
         --request "$method" "$url$path" \
         --header 'Content-Type: application/json' --header 'Accept-Language: vi' \
-        ${headers[@]+"${headers[@]}"} --data-binary @- --write-out '\n%{http_code}\n'
+        ${headers[@]+"${headers[@]}"} --data-binary @- \
+        --output "$answer" --write-out '%{http_code}') || true
+    cat "$answer"
+    rm -f "$answer"
+    printf '\n%s\n' "$status"
 }
 
 record() { # unit code

@@ -11,10 +11,12 @@ import shutil
 import socket
 import subprocess
 import sys
+import threading
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -115,17 +117,57 @@ def run(
         "DUNGHAN_USER": "mot-cua",
     }
 
-    def start(*arguments: str, given: bytes = b"") -> "subprocess.CompletedProcess[bytes]":
+    def start(
+        *arguments: str, given: bytes = b"", **more: str
+    ) -> "subprocess.CompletedProcess[bytes]":
         return subprocess.run(
             [*command, *arguments],
             input=given,
-            env=environment,
+            env=environment | more,
             capture_output=True,
             timeout=120,
             check=False,
         )
 
     return start
+
+
+@dataclass(slots=True)
+class Unwilling:
+    """A server that loses a request, is too busy for the next and takes what comes then."""
+
+    heard: list[tuple[str | None, bytes]]
+    port: int = 0
+
+
+@pytest.fixture
+def unwilling() -> Iterator[Unwilling]:
+    """Give an unwilling server; its refusal itself says that a record was not taken."""
+    found = Unwilling([])
+
+    class Door(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            found.heard.append((self.headers["Idempotency-Key"], body))
+            if len(found.heard) == 1:
+                return
+            is_busy = len(found.heard) == 2
+            answer = b'{"quarantined": %d}' % is_busy
+            self.send_response(503 if is_busy else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(answer)))
+            if is_busy:
+                self.send_header("Retry-After", "0")
+            self.end_headers()
+            self.wfile.write(answer)
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Door) as server:
+        found.port = server.server_port
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield found
+        server.shutdown()
+        thread.join()
 
 
 def state_of(client: TestClient, key: str, code: str) -> tuple[str, str]:
@@ -154,6 +196,16 @@ def test_a_sample_says_when_a_record_was_not_taken(run: Run) -> None:
     refused = run("national", "H44.100", "")
 
     assert refused.returncode == 1, refused.stdout
+
+
+def test_a_sample_sends_the_same_again_until_it_is_taken(run: Run, unwilling: Unwilling) -> None:
+    done = run("batch", "H44.100", "D-1", DUNGHAN_URL=f"http://127.0.0.1:{unwilling.port}")
+
+    assert done.returncode == 0, (done.stdout, done.stderr)
+    first, *others = unwilling.heard
+    assert first[0]
+    assert json.loads(first[1])["dossiers"][0]["code"] == "D-1"
+    assert others == [first, first]
 
 
 @pytest.mark.parametrize(
