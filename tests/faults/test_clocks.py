@@ -21,7 +21,7 @@ from app.store.tables import alert
 from app.usecases.runs import Duty
 from tests.factories import add_dossiers, dossier_row, local, make_source, make_unit
 from tests.faults.conftest import Scale
-from tests.faults.harness import UNITS, Cluster, Service, database_of, furnish
+from tests.faults.harness import PATIENCE, UNITS, Cluster, Service, database_of, furnish
 from tests.faults.nursery import courier
 
 pytestmark = pytest.mark.fault
@@ -69,7 +69,7 @@ def records() -> Iterator[dict[str, object]]:
 
 def asked(service: Service, key: str, path: str, told: object = None) -> bytes:
     """Ask a service and return the bytes of its answer of success."""
-    line = http.client.HTTPConnection("127.0.0.1", service.port, timeout=60)
+    line = http.client.HTTPConnection("127.0.0.1", service.port, timeout=PATIENCE)
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {key}"}
     try:
         if told is None:

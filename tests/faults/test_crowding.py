@@ -5,7 +5,6 @@ import json
 import random
 import socket
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +16,15 @@ from app.clock import system_clock
 from app.usecases import access
 from app.usecases.access import Keyring, Scope
 from tests.faults.conftest import Scale
-from tests.faults.harness import SECRET, Cluster, Service, database_of, furnish, wait_for
+from tests.faults.harness import (
+    SECRET,
+    Cluster,
+    Service,
+    awake_seconds,
+    database_of,
+    furnish,
+    wait_for,
+)
 
 pytestmark = pytest.mark.fault
 
@@ -208,15 +215,15 @@ def test_a_sender_that_floods_leaves_another_its_time(
             before = flood.batches.total()
             caller = Caller(service.port, quiet)
             todo = ways(caller)
-            until = time.monotonic() + FLOOD_LASTS
+            until = awake_seconds() + FLOOD_LASTS
             asked = 0
             while asked < wanted or (
-                flood.batches.total() - before < BATCHES_MEANWHILE and time.monotonic() < until
+                flood.batches.total() - before < BATCHES_MEANWHILE and awake_seconds() < until
             ):
                 name = chance.choice(sorted(todo))
-                began = time.perf_counter()
+                began = awake_seconds()
                 answers[todo[name](asked)] += 1
-                took.setdefault(name, []).append(time.perf_counter() - began)
+                took.setdefault(name, []).append(awake_seconds() - began)
                 asked += 1
             caller.close()
             meanwhile = flood.batches.total() - before

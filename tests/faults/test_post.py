@@ -2,7 +2,6 @@
 
 import random
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -27,7 +26,7 @@ from app.usecases.runs import Duty
 from app.usecases.webhooks import new_secret
 from tests.factories import make_unit
 from tests.faults.conftest import Scale
-from tests.faults.harness import free_port, pause, wait_for
+from tests.faults.harness import awake_seconds, free_port, pause, wait_for
 from tests.faults.nursery import SEALER, Nursery, courier
 
 HEALED_WITHIN: Final = 60.0
@@ -73,7 +72,7 @@ class Town:
         Webhook(self.secrets[kind]).verify(body, headers)
         with self._lock:
             self.seen[kind].append((headers["webhook-id"], body))
-            self.arrived_at.setdefault(headers["webhook-id"], time.monotonic())
+            self.arrived_at.setdefault(headers["webhook-id"], awake_seconds())
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -262,7 +261,7 @@ def test_a_dead_receiver_and_a_dripping_one_starve_nobody(
         with Worker(fresh_database, duty=duty, courier=courier()):
             for _ in range(events // 10):
                 for each in queue(fresh_database, unit_id, well, 10):
-                    queued_at[str(each)] = time.monotonic()
+                    queued_at[str(each)] = awake_seconds()
                 pause(0.5)
             wait_for("all letters", lambda: len(town.arrived_at) == events)
     late = sorted(town.arrived_at[each] - queued_at[each] for each in queued_at)

@@ -3,7 +3,6 @@
 import http.client
 import json
 import threading
-import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from tests.faults.conftest import Scale
 from tests.faults.harness import (
     Cluster,
     Service,
+    awake_seconds,
     database_of,
     differing,
     furnish,
@@ -88,7 +88,7 @@ class Callers:
             ("POST", "/v1/dossiers/batch", {"dossiers": [record]}),
         )[number % 3]
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5 * STUCK_AT_MOST)
-        began = time.monotonic()
+        began = awake_seconds()
         status = 0
         try:
             body = None if told is None else json.dumps(told)
@@ -103,7 +103,7 @@ class Callers:
             self.unfit.append(f"{method} {path}: {error!r}")
         finally:
             line.close()
-        ended = time.monotonic()
+        ended = awake_seconds()
         self.answers.append((ended, ended - began, status))
 
 
@@ -120,14 +120,14 @@ def test_a_broken_wire_to_the_database_holds_nobody_for_long_and_heals(
         service = Service(folder, url=url)
         with service, Callers(service.port, key, asks=9) as callers:
             wait_for("answers", lambda: len(callers.answers) > 30)
-            broke = time.monotonic()
+            broke = awake_seconds()
             wire.fault = fault
             if fault is Fault.REFUSE:
                 wire.cut()
             pause(lasts)
             alive = service.get("/healthz")
             wire.fault = Fault.NONE
-            healed = time.monotonic()
+            healed = awake_seconds()
 
             def all_is_well() -> bool:
                 last = callers.since(healed)[-30:]
