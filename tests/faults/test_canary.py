@@ -19,9 +19,10 @@ from sqlalchemy import text
 
 from app.clock import system_clock
 from app.domain.alert import Level
-from app.domain.mail import Topic
+from app.domain.mail import Topic, is_open_for_mail
 from app.i18n import Language
 from app.jobs import Worker
+from app.rulebook.calendars import load_state_calendar
 from app.senders.seal import Sealer
 from app.store import units, webhooks
 from app.store.session import Database
@@ -115,7 +116,7 @@ def test_nothing_of_a_person_is_found_anywhere(
     assert not any(SUBSCRIBER in told or "nguoi-nhan" in told for told in places.values())
     assert 500 not in sent.statuses
     assert min(kept, waiting, posts) > 20, "too little was kept to look at"
-    assert len(sent_mails) >= 2, "no mail was looked at"
+    assert len(sent_mails) > len(Level), "no digest was looked at, only what asks for a consent"
     assert "request" in places["log of the service"]
 
 
@@ -251,6 +252,8 @@ def _run_the_nights(database: Database) -> None:
 def _send_mails(database: Database) -> list[str]:
     """Return the mails that a unit gets of it all, and the addresses of none."""
     post, later = RecordingPost(), system_clock() + timedelta(days=NIGHTS)
+    while not is_open_for_mail(load_state_calendar(), now=later):
+        later += timedelta(hours=1)
     postman = Postman(post, subscriptions.mailing(SECRET.encode(), public_url=URL), lambda: later)
     with database.begin() as session:
         unit = units.get(session, "H44")
