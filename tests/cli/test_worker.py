@@ -62,9 +62,9 @@ def test_a_worker_flags_delivers_and_leaves_when_told(
         stderr=subprocess.DEVNULL,
     ) as worker:
         try:
-            total = arrived.get(timeout=90)
+            total = arrived.get(timeout=180)
             worker.send_signal(sign)
-            left_with = worker.wait(60)
+            left_with = worker.wait(120)
         finally:
             worker.kill()
 

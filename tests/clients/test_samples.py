@@ -410,7 +410,7 @@ def sent(address: tuple[str, int], replay: Replay, key: str) -> tuple[int, bytes
     """Send the bytes and return the status and body of the answer."""
     head = [f"PUT /v1/dossiers/D-9 HTTP/{replay.version}", f"Host: {address[0]}:{address[1]}"]
     head += [line.format(key=key) for line in replay.lines]
-    with socket.create_connection(address, timeout=10) as connection:
+    with socket.create_connection(address, timeout=60) as connection:
         stream = connection.makefile("rb")
         connection.sendall(("\r\n".join(head) + "\r\n\r\n").encode())
         if replay.waits:

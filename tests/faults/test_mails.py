@@ -76,7 +76,7 @@ def sender_to(server: MailServer) -> SmtpSender:
         sender_name="Đúng Hạn",
         security=Security.NONE,
     )
-    return SmtpSender(account, total_seconds=5)
+    return SmtpSender(account)
 
 
 def communes(session: WriteSession, number: int) -> list[UnitRow]:

