@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -29,6 +30,7 @@ FLAGS = [
     "--disable-sync",
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 ]
+PATIENCE_MS = 120_000
 PAGES = (
     "/",
     "/?lang=en",
@@ -100,7 +102,7 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
     with sync_playwright() as play:
         opened = play.chromium.launch(
             executable_path=CHROMIUM,
-            timeout=120_000,
+            timeout=PATIENCE_MS,
             args=FLAGS,
             env={**os.environ, "HOME": str(tmp_path), "XDG_CONFIG_HOME": str(tmp_path)},
         )
@@ -108,11 +110,18 @@ def browser(tmp_path: Path) -> Iterator[Browser]:
         opened.close()
 
 
+def page_of(browser: Browser, **options: Any) -> Page:
+    """Open a page that has as long for everything as the browser had to start."""
+    page = browser.new_page(**options)
+    page.set_default_timeout(PATIENCE_MS)
+    return page
+
+
 def test_pages_ask_nobody_else_for_anything_and_nothing_complains(
     browser: Browser, address: str
 ) -> None:
     seen = Seen()
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page = page_of(browser, viewport={"width": 1280, "height": 900})
     seen.watch(page)
 
     for path in PAGES:
@@ -124,7 +133,7 @@ def test_pages_ask_nobody_else_for_anything_and_nothing_complains(
 
 
 def test_pages_fit_a_telephone_without_sideways_scrolling(browser: Browser, address: str) -> None:
-    page = browser.new_page(viewport={"width": 360, "height": 740})
+    page = page_of(browser, viewport={"width": 360, "height": 740})
 
     for path in PAGES[:-1]:
         page.goto(address + path)
@@ -135,21 +144,23 @@ def test_pages_fit_a_telephone_without_sideways_scrolling(browser: Browser, addr
 def test_a_leader_goes_from_the_province_to_the_reason_of_one_date(
     browser: Browser, address: str
 ) -> None:
-    page = browser.new_page()
+    page = page_of(browser)
     page.goto(f"{address}/?month={NOW:%Y-%m}")
 
     tile = page.locator("a.tile.bad").first
     number = tile.locator(".value").inner_text()
-    tile.click()
+    with page.expect_navigation():
+        tile.click()
     assert page.locator("#total").inner_text().startswith(number)
-    page.locator("tbody a").first.click()
+    with page.expect_navigation():
+        page.locator("tbody a").first.click()
 
     assert page.locator("#account").is_visible()
     assert page.locator("table.ledger tbody tr").count() > 0
 
 
 def test_the_keyboard_reaches_the_content_first(browser: Browser, address: str) -> None:
-    page = browser.new_page()
+    page = page_of(browser)
     page.goto(address + "/")
 
     page.keyboard.press("Tab")
