@@ -23,6 +23,7 @@ def calendar(monkeypatch: pytest.MonkeyPatch, migrated_url: str) -> Command:
     monkeypatch.setenv("DUNGHAN_DATABASE_URL", migrated_url)
     monkeypatch.setenv("DUNGHAN_HASH_KEY", "k" * 32)
     monkeypatch.setenv("LC_ALL", "en_US.UTF-8")
+    monkeypatch.setenv("COLUMNS", "100")  # a narrower table cuts its days short
     return lambda *more: CliRunner().invoke(cli.build(), ["calendar", *more])
 
 

@@ -57,7 +57,8 @@ def test_a_calendar_that_is_missing_is_told(nightly: Nightly, fresh_database: Da
 def test_a_day_to_come_is_refused(nightly: Nightly) -> None:
     from app.domain.night import NightToCome
 
-    day = (system_clock().astimezone(ZONE) + timedelta(days=1)).date()
+    # the day after next: tomorrow would have begun if midnight came between the two looks
+    day = (system_clock().astimezone(ZONE) + timedelta(days=2)).date()
 
     assert isinstance(nightly("--as-of", day.isoformat()).exception, NightToCome)
 

@@ -1,6 +1,7 @@
 """Serving as a real process: it starts, shows itself, delivers a signed alert, leaves nothing."""
 
 import json
+import logging
 import os
 import pickle
 import re
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from structlog.stdlib import ProcessorFormatter
 
 from app import cli
 from app.cli import serve
@@ -168,6 +170,18 @@ def test_the_installation_serves_and_asks_visitors_for_a_key(
         assert page(url + "/").headers["location"].startswith("/sign-in")
         assert page(url + "/demo/receiver").status_code == 404
         assert running.stop(signal.SIGTERM) == 0
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """Give the logs of this process back to the run: a command takes them for itself."""
+    root = logging.getLogger()
+    level = root.level
+    yield
+    root.setLevel(level)
+    for handler in list(root.handlers):
+        if isinstance(handler.formatter, ProcessorFormatter):
+            root.removeHandler(handler)
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *arguments: str, **settings: str) -> int:
