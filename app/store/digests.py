@@ -134,7 +134,8 @@ def judged(session: ReadSession, asked: Asked, *, most: int = MOST_LINES) -> Jud
         else:
             reason = Dropped(each["verdict"])
             dropped[reason] = dropped.get(reason, 0) + each["number"]
-    return Judged(numbers, dropped, tuple(_line(each) for each in listed))
+    in_order = {reason: dropped[reason] for reason in Dropped if reason in dropped}
+    return Judged(numbers, in_order, tuple(_line(each) for each in listed))
 
 
 def _line(told: Mapping[str, Any]) -> Line:

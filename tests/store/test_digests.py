@@ -93,6 +93,7 @@ def test_each_alert_that_is_no_longer_true_is_dropped_for_its_reason(
         Dropped.MOVED: 2,
         Dropped.PASSED: 1,
     }
+    assert [*found.dropped] == [reason for reason in Dropped if reason in found.dropped]
     (line,) = found.lines
     assert (line.code, line.procedure, line.due_on) == ("true", "1.001193", DUE)
 
