@@ -1,6 +1,7 @@
 """Stand-ins for other people's machines."""
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,14 @@ def accepted(letter: Letter) -> Answer:
     """Answer as a receiver that takes everything."""
     del letter
     return answered(204, milliseconds=1)
+
+
+@contextmanager
+def deaf_port() -> Iterator[int]:
+    """Hold a port of the loopback on which nobody listens, and which nobody else is given."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield int(held.getsockname()[1])
 
 
 @dataclass

@@ -8,6 +8,7 @@ something to happen, with a limit.
 import contextlib
 import http.client
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -100,9 +101,16 @@ awake_seconds: Final = AwakeClock()
 
 
 def free_port() -> int:
-    """Return a port of the loopback that nobody uses now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    """Return a port of the loopback that nobody uses now, and that the system gives to nobody.
+
+    It lies below those that are handed out to whoever asks for any, so that it is still free when
+    a process that was killed comes back to it.
+    """
+    draw = random.Random()
+    while True:
+        port = draw.randrange(20_000, 32_000)
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 class Service:

@@ -17,7 +17,7 @@ from app.senders.igate import (
     PullUnavailable,
     TokenRefused,
 )
-from tests.fakes import FakeIgate, igate_item
+from tests.fakes import FakeIgate, deaf_port, igate_item
 
 HERE = networks(["127.0.0.0/8"])
 
@@ -138,11 +138,10 @@ def test_requests_keep_their_pace(fake: FakeIgate) -> None:
 
 
 def test_a_server_that_is_not_there_is_told() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-    here = f"http://127.0.0.1:{port}"
-    with stamina.set_testing(True, attempts=2), pytest.raises(PullUnavailable):
-        IgateClient(Account(here, here, "c", "s"), allowed=HERE).page(0)
+    with deaf_port() as port, stamina.set_testing(True, attempts=2):
+        here = f"http://127.0.0.1:{port}"
+        with pytest.raises(PullUnavailable):
+            IgateClient(Account(here, here, "c", "s"), allowed=HERE).page(0)
 
 
 def test_a_server_that_never_answers_is_left_in_time() -> None:

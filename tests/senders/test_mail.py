@@ -1,6 +1,5 @@
 """Mail by SMTP, against a real mail server."""
 
-import socket
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from app.domain.delivery import Failure
 from app.domain.mail import Mail
 from app.senders.mail import MailAccount, Security, SmtpSender, message_of
 from tests.factories import local
+from tests.fakes import deaf_port
 from tests.smtp import MailServer, certificate, checks, mail_server, slow_server
 
 PATIENCE = 120
@@ -151,10 +151,8 @@ def test_a_server_that_drips_is_cut_off_in_time() -> None:
 
 
 def test_nobody_there_is_no_accident() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        port = listening.getsockname()[1]
-
-    answer = SmtpSender(account(port), total_seconds=5).send(MAIL)
+    with deaf_port() as port:
+        answer = SmtpSender(account(port), total_seconds=5).send(MAIL)
 
     assert answer.failure is Failure.CONNECTION
 

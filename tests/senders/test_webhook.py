@@ -29,6 +29,7 @@ from app.senders.webhook import (
     headers_of,
     is_tls,
 )
+from tests.fakes import deaf_port
 
 HERE = networks(["127.0.0.0/8", "::1/128"])
 SECRET = "whsec_" + "c2VjcmV0IG9mIHRoZSB0ZXN0cywgMzIgYnl0ZXMuLi4="
@@ -248,10 +249,10 @@ def test_an_answer_that_is_no_http_is_a_failure() -> None:
 
 
 def test_nobody_listening_is_a_failure() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
+    with deaf_port() as port:
+        answer = send(sender(), letter(f"http://127.0.0.1:{port}/"))
 
-    assert send(sender(), letter(f"http://127.0.0.1:{port}/")).failure is Failure.CONNECTION
+    assert answer.failure is Failure.CONNECTION
 
 
 def test_a_receiver_without_a_good_certificate_is_refused() -> None:
