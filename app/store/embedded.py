@@ -46,6 +46,8 @@ if sys.platform != "win32":
 
 ACCOUNT: Final = "dunghan"
 SOCKET_PREFIX: Final = "dunghan-"
+LONGEST_SOCKET: Final = 103
+"""Bytes that the path of a socket may have where it may have the fewest (macOS)."""
 SYSTEM_ROOT: Final = Path("/var/lib/dunghan")
 START_SECONDS: Final = 300.0
 """How long a server may take to be ready: after a crash it goes through its log first."""
@@ -333,7 +335,7 @@ class EmbeddedPostgres:
     @staticmethod
     def _made_socket_dir(address: Path | None) -> Path:
         if address is None:
-            return Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX))
+            return Path(tempfile.mkdtemp(prefix=SOCKET_PREFIX, dir=_room_for_sockets()))
         address.mkdir(mode=0o700)  # fails if a stranger was first: nobody else may own it
         return address
 
@@ -637,6 +639,12 @@ def _processes_in(cluster: Path) -> Iterator[int]:
 
 def _noted_socket_dir(lines: list[str]) -> Path:
     return Path(lines[4]) if len(lines) > 4 else Path()
+
+
+def _room_for_sockets() -> str | None:
+    """Return where folders for sockets are made: None for the usual place, unless it is deep."""
+    inner = Path(tempfile.gettempdir()) / f"{SOCKET_PREFIX}12345678" / ".s.PGSQL.5432"
+    return None if len(os.fsencode(inner)) <= LONGEST_SOCKET else "/tmp"  # noqa: S108 -- a new folder in it, ours alone
 
 
 def _remove_socket_dir(folder: Path) -> None:

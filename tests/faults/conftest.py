@@ -19,6 +19,8 @@ from typing import ClassVar
 import pytest
 
 CI_SEED = 20_261_122
+DEEP = 40
+"""Letters of a temporary folder below which a path of a socket may be too long."""
 
 TOLD = pytest.StashKey[list[str]]()
 UNSHOWN = pytest.StashKey[list[str]]()
@@ -131,8 +133,12 @@ def tell(request: pytest.FixtureRequest, seed: int) -> Callable[..., None]:
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    """Give a folder that another account may pass through, as PostgreSQL started by root must."""
-    made = Path(tempfile.mkdtemp(prefix="dunghan-fault-"))
+    """Give a folder that another account may pass through, as PostgreSQL started by root must.
+
+    Its path is short, because sockets lie in it.
+    """
+    is_deep = len(tempfile.gettempdir()) > DEEP
+    made = Path(tempfile.mkdtemp(prefix="dunghan-fault-", dir="/tmp" if is_deep else None))
     made.chmod(0o755)
     yield made
     shutil.rmtree(made, ignore_errors=True)

@@ -137,6 +137,20 @@ def test_it_listens_on_no_network_port_and_its_socket_is_private(data_dir: Path)
         assert folder.stat().st_mode & 0o077 == 0
 
 
+def test_a_deep_temporary_folder_leaves_room_for_the_socket(
+    data_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deep = tmp_path / ("d" * 100)
+    deep.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(deep))
+
+    with EmbeddedPostgres(data_dir, durable=False) as server:
+        assert answers(server.url)
+        socket_dir = socket_dir_of(server.url)
+
+    assert not socket_dir.exists()
+
+
 def test_the_application_is_no_superuser(data_dir: Path) -> None:
     with EmbeddedPostgres(data_dir, durable=False) as server:
         database = Database(server.url)
