@@ -263,7 +263,7 @@ def test_nothing_is_read_from_one_who_may_not_pass(client: TestClient) -> None:
 
 
 def test_a_body_waits_for_room_and_then_goes_in_turn() -> None:
-    budget = Budget(10, wait_seconds=5)
+    budget = Budget(10, wait_seconds=60)
     order: list[str] = []
 
     async def one(name: str, size: int) -> None:

@@ -39,10 +39,11 @@ def test_one_day_by_hand_raises_alerts_once(nightly: Nightly, fresh_database: Da
 def test_without_a_day_what_is_owed_is_done_once(
     nightly: Nightly, fresh_database: Database
 ) -> None:
-    first, second = nightly(), nightly()
+    first = nightly()
 
     assert "looked at 0 dossiers" in first.stderr
-    assert "No night is waiting" in second.stderr
+    # twice: midnight may come once between the looks
+    assert any("No night is waiting" in nightly().stderr for _ in range(2))
 
 
 def test_a_calendar_that_is_missing_is_told(nightly: Nightly, fresh_database: Database) -> None:
