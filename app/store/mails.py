@@ -162,12 +162,15 @@ def claim(session: WriteSession, *, now: datetime) -> Claimed | None:
     )
 
 
+# Materialized, or a plan may look for the first one again for each mail, and take as many.
 _CLAIM: Final = sa.text(
     """
+      WITH due AS MATERIALIZED (
+        SELECT unit_id, id FROM mail WHERE state = 'pending' AND next_at <= :now
+         ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED)
     UPDATE mail
        SET attempts = mail.attempts + 1, next_at = :until, claimed_until = :until
-      FROM (SELECT unit_id, id FROM mail WHERE state = 'pending' AND next_at <= :now
-             ORDER BY next_at, id LIMIT 1 FOR UPDATE SKIP LOCKED) AS due
+      FROM due
      WHERE mail.unit_id = due.unit_id AND mail.id = due.id
     RETURNING mail.*"""
 )

@@ -11,7 +11,7 @@ from app.domain.delivery import CLAIM, Answer, Failure, answered
 from app.domain.mail import MailKind, MailState
 from app.store import mails
 from app.store.mails import Planned
-from app.store.session import WriteSession
+from app.store.session import Database, WriteSession
 from app.store.units import UnitRow
 from tests.factories import local, make_unit
 
@@ -46,6 +46,33 @@ def test_a_claim_sets_the_next_attempt_first(session: WriteSession) -> None:
     assert second is None
     assert third is not None
     assert third.attempt == 2
+
+
+def test_a_claim_takes_one_mail_even_of_a_table_that_was_counted_when_it_was_empty(
+    fresh_database: Database,
+) -> None:
+    """Whoever takes a table for empty walks through it, and looks for what is due at each row."""
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+        session.execute(
+            sa.text(
+                "INSERT INTO mail (unit_id, id, subscription_id, kind, slot, next_at, created_at)"
+                " SELECT :unit, gen_random_uuid(), :who, 'digest', CAST(n AS text), :now, :now"
+                " FROM generate_series(1, 300) n"
+            ),
+            {"unit": unit.id, "who": WHO, "now": NOW},
+        )
+    with fresh_database.begin() as session:
+        session.execute(sa.text("DELETE FROM mail"))
+    with fresh_database.begin() as session:
+        session.execute(sa.text("ANALYZE mail"))
+
+    with fresh_database.begin() as session:
+        made = {plan(session, unit, f"2026-08-1{n}") for n in range(6)}
+        taken = [mails.claim(session, now=NOW) for _ in range(7)]
+
+    assert taken[6] is None
+    assert {one.id for one in taken if one is not None} == made
 
 
 def test_what_waits_for_a_server_that_was_away_is_hurried_and_nothing_else(
