@@ -55,6 +55,8 @@ FOLD_SECONDS: Final = 3
 PULL_SECONDS: Final = 30
 MAIL_SECONDS: Final = 15
 STOP_SECONDS: Final = 20.0
+LOOK_SECONDS: Final = 10.0
+"""How often the ticks are looked at: a clock that is set back leaves them waiting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,7 @@ class Worker:
             executors={"default": TickThreads(6)},
             job_defaults={"max_instances": 1, "coalesce": True, "misfire_grace_time": None},
         )
+        self._looker = threading.Thread(target=self._look_after_ticks, name="ticks", daemon=True)
 
     @property
     def owner(self) -> str:
@@ -117,6 +120,7 @@ class Worker:
                 next_run_time=system_clock(),
             )
         self._ticker.start()
+        self._looker.start()
         return self
 
     def __exit__(
@@ -128,8 +132,25 @@ class Worker:
         """Stop ticking; what is not begun is left to the next process."""
         with self._lock:
             self._stopping.set()
+        self._looker.join()
         self._ticker.shutdown(wait=True)
         self._couriers.shutdown(wait=True, cancel_futures=True)
+
+    def _look_after_ticks(self) -> None:
+        while not self._stopping.wait(LOOK_SECONDS):
+            self.resume_ticks(now=system_clock())
+
+    def resume_ticks(self, *, now: datetime) -> None:
+        """Let ticks come that wait for longer than they ever should.
+
+        A tick knows by the wall clock when the next one is due. Where that clock was hours ahead
+        and is set right, all of them would rest until it has come there again.
+        """
+        for tick in self._ticker.get_jobs():
+            due = tick.next_run_time
+            if due is not None and due - now > 2 * tick.trigger.interval:
+                log.warning("the clock was set back", extra={"tick": tick.name})
+                tick.modify(next_run_time=now)
 
     def do_nights(self) -> None:
         """Do every night that is due, oldest first; what fails is logged and tried again."""

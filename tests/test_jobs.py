@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 import sqlalchemy as sa
 
+from app.clock import system_clock
 from app.domain.alert import Level
 from app.domain.delivery import Answer, Letter, answered
 from app.domain.mail import Topic
@@ -291,6 +292,31 @@ def test_a_slow_receiver_keeps_nobody_waiting(fresh_database: Database) -> None:
 
     assert len(seen) == 30
     assert waiting >= 30
+
+
+def test_a_clock_that_is_set_back_leaves_no_tick_waiting(
+    fresh_database: Database, caplog: pytest.LogCaptureFixture
+) -> None:
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+    arrived: queue.Queue[str] = queue.Queue()
+
+    def answer(letter: Letter) -> Answer:
+        arrived.put(letter.url)
+        return answered(200, milliseconds=1)
+
+    with worker_on(fresh_database, RecordingSender(answer)) as worker:
+        for tick in worker._ticker.get_jobs():  # as they are once the clock was seven hours ahead
+            tick.modify(next_run_time=system_clock() + timedelta(hours=7))
+        add_receiver(fresh_database, unit, "https://well.example/", 1)
+
+        worker.resume_ticks(now=system_clock())
+
+        assert arrived.get(timeout=60) == "https://well.example/"
+        told = caplog.messages.count("the clock was set back")
+        worker.resume_ticks(now=system_clock())
+    assert told == 4
+    assert caplog.messages.count("the clock was set back") == told
 
 
 def test_a_courier_of_the_settings_may_go_where_they_say(
