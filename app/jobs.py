@@ -18,7 +18,7 @@ from uuid import UUID, uuid4
 
 from apscheduler.executors.pool import ThreadPoolExecutor as TickThreads
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 from app.clock import system_clock
 from app.domain.errors import AppError, Invalid
@@ -66,6 +66,23 @@ class Puller:
     every: timedelta
     terms: Callable[[WriteSession], pull.Terms]
     source: Callable[[], pull.Source]
+
+
+class Every(BaseTrigger):
+    """Comes again after some time, and makes up for nothing.
+
+    APScheduler's own counts every time that it missed: a machine whose clock was years behind
+    and is set right would count for hours, and keep each of them in memory.
+    """
+
+    def __init__(self, interval: timedelta) -> None:
+        """Prepare for a time between two ticks."""
+        self.interval = interval
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        """Return when to come next, never before now."""
+        due = now if previous is None else previous + self.interval
+        return due if due > now else now + self.interval
 
 
 class Worker:
@@ -116,7 +133,7 @@ class Worker:
         for tick, seconds in ticks:
             self._ticker.add_job(
                 tick,
-                IntervalTrigger(seconds=seconds, timezone="UTC"),
+                Every(timedelta(seconds=seconds)),
                 next_run_time=system_clock(),
             )
         self._ticker.start()

@@ -15,6 +15,7 @@ from app.domain.mail import Topic
 from app.domain.record import MessageKind, Status, Told
 from app.i18n import Language
 from app.jobs import (
+    Every,
     PullUnconfigured,
     StatusMalformed,
     Worker,
@@ -292,6 +293,38 @@ def test_a_slow_receiver_keeps_nobody_waiting(fresh_database: Database) -> None:
 
     assert len(seen) == 30
     assert waiting >= 30
+
+
+@pytest.mark.parametrize(
+    ("previous", "expected"),
+    [
+        (None, NOW + timedelta(seconds=20)),
+        (NOW, NOW + timedelta(seconds=20)),
+        (NOW - timedelta(seconds=5), NOW + timedelta(seconds=15)),
+        (NOW - timedelta(days=9_000), NOW + timedelta(seconds=20)),
+    ],
+)
+def test_a_tick_makes_up_for_none_that_it_missed(
+    previous: datetime | None, expected: datetime
+) -> None:
+    assert Every(timedelta(seconds=20)).get_next_fire_time(previous, NOW) == expected
+
+
+def test_a_clock_that_was_years_behind_is_followed_at_once(fresh_database: Database) -> None:
+    with fresh_database.begin() as session:
+        unit = make_unit(session)
+    arrived: queue.Queue[str] = queue.Queue()
+
+    def answer(letter: Letter) -> Answer:
+        arrived.put(letter.url)
+        return answered(200, milliseconds=1)
+
+    with worker_on(fresh_database, RecordingSender(answer)) as worker:
+        for tick in worker._ticker.get_jobs():  # as they are once the clock was set right
+            tick.modify(next_run_time=system_clock() - timedelta(days=9_000))
+        add_receiver(fresh_database, unit, "https://well.example/", 1)
+
+        assert arrived.get(timeout=60) == "https://well.example/"
 
 
 def test_a_clock_that_is_set_back_leaves_no_tick_waiting(
