@@ -29,7 +29,7 @@ from app.usecases import demo
 from tests.contracts.repository import ROOT
 from tests.usecases.test_demo import NOW
 
-PATIENCE = 90.0
+PATIENCE = 240.0
 
 
 @dataclass
