@@ -77,15 +77,19 @@ class AwakeClock:
     NOTICED: Final = 0.5
 
     def __init__(self) -> None:
-        """Begin to watch."""
+        """Prepare; who never asks has no thread, and may fork."""
         self._lost = 0.0
-        self._beat = time.monotonic()
+        self._beat = 0.0
         self._turn = threading.Lock()
-        threading.Thread(target=self._watch, daemon=True, name="awake").start()
+        self._watcher: threading.Thread | None = None
 
     def __call__(self) -> float:
-        """Tell the seconds."""
+        """Tell the seconds; the first time, begin to watch."""
         with self._turn:
+            if self._watcher is None:
+                self._beat = time.monotonic()
+                self._watcher = threading.Thread(target=self._watch, daemon=True, name="awake")
+                self._watcher.start()
             return min(time.monotonic(), self._beat + self.TICK + self.NOTICED) - self._lost
 
     def _watch(self) -> None:

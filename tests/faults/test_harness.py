@@ -10,6 +10,7 @@ from tests.faults.harness import ROOT, awake_seconds, pause
 SLEEPER = """
 import json, sys, time
 from tests.faults.harness import awake_seconds
+awake_seconds()
 print("ready", flush=True)
 for _ in range(2):
     sys.stdin.readline()
