@@ -207,6 +207,7 @@ def test_a_compressed_body_is_unpacked(put: Send) -> None:
         (GOOD, "gzip", 422, "body.gzip"),
         (GOOD, "br", 415, "body.content_encoding"),
     ],
+    ids=["bomb", "cut off", "not packed", "another packing"],
 )
 def test_a_bomb_or_another_packing_is_refused(
     put: Send, body: bytes, encoding: str, status: int, code: str | None

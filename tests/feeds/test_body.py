@@ -309,6 +309,7 @@ def test_a_body_of_exactly_a_piece_is_whole(size: int) -> None:
         gzip.compress(b"[1]") + b"rubbish",
         zlib.compress(b"[1]"),
     ],
+    ids=["nothing", "plain", "one byte short", "head alone", "followed", "another packing"],
 )
 def test_what_is_no_whole_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(BodyGzip):
