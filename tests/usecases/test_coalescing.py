@@ -359,7 +359,7 @@ def test_a_leader_that_waits_for_company_serves_another_key_at_once(
     senders = [
         Sender(sender.source_id, key, sender.unit_id, sender.lft, sender.rgt) for key in (7, 8, 9)
     ]
-    coalescer = Coalescer(gated, most_together=100, company_seconds=2 * PATIENCE)
+    coalescer = Coalescer(gated, most_together=100, company_seconds=PATIENCE)
     gated.gate.clear()
     first = [
         coalescer.submit([record(f"HS-1-{by.key_id}")], by=by, door="test", now=NOW)
@@ -377,8 +377,9 @@ def test_a_leader_that_waits_for_company_serves_another_key_at_once(
 
     other = coalescer.submit([record("HS-9")], by=senders[2], door="test", now=NOW)
 
-    assert other.result(PATIENCE)[0].word is VerdictWord.ACCEPTED
-    assert [one.result(PATIENCE)[0].word for one in company] == [VerdictWord.ACCEPTED] * 2
+    assert other.result(PATIENCE / 2)[0].word is VerdictWord.ACCEPTED
+    # one leader may have served the other key before the second looks: that one waits to the end
+    assert [one.result(2 * PATIENCE)[0].word for one in company] == [VerdictWord.ACCEPTED] * 2
 
 
 def test_coroutines_wait_without_a_thread_and_each_has_its_own(
