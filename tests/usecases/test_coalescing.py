@@ -331,7 +331,7 @@ def test_who_was_answered_and_comes_back_shares_with_those_who_wait(
     gated: Gated, sender: Sender
 ) -> None:
     before = gated.transactions
-    coalescer = Coalescer(gated, most_together=100, company_seconds=20)
+    coalescer = Coalescer(gated, most_together=100, company_seconds=10)
     gated.gate.clear()
     first = coalescer.submit([record("HS-1")], by=sender, door="test", now=NOW)
     gated.knocks.acquire()
