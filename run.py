@@ -30,7 +30,11 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
 OLDEST = (3, 11)
-PYTEST = {"test": (), "soak": ("tests/faults", "--soak")}
+PYTEST = {
+    "test": (),
+    # its tests take long; where each thread stands says nothing of them
+    "soak": ("tests/faults", "--soak", "-o", "faulthandler_timeout=0"),
+}
 LINT = (
     ("ruff", "format", "--check", "."),
     ("ruff", "check", "."),
