@@ -253,5 +253,15 @@ class Line(psycopg.Connection[Any]):
         loader.set_pgresult(None)
 
     def _check(self, result: pq.abc.PGresult) -> None:
-        if result.status in _FAILED:
-            raise error_from_result(result)
+        """Say why a command failed.
+
+        :raises psycopg.OperationalError: without an SQLSTATE: not the server said so, but libpq,
+            whose line was lost before the server could say anything of this command.
+        :raises psycopg.Error: what the server said.
+        """
+        if result.status not in _FAILED:
+            return
+        error = error_from_result(result)
+        if error.sqlstate is None:
+            raise psycopg.OperationalError(f"the connection is lost: {error}")
+        raise error

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from app.store.session import (
     CommittedFailure,
     Database,
     Deadlocked,
+    ReadSession,
     StorageUnavailable,
     Trouble,
 )
@@ -303,6 +304,37 @@ def test_a_session_ended_by_the_server_is_trouble_and_the_next_one_works(notes: 
 
     assert caught.value.trouble is Trouble.UNREACHABLE
     notes.ping()
+
+
+@pytest.mark.parametrize("opened", [Database.read, Database.begin])
+@pytest.mark.parametrize(
+    "ask_again",
+    [
+        lambda session: session.ask(b"SELECT id FROM note"),
+        lambda session: session.execute(COUNT),
+        lambda session: session.driver().execute("SELECT id FROM note"),
+    ],
+    ids=["together", "alone", "driver"],
+)
+def test_a_session_ended_between_two_questions_is_trouble_too(
+    notes: Database,
+    opened: Callable[[Database], contextlib.AbstractContextManager[ReadSession]],
+    ask_again: Callable[[ReadSession], object],
+) -> None:
+    """The server has said why before the second question, and the wire is gone: libpq says less."""
+    address = make_url(notes.address.url)
+    with Proxy(Path(str(address.query["host"])) / ".s.PGSQL.5432") as wire:
+        url = address.set(host="127.0.0.1", port=wire.port, query={})
+        remote = Database(url.render_as_string(hide_password=False))
+        with pytest.raises(StorageUnavailable) as caught, opened(remote) as session:
+            (number,) = session.ask(b"SELECT pg_backend_pid()")[0]
+            with notes.begin() as other:
+                other.execute(text("SELECT pg_terminate_backend(:pid, 60000)"), {"pid": number})
+            ask_again(session)
+        remote.ping()
+        remote.dispose()
+
+    assert caught.value.trouble is Trouble.UNREACHABLE
 
 
 def test_a_driver_error_is_told_apart_the_same_way(impatient: Database) -> None:
