@@ -84,6 +84,17 @@ def add_receiver(database: Database, unit: UnitRow, url: str, events: int) -> UU
     return webhook_id
 
 
+def arrivals() -> tuple[queue.Queue[str], RecordingSender]:
+    """Return where the addresses of letters come in, and who takes them all."""
+    arrived: queue.Queue[str] = queue.Queue()
+
+    def answer(letter: Letter) -> Answer:
+        arrived.put(letter.url)
+        return answered(200, milliseconds=1)
+
+    return arrived, RecordingSender(answer)
+
+
 def slots(session: ReadSession) -> dict[str, str]:
     rows = session.execute(sa.select(job_slot.c.job, job_slot.c.state))
     return {row.job: row.state for row in rows}
@@ -313,13 +324,9 @@ def test_a_tick_makes_up_for_none_that_it_missed(
 def test_a_clock_that_was_years_behind_is_followed_at_once(fresh_database: Database) -> None:
     with fresh_database.begin() as session:
         unit = make_unit(session)
-    arrived: queue.Queue[str] = queue.Queue()
+    arrived, sender = arrivals()
 
-    def answer(letter: Letter) -> Answer:
-        arrived.put(letter.url)
-        return answered(200, milliseconds=1)
-
-    with worker_on(fresh_database, RecordingSender(answer)) as worker:
+    with worker_on(fresh_database, sender) as worker:
         for tick in worker._ticker.get_jobs():  # as they are once the clock was set right
             tick.modify(next_run_time=system_clock() - timedelta(days=9_000))
         add_receiver(fresh_database, unit, "https://well.example/", 1)
@@ -332,13 +339,9 @@ def test_a_clock_that_is_set_back_leaves_no_tick_waiting(
 ) -> None:
     with fresh_database.begin() as session:
         unit = make_unit(session)
-    arrived: queue.Queue[str] = queue.Queue()
+    arrived, sender = arrivals()
 
-    def answer(letter: Letter) -> Answer:
-        arrived.put(letter.url)
-        return answered(200, milliseconds=1)
-
-    with worker_on(fresh_database, RecordingSender(answer)) as worker:
+    with worker_on(fresh_database, sender) as worker:
         for tick in worker._ticker.get_jobs():  # as they are once the clock was seven hours ahead
             tick.modify(next_run_time=system_clock() + timedelta(hours=7))
         add_receiver(fresh_database, unit, "https://well.example/", 1)
